@@ -1,0 +1,1 @@
+"""The rules of Weighbridge: training, weighing, releasing and serving, free of any I/O."""

@@ -1,0 +1,227 @@
+"""What the domain needs of the world. Adapters inherit these protocols explicitly; everything is synchronous."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from domain.artefacts import Artefact, ArtefactRef
+    from domain.estimator import FittedModel
+    from domain.events import Event
+    from domain.provenance import Record
+    from domain.releases import ModelVersion, Promotion, Release
+    from domain.schema import Schema
+    from domain.serving import Predictor
+
+
+class ArtefactStore(Protocol):
+    """A flat store of immutable artefacts under two-level keys (``kind/name``).
+
+    Every method may raise StoreNotFound (the folder or bucket itself is gone), StoreDenied or
+    StoreUnavailable; vendor errors never pass through. Keys that break ``artefacts.check_key`` raise
+    ConfigurationError.
+    """
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The store's address, for messages and records."""
+
+    @abstractmethod
+    def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
+        """Yield the artefacts whose key begins with ``prefix``, ascending by key in UTF-8 byte order, lazily.
+
+        Args:
+            prefix: ``kind/`` followed by the beginning of a name, or by nothing.
+            start_after: yield only keys greater than this one, whether or not it exists.
+
+        Anything deeper than two levels is not an artefact and never listed; neither is one half written. A
+        prefix that matches nothing yields nothing. Pages are fetched as they are consumed.
+        """
+
+    @abstractmethod
+    def read(self, what: ArtefactRef | str) -> Artefact:
+        """Read an artefact whole, with our own sha256 of its bytes.
+
+        Args:
+            what: a key, for whatever is there now; or a ref, for exactly that revision of it.
+
+        Raises:
+            ArtefactNotFound: there is no such key, or no longer that revision.
+        """
+
+    @abstractmethod
+    def write(self, key: str, data: bytes) -> ArtefactRef:
+        """Create an artefact. Readers see all of it or none of it; when this returns, it is durable.
+
+        Raises:
+            ArtefactExists: the key is taken. What was there is untouched.
+        """
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Remove an artefact, for retention.
+
+        Raises:
+            ArtefactNotFound: there is no such key.
+        """
+
+
+class ModelRegistry(Protocol):
+    """An append-only log of releases, refusals and promotions. Store errors pass through."""
+
+    @abstractmethod
+    def publish(self, model: bytes, record: Record) -> Release:
+        """Write the model's bytes, then its record, whose existence is the publication.
+
+        Raises:
+            ArtefactExists: this version was published before.
+        """
+
+    @abstractmethod
+    def refuse(self, record: Record) -> None:
+        """Write the record of a candidate that the gate refused; its bytes are not kept."""
+
+    @abstractmethod
+    def promote(self, version: ModelVersion, reason: str, by: str, hold: bool = False) -> Promotion:
+        """Make a published version the live one.
+
+        The new promotion is later than every one before it, even when this machine's clock is behind.
+
+        Raises:
+            UnknownVersion: there is no release of that version.
+        """
+
+    @abstractmethod
+    def live(self, task: str) -> Promotion:
+        """The newest promotion of the task.
+
+        Raises:
+            NothingReleased: none was ever made.
+            RegistryError: the newest promotion cannot be read as one.
+        """
+
+    @abstractmethod
+    def newest(self, task: str) -> Release | None:
+        """The release with the newest version, live or not; None when there is none."""
+
+    @abstractmethod
+    def releases(self, task: str) -> Iterator[Release]:
+        """Every release of the task, newest version first; nothing when there is none.
+
+        Records are read as they are consumed. A record that cannot be read raises RegistryError.
+        """
+
+    @abstractmethod
+    def read(self, version: ModelVersion) -> Release:
+        """The release of a version.
+
+        Raises:
+            UnknownVersion: there is none.
+            RegistryError: its record cannot be read as one.
+        """
+
+    @abstractmethod
+    def fetch(self, release: Release) -> bytes:
+        """The model bytes of a release, checked against the digest of its record.
+
+        Raises:
+            ModelUnreadable: the bytes are missing or are not those that were published.
+        """
+
+
+class ModelCodec(Protocol):
+    """Turns a fitted model into bytes of one format, and such bytes into something that predicts."""
+
+    @property
+    @abstractmethod
+    def format(self) -> str:
+        """The name of the format, as records have it: ``onnx``, ``skops``."""
+
+    @abstractmethod
+    def encode(self, model: FittedModel, schema: Schema) -> bytes:
+        """The model as bytes; the same model gives the same bytes.
+
+        Raises:
+            ModelError: this format cannot hold this model; the message says why.
+        """
+
+    @abstractmethod
+    def decode(self, data: bytes, schema: Schema) -> Predictor:
+        """A predictor for rows of ``schema``.
+
+        Raises:
+            ModelUnreadable: the bytes hold no model of this format, or one that is not trusted.
+            IncompatibleModel: the model does not take the schema's features.
+        """
+
+
+class DatasetReader(Protocol):
+    """Reads tables out of artefacts."""
+
+    @abstractmethod
+    def read(self, artefact: Artefact, schema: Schema) -> pd.DataFrame:
+        """The table in an artefact, as it is: nothing has been admitted yet.
+
+        Args:
+            artefact: its key's suffix says the format (see ``artefacts.DATASET_SUFFIXES``).
+            schema: names the columns that are text whatever they look like; it is not enforced here.
+
+        Raises:
+            DataError: no table can be read from these bytes.
+        """
+
+
+class Clock(Protocol):
+    """Where time comes in."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The present, aware, in UTC."""
+
+    @abstractmethod
+    def seconds(self) -> float:
+        """A monotonic count of seconds, for durations."""
+
+
+class RevisionSource(Protocol):
+    """Where the code's own identity comes from."""
+
+    @abstractmethod
+    def revision(self) -> str:
+        """The revision of the running code, or ``unknown``."""
+
+    @abstractmethod
+    def libraries(self) -> dict[str, str]:
+        """Versions of the libraries that shape a model, by name; Python's own is among them."""
+
+
+class EventSink(Protocol):
+    """Takes the facts that the workflows emit."""
+
+    @abstractmethod
+    def emit(self, event: Event) -> None:
+        """Take one event; never raises."""
+
+
+class SearchProgress(Protocol):
+    """Watches a search go on."""
+
+    @abstractmethod
+    def start(self, total: int) -> None:
+        """The search will make ``total`` steps."""
+
+    @abstractmethod
+    def advance(self, steps: int, best: float | None) -> None:
+        """``steps`` more are done; ``best`` is the best score so far, where it is known."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """The search is over, well or not."""
+
+

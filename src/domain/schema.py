@@ -1,0 +1,235 @@
+"""What a row is: named, typed features, a target, and the name that predictions go by.
+
+Light on purpose: the service imports it, and neither pandas nor scikit-learn comes with it. Frames are
+admitted in ``domain.admission``.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from domain.errors import DataError, Problem, TaskError
+
+Value: TypeAlias = float | str
+Row: TypeAlias = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A finite number.
+
+    Args:
+        name: the column's name.
+        minimum: the least value allowed, itself included; None for no bound.
+        maximum: the greatest value allowed, itself included; None for no bound.
+    """
+
+    name: str
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        for bound in (self.minimum, self.maximum):
+            if bound is not None and not _is_finite_number(bound):
+                raise TaskError(f"feature '{self.name}': the bound {bound!r} is not a finite number")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise TaskError(
+                f"feature '{self.name}': minimum {self.minimum:g} is greater than maximum {self.maximum:g}"
+            )
+
+    @property
+    def expectation(self) -> str:
+        """What a value has to be, in words."""
+        if self.minimum is not None and self.maximum is not None:
+            return f"expected a number from {self.minimum:g} to {self.maximum:g}"
+        if self.minimum is not None:
+            return f"expected a number not below {self.minimum:g}"
+        if self.maximum is not None:
+            return f"expected a number not above {self.maximum:g}"
+        return "expected a finite number"
+
+    def admits(self, value: object) -> bool:
+        """Whether ``value`` is a finite int or float (a bool is neither) within the bounds."""
+        return (
+            _is_finite_number(value)
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+        )
+
+    def normalise(self, value: Any) -> Value:
+        """An admitted value as the model takes it."""
+        return float(value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for records."""
+        return {"name": self.name, "type": "number", "minimum": self.minimum, "maximum": self.maximum}
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """One of a fixed set of texts.
+
+    Args:
+        name: the column's name.
+        levels: the texts allowed, at least one, none twice.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if not self.levels:
+            raise TaskError(f"feature '{self.name}': levels is empty; name at least one")
+        if not all(isinstance(level, str) and level for level in self.levels):
+            raise TaskError(f"feature '{self.name}': levels must be non-empty texts, not {self.levels!r}")
+        if len(set(self.levels)) != len(self.levels):
+            raise TaskError(f"feature '{self.name}': levels names one twice")
+
+    @property
+    def expectation(self) -> str:
+        """What a value has to be, in words."""
+        return f"expected one of {', '.join(self.levels)}"
+
+    def admits(self, value: object) -> bool:
+        """Whether ``value`` is one of the levels."""
+        return isinstance(value, str) and value in self.levels
+
+    def normalise(self, value: Any) -> Value:
+        """An admitted value as the model takes it."""
+        return str(value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for records."""
+        return {"name": self.name, "type": "category", "levels": list(self.levels)}
+
+
+Feature: TypeAlias = Number | Category
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The columns of a task.
+
+    Args:
+        features: what a prediction is made from, at least one, in the order in which models take them.
+        target: the column to predict.
+        prediction: the name that a prediction goes by in answers.
+    """
+
+    features: tuple[Feature, ...]
+    target: Number
+    prediction: str
+
+    def __post_init__(self) -> None:
+        if not self.features:
+            raise TaskError("schema: features is empty; name at least one")
+        names = [feature.name for feature in self.features]
+        if len(set(names)) != len(names):
+            raise TaskError(f"schema: a feature is named twice in {names}")
+        if self.target.name in names:
+            raise TaskError(f"schema: the target '{self.target.name}' is also a feature")
+        _check_name(self.prediction)
+        if self.prediction == "model_version":
+            raise TaskError("schema: the prediction cannot be named 'model_version', which every answer has")
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features, in order."""
+        return tuple(feature.name for feature in self.features)
+
+    def feature(self, name: str) -> Feature:
+        """The feature of that name.
+
+        Raises:
+            TaskError: there is none.
+        """
+        for feature in self.features:
+            if feature.name == name:
+                return feature
+        raise TaskError(f"there is no feature '{name}'; there are {', '.join(self.feature_names)}")
+
+    def admit_row(self, row: Mapping[str, object]) -> Row:
+        """A row of features as the model takes it, in the schema's order.
+
+        Raises:
+            DataError: fields are missing, unknown, of the wrong type, not finite, out of range or of an
+                unknown category. Nothing is coerced, but an int becomes a float.
+        """
+        problems = [
+            Problem(f"missing; {feature.expectation}", feature.name)
+            for feature in self.features
+            if feature.name not in row
+        ]
+        problems += [
+            Problem(f"{feature.expectation}, found {row[feature.name]!r}", feature.name)
+            for feature in self.features
+            if feature.name in row and not feature.admits(row[feature.name])
+        ]
+        known = f"there are {', '.join(self.feature_names)}"
+        problems += [Problem(f"unknown field; {known}", name) for name in row if name not in self.feature_names]
+        if problems:
+            raise DataError("the row", problems)
+        return {feature.name: feature.normalise(row[feature.name]) for feature in self.features}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for records."""
+        return {
+            "features": [feature.to_dict() for feature in self.features],
+            "target": self.target.to_dict(),
+            "prediction": self.prediction,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Schema":
+        """Read what ``to_dict`` wrote.
+
+        Raises:
+            TaskError: it is something else.
+        """
+        try:
+            target = _feature_from_dict(data["target"])
+            if not isinstance(target, Number):
+                raise TaskError("schema: the target is not a number")
+            return cls(
+                features=tuple(_feature_from_dict(feature) for feature in data["features"]),
+                target=target,
+                prediction=data["prediction"],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TaskError(f"no schema can be read from {data!r}") from error
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the whole schema; two schemas have the same one only if they are equal."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _feature_from_dict(data: Mapping[str, Any]) -> Feature:
+    match data["type"]:
+        case "number":
+            return Number(data["name"], data["minimum"], data["maximum"])
+        case "category":
+            return Category(data["name"], tuple(data["levels"]))
+        case unknown:
+            raise TaskError(f"schema: there is no feature type {unknown!r}")
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise TaskError(f"schema: the name {name!r} is not a non-empty printable text")
+
+
+def _is_finite_number(value: object) -> bool:
+    # A huge int is a number that no float can hold.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

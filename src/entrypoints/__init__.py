@@ -1,0 +1,1 @@
+"""The edges: environment, command line, HTTP, and the container that wires adapters to the domain."""

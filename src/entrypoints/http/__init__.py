@@ -1,0 +1,1 @@
+"""The HTTP service: routes, request models and problem documents over the domain's PredictionService."""
