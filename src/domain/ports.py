@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -223,5 +223,3 @@ class SearchProgress(Protocol):
     @abstractmethod
     def finish(self) -> None:
         """The search is over, well or not."""
-
-

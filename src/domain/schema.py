@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from domain.errors import DataError, Problem, TaskError
 
@@ -225,7 +225,7 @@ def _check_name(name: object) -> None:
         raise TaskError(f"schema: the name {name!r} is not a non-empty printable text")
 
 
-def _is_finite_number(value: object) -> bool:
+def _is_finite_number(value: object) -> TypeGuard[float]:
     # A huge int is a number that no float can hold.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False

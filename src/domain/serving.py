@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    #: One array of shape [rows] per feature: float64 for numbers, object (of str) for categories.
-    Columns: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
+from domain.encoding import compare
+from domain.errors import IncompatibleModel, ModelUnreadable, NothingReleased, WeighbridgeError
+from domain.events import ModelLoaded, RefreshFailed
+from domain.schema import Category
+
+if TYPE_CHECKING:
+    from domain.ports import Clock, EventSink, ModelCodec, ModelRegistry
+    from domain.releases import Promotion, Release
+    from domain.schema import Row, Schema
+
+#: One array of shape [rows] per feature: float64 for numbers, object (of str) for categories.
+Columns: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 
 
 class Predictor(Protocol):
@@ -19,3 +30,130 @@ class Predictor(Protocol):
     @abstractmethod
     def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
         """Predictions, float64 of shape [rows], for admitted columns of equal length; zero rows give zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A prediction, in the target's unit, and the version that made it as ``<task>/<version>``."""
+
+    value: float
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """What a service answers from: a release whose bytes were verified, and its predictor."""
+
+    promotion: Promotion
+    release: Release
+    predictor: Predictor
+    loaded_at: datetime
+
+    @property
+    def schema(self) -> Schema:
+        """What a request has to be."""
+        return self.release.record.schema
+
+    def predict(self, row: Row) -> Prediction:
+        """Predict an admitted row."""
+        value = float(self.predictor.predict(columns_of_rows([row], self.schema))[0])
+        return Prediction(value, self.release.version.qualified)
+
+
+class PredictionService:
+    """Holds the live model of a task and swaps it for a newer one by a single reference.
+
+    Whoever took ``loaded`` goes on with that model to the end of their request, whatever is swapped
+    meanwhile. ``refresh`` is called by one thread; everything else by any.
+
+    Args:
+        task: the task's name; its definition is never needed here.
+        registry: where releases are.
+        codecs: the formats that can be read.
+        clock: for durations and the time of loading.
+        events: told of each change, and of each new problem once.
+    """
+
+    def __init__(
+        self, task: str, registry: ModelRegistry, codecs: Sequence[ModelCodec], clock: Clock, events: EventSink
+    ) -> None:
+        self.task = task
+        self._registry = registry
+        self._codecs = {codec.format: codec for codec in codecs}
+        self._clock = clock
+        self._events = events
+        self._loaded: LoadedModel | None = None
+        self._problem: str | None = None
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """The model that answers now; None until one is loaded."""
+        return self._loaded
+
+    @property
+    def problem(self) -> str | None:
+        """Why the last refresh failed, in one line; None when it did not."""
+        return self._problem
+
+    def load(self) -> None:
+        """Follow the registry: when another release is live, verify it, then swap.
+
+        Raises:
+            NothingReleased: nothing is live.
+            StoreError, RegistryError: the registry could not be asked.
+            ModelUnreadable, IncompatibleModel: the live release fails verification. The model that was
+                loaded, if any, stays.
+        """
+        promotion = self._registry.live(self.task)
+        current = self._loaded
+        if current is None or current.promotion.version != promotion.version:
+            started = self._clock.seconds()
+            release = self._registry.read(promotion.version)
+            predictor = self._decode(release)
+            self._loaded = LoadedModel(promotion, release, predictor, self._clock.now())
+            self._events.emit(ModelLoaded(str(promotion.version), self._clock.seconds() - started))
+        elif current.promotion != promotion:
+            self._loaded = LoadedModel(promotion, current.release, current.predictor, current.loaded_at)
+
+    def refresh(self) -> None:
+        """``load``, but a failure is kept as ``problem`` and told as an event instead of raised."""
+        problem: str | None = None
+        try:
+            self.load()
+        except NothingReleased as error:
+            problem = str(error)
+        except WeighbridgeError as error:
+            problem = " ".join(str(error).split())
+            if problem != self._problem:
+                serving = str(self._loaded.release.version) if self._loaded else None
+                self._events.emit(RefreshFailed(serving, problem))
+        self._problem = problem
+
+    def _decode(self, release: Release) -> Predictor:
+        record = release.record
+        codec = self._codecs.get(record.model.format)
+        if codec is None:
+            known = ", ".join(self._codecs)
+            raise ModelUnreadable(f"{release.version} has the format {record.model.format}; readable are {known}")
+        predictor = codec.decode(self._registry.fetch(release), record.schema)
+        expected = np.array([row.prediction for row in record.golden], dtype=np.float64)
+        if len(expected):
+            found = predictor.predict(columns_of_rows([row.inputs for row in record.golden], record.schema))
+            parity = compare(expected, found)
+            if not parity.holds:
+                raise IncompatibleModel(
+                    f"{release.version} fails its golden rows: off by {parity.max_relative_difference:.3g}, "
+                    f"allowed is {parity.tolerance:g}"
+                )
+        return predictor
+
+
+def columns_of_rows(rows: Sequence[Row], schema: Schema) -> Columns:
+    """Admitted rows, as a predictor takes them."""
+    return {
+        feature.name: np.array(
+            [row[feature.name] for row in rows],
+            dtype=object if isinstance(feature, Category) else np.float64,
+        )
+        for feature in schema.features
+    }

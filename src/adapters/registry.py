@@ -1,0 +1,154 @@
+"""The registry of models: an append-only log of JSON records on any store.
+
+The order of writes makes it safe to be cut off anywhere: the bytes of a model, then the record whose
+existence is the publication, then the promotion. What a crash leaves behind is never named by anything.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.artefacts import MODELS, PROMOTIONS, parse_timestamp
+from domain.discovery import find_newest
+from domain.errors import (
+    ArtefactExists,
+    ArtefactNotFound,
+    ModelUnreadable,
+    NothingReleased,
+    RegistryError,
+    UnknownVersion,
+)
+from domain.ports import ArtefactStore, Clock, ModelRegistry
+from domain.provenance import Record
+from domain.releases import ModelVersion, Promotion, Release, version_of_record
+
+
+class StoreRegistry(ModelRegistry):
+    """A registry on an artefact store.
+
+    Args:
+        store: where the records and the models are.
+        clock: when promotions are made.
+    """
+
+    def __init__(self, store: ArtefactStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def publish(self, model: bytes, record: Record) -> Release:
+        """See the port. Bytes of the same version that a run cut off has left behind are taken over."""
+        version = ModelVersion.parse(record.task, record.version)
+        key = record.model.key
+        if key is None:
+            raise RegistryError(f"the record of {version} names no key for the model's bytes")
+        try:
+            self._store.write(key, model)
+        except ArtefactExists:
+            if self._store.read(key).sha256 != record.model.sha256:
+                raise
+        self._store.write(version.record_key, record.to_json())
+        return Release(version, record, record.to_dict())
+
+    def refuse(self, record: Record) -> None:
+        """See the port. The same candidate refused twice in a second leaves one record."""
+        version = ModelVersion.parse(record.task, record.version)
+        with suppress(ArtefactExists):
+            self._store.write(version.rejected_key, record.to_json())
+
+    def promote(self, version: ModelVersion, reason: str, by: str, hold: bool = False) -> Promotion:
+        """See the port."""
+        self.read(version)
+        now = self._clock.now().replace(microsecond=0)
+        with suppress(NothingReleased):
+            # A clock that lags, or two promotions in one second, must not put this one before the last.
+            now = max(now, self.live(version.task).at + timedelta(seconds=1))
+        promotion = Promotion(version, now, reason, by, hold)
+        data = (json.dumps(promotion.to_dict(), indent=2, ensure_ascii=False) + "\n").encode()
+        # The same statement made twice at once is one statement.
+        with suppress(ArtefactExists):
+            self._store.write(promotion.key(data), data)
+        return promotion
+
+    def live(self, task: str) -> Promotion:
+        """See the port."""
+        prefix = f"{PROMOTIONS}/{task}_"
+        found = find_newest(self._store, prefix, lambda name: _promoted_at(task, name), self._clock)
+        if found.newest is None:
+            raise NothingReleased(
+                f"no model of {task} has been released in {self._store.url}; "
+                f"'weighbridge train' makes one from the newest dataset"
+            )
+        key = found.newest.ref.key
+        try:
+            return Promotion.from_dict(task, self._load(key))
+        except (ValueError, ArtefactNotFound) as error:
+            raise RegistryError(f"the promotion '{key}' in {self._store.url} cannot be read: {error}") from error
+
+    def newest(self, task: str) -> Release | None:
+        """See the port."""
+        found = find_newest(self._store, f"{MODELS}/{task}_", lambda name: _created(task, name), self._clock)
+        if found.newest is None:
+            return None
+        version = version_of_record(task, found.newest.ref.name)
+        assert version is not None
+        return self.read(version)
+
+    def releases(self, task: str) -> Iterator[Release]:
+        """See the port."""
+        names = (ref.name for ref in self._store.list(f"{MODELS}/{task}_"))
+        versions = (version_of_record(task, name) for name in names)
+        for version in sorted((version for version in versions if version is not None), reverse=True):
+            yield self.read(version)
+
+    def read(self, version: ModelVersion) -> Release:
+        """See the port."""
+        key = version.record_key
+        try:
+            document = self._load(key)
+            return Release(version, Record.from_dict(document), document)
+        except ArtefactNotFound as error:
+            raise UnknownVersion(
+                f"there is no release {version} of {version.task} in {self._store.url}; "
+                f"'weighbridge models list' shows those there are"
+            ) from error
+        except ValueError as error:
+            raise RegistryError(f"the record '{key}' in {self._store.url} cannot be read: {error}") from error
+
+    def fetch(self, release: Release) -> bytes:
+        """See the port."""
+        model = release.record.model
+        if model.key is None:
+            raise ModelUnreadable(f"the record of {release.version} names no model")
+        try:
+            data = self._store.read(model.key).data
+        except ArtefactNotFound as error:
+            raise ModelUnreadable(f"the model '{model.key}' of {release.version} is gone") from error
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != model.sha256:
+            raise ModelUnreadable(
+                f"the bytes of '{model.key}' are not those that were published: "
+                f"their sha256 is {digest}, the record says {model.sha256}"
+            )
+        return data
+
+    def _load(self, key: str) -> Mapping[str, Any]:
+        document = json.loads(self._store.read(key).data)
+        if not isinstance(document, dict):
+            raise ValueError("it is not a JSON object")
+        return document
+
+
+def _promoted_at(task: str, name: str) -> datetime | None:
+    stem = name.removeprefix(f"{task}_").removesuffix(".json")
+    timestamp, dash, digest = stem.rpartition("-")
+    if stem == name or not dash or len(digest) != 8:
+        return None
+    return parse_timestamp(timestamp)
+
+
+def _created(task: str, name: str) -> datetime | None:
+    version = version_of_record(task, name)
+    return None if version is None else version.created

@@ -1,0 +1,63 @@
+"""The machine itself: its clock, and the identity of the code that runs."""
+
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from domain.ports import Clock, RevisionSource
+
+#: The libraries that shape a model or what is served of it.
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx", "skops")
+
+
+class SystemClock(Clock):
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        """The present in UTC."""
+        return datetime.now(UTC)
+
+    def seconds(self) -> float:
+        """A monotonic count of seconds."""
+        return time.monotonic()
+
+
+class SystemRevision(RevisionSource):
+    """The revision of the code: the one it was told, else git's, else ``unknown``.
+
+    Args:
+        told: the revision that whoever built the image recorded; None or empty to ask git.
+    """
+
+    def __init__(self, told: str | None = None) -> None:
+        self._told = told
+
+    def revision(self) -> str:
+        """The told revision, or the commit checked out where this file lies, or ``unknown``."""
+        if self._told:
+            return self._told
+        try:
+            asked = subprocess.run(
+                ["git", "rev-parse", "HEAD"],  # noqa: S607 - git is wherever the user has it
+                cwd=Path(__file__).parent,
+                capture_output=True,
+                text=True,
+                timeout=5,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return "unknown"
+        return asked.stdout.strip() if asked.returncode == 0 else "unknown"
+
+    def libraries(self) -> dict[str, str]:
+        """The versions that are installed; what is not installed is left out."""
+        found = {"python": ".".join(str(part) for part in sys.version_info[:3])}
+        for library in _LIBRARIES:
+            try:
+                found[library] = version(library)
+            except PackageNotFoundError:
+                continue
+        return found

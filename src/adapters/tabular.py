@@ -1,0 +1,180 @@
+"""Tables out of bytes: CSV through pandas, Parquet through pyarrow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from domain.artefacts import DATASET_SUFFIXES, Artefact
+from domain.errors import DataError, Problem
+from domain.ports import DatasetReader
+from domain.schema import Category, Number, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What stands for nothing in a column of numbers; the list that pandas has.
+NULL_SPELLINGS = (
+    *("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "Null", "null", "None", "<NA>"),
+    *("#N/A", "#N/A N/A", "#NA", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"),
+)
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_WRONG_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+
+
+class TabularReader(DatasetReader):
+    """Reads ``.csv`` and ``.parquet`` by the suffix of the key.
+
+    The same rows give the same frame for the schema's columns in either format: numbers are float64 with NaN
+    for nulls, categories are text with a missing value for nulls. A column that is something else stays what
+    it is, for admission to report.
+    """
+
+    def read(self, artefact: Artefact, schema: Schema) -> pd.DataFrame:
+        """See ``DatasetReader.read``.
+
+        CSV is UTF-8, with or without a byte order mark, separated by commas, with a header. Category columns
+        are text whatever they look like, and only an empty cell is null; elsewhere NULL_SPELLINGS are. A row
+        with fewer fields than the header ends in nulls, one with more is an error. Blank lines are skipped.
+        A header alone gives a frame without rows. Columns that the schema does not name are kept.
+        """
+        key = artefact.ref.key
+        if not artefact.data:
+            raise DataError(key, [Problem("the dataset is empty")])
+        if key.endswith(".csv"):
+            return _read_csv(key, artefact.data, schema)
+        if key.endswith(".parquet"):
+            return _read_parquet(key, artefact.data, schema)
+        raise DataError(
+            key, [Problem(f"not a dataset: expected a name that ends in {' or '.join(DATASET_SUFFIXES)}")]
+        )
+
+
+def _read_csv(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
+    import pandas as pd
+
+    _check_text(key, data)
+    data = data.removeprefix(_BYTE_ORDER_MARK)
+    header = _header(key, data)
+    categories = {feature.name for feature in schema.features if isinstance(feature, Category)}
+    try:
+        frame = pd.read_csv(
+            io.BytesIO(data),
+            dtype=dict.fromkeys(categories.intersection(header), str),
+            na_values={name: [""] if name in categories else list(NULL_SPELLINGS) for name in header},
+            keep_default_na=False,
+            index_col=False,
+            low_memory=False,  # one type for a whole column, not one for each chunk
+        )
+    except ValueError as error:  # which pandas' own parser errors are
+        raise DataError(key, [_parser_problem(error)]) from error
+    return _plain_numbers(frame, schema)
+
+
+def _check_text(key: str, data: bytes) -> None:
+    """UTF-8 without a NUL, which is what UTF-16 without a mark is full of.
+
+    Raises:
+        DataError: it is not; names the offset of the byte.
+    """
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 text: byte {data[error.start]:#04x} at offset {error.start}"
+        raise DataError(key, [Problem(message)]) from error
+    offset = data.find(b"\0")
+    if offset >= 0:
+        raise DataError(key, [Problem(f"not UTF-8 text: byte 0x00 at offset {offset}")])
+
+
+def _header(key: str, data: bytes) -> list[str]:
+    """The names in the header, checked, together with the first row, which pandas would not count.
+
+    Raises:
+        DataError: there is no header, it has a name twice, or the first row has more fields than it has.
+    """
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8", newline=""))
+    try:
+        header = _next_row(reader)
+        first = _next_row(reader)
+    except csv.Error as error:
+        raise DataError(key, [Problem(f"no CSV can be read from line {reader.line_num}: {error}")]) from error
+    if not header:
+        raise DataError(key, [Problem("the dataset is empty")])
+    _check_names(key, header)
+    if len(first) > len(header):
+        raise DataError(key, [_field_problem(reader.line_num, len(first), len(header))])
+    return header
+
+
+def _next_row(reader: Any) -> list[str]:
+    # A line of nothing but spaces is blank to pandas as well.
+    return next((row for row in reader if len(row) > 1 or (row and row[0].strip(" \t"))), [])
+
+
+def _check_names(key: str, names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        raise DataError(key, [Problem("the header has this column more than once", name) for name in twice])
+
+
+def _parser_problem(error: ValueError) -> Problem:
+    found = _WRONG_FIELDS.search(str(error))
+    if found is None:
+        return Problem(f"no CSV can be read: {error}")
+    expected, line, saw = map(int, found.groups())
+    return _field_problem(line, saw, expected)
+
+
+def _field_problem(line: int, saw: int, expected: int) -> Problem:
+    return Problem(f"line {line} has {saw} fields, the header has {expected}")
+
+
+def _read_parquet(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(pa.BufferReader(data)).read()
+        _check_names(key, table.column_names)
+        # Without the metadata of pandas, which would turn columns into an index or back into its own types.
+        plain = pa.table(
+            [_plain_column(column) for column in table.columns], names=table.column_names
+        ).replace_schema_metadata(None)
+        frame: pd.DataFrame = plain.to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(key, [Problem(f"no Parquet can be read: {reason}")]) from error
+    return _plain_numbers(frame, schema)
+
+
+def _plain_column(column: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_decimal(column.type):
+        return column.cast(pa.float64())
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        return column.cast(pa.string())  # some writers do not mark text as text
+    return column
+
+
+def _plain_numbers(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Whole numbers, half precision and columns without a single value become float64."""
+    import numpy as np
+
+    for feature in (*schema.features, schema.target):
+        if feature.name not in frame.columns:
+            continue
+        column = frame[feature.name]
+        if isinstance(feature, Number):
+            if column.dtype.kind in "iuf" or column.isna().all():
+                frame[feature.name] = column.astype(np.float64)
+        elif column.isna().all():
+            frame[feature.name] = column.astype("str")
+    return frame

@@ -1,0 +1,25 @@
+"""Events as log records: the sentence as the message, the fields beside it."""
+
+import logging
+from dataclasses import asdict
+
+from domain.events import Event
+from domain.ports import EventSink
+
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class LogEventSink(EventSink):
+    """Logs each event once, under the logger ``weighbridge``.
+
+    The record's ``event`` attribute is the event's name and ``fields`` its fields, for formatters that
+    write structure.
+    """
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("weighbridge")
+
+    def emit(self, event: Event) -> None:
+        """Log ``event`` at its own severity."""
+        extra = {"event": event.name, "fields": asdict(event)}
+        self._logger.log(_LEVELS[event.severity], "%s", event, extra=extra)

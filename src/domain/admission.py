@@ -1,0 +1,103 @@
+"""Admitting a frame: from an untrusted table to a dataset that keeps the schema's promises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from domain.dataset import Dataset
+from domain.errors import DataError, Problem
+from domain.schema import Category, Feature, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from domain.schema import Schema
+
+
+def admit(frame: pd.DataFrame, schema: Schema, subject: str) -> Dataset:
+    """The dataset in ``frame``, when it has the schema's columns and nothing but admissible values.
+
+    The order of the columns does not matter. Numbers come out as float64, categories as text, rows numbered
+    from zero in the order in which they came. Text is never taken for a number, nor a bool; in a column that
+    mixes numbers and text, as a CSV file can, only the cells that are not numbers are at fault.
+
+    Args:
+        frame: of shape [rows, columns], as a reader gave it.
+        schema: what is expected.
+        subject: what the frame was read from, for the message.
+
+    Raises:
+        DataError: with every problem: missing and unexpected columns, no rows at all, and each cell that is
+            null, of the wrong type, not finite, out of range or of an unknown category. Row 1 is the first
+            row below the header.
+    """
+    expected: tuple[Feature, ...] = (*schema.features, schema.target)
+    names = [feature.name for feature in expected]
+    problems = [
+        Problem(f"the column is missing; {feature.expectation}", feature.name)
+        for feature in expected
+        if feature.name not in frame.columns
+    ]
+    problems += [
+        Problem(f"the column is not part of the task, which has {', '.join(names)}", str(name))
+        for name in frame.columns
+        if name not in names
+    ]
+    problems += [
+        Problem("the column is there more than once", str(name))
+        for name in frame.columns[frame.columns.duplicated()].unique()
+    ]
+    if not len(frame):
+        problems.append(Problem("there are no rows"))
+    if problems:
+        frame = frame.loc[:, ~frame.columns.duplicated()]
+    columns: dict[str, pd.Series[Any]] = {}
+    for feature in expected:
+        if feature.name in frame.columns:
+            series = frame[feature.name].reset_index(drop=True)
+            if isinstance(feature, Category):
+                columns[feature.name] = series.astype(str)
+                problems += _category_problems(series, feature)
+            else:
+                columns[feature.name], found = _numbers(series, feature)
+                problems += found
+    if problems:
+        raise DataError(subject, problems)
+    return Dataset(pd.DataFrame(columns)[names], schema)
+
+
+def _category_problems(series: pd.Series[Any], feature: Category) -> Iterator[Problem]:
+    bad = ~series.isin(feature.levels).to_numpy(dtype=bool)
+    return _cell_problems(series, bad, feature)
+
+
+def _numbers(series: pd.Series[Any], feature: Number) -> tuple[pd.Series[Any], list[Problem]]:
+    if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
+        numbers = series.astype("float64")
+    elif pd.api.types.is_bool_dtype(series):
+        numbers = pd.Series(np.nan, index=series.index)
+    else:
+        is_bool = series.map(lambda cell: isinstance(cell, bool | np.bool_)).to_numpy(dtype=bool)
+        numbers = pd.to_numeric(series, errors="coerce").astype("float64").mask(is_bool)
+        if len(numbers) and numbers.notna().all() and series.map(lambda cell: isinstance(cell, str)).all():
+            return numbers, [Problem("the column is text; expected numbers", feature.name)]
+    values = numbers.to_numpy(dtype="float64")
+    good = np.isfinite(values)
+    if feature.minimum is not None:
+        good &= values >= feature.minimum
+    if feature.maximum is not None:
+        good &= values <= feature.maximum
+    return numbers, list(_cell_problems(series, ~good, feature))
+
+
+def _cell_problems(series: pd.Series[Any], bad: np.ndarray[Any, Any], feature: Feature) -> Iterator[Problem]:
+    for position in np.flatnonzero(bad):
+        cell = series.iloc[position]
+        if pd.isna(cell):
+            yield Problem(f"{feature.expectation}, found nothing", feature.name, int(position) + 1, None)
+        else:
+            value = cell.item() if isinstance(cell, np.generic) else cell
+            yield Problem(feature.expectation, feature.name, int(position) + 1, value)

@@ -1,0 +1,171 @@
+"""Facts that the workflows emit. The domain does not log; sinks turn events into log lines and metrics."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+Severity: TypeAlias = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact. ``str()`` says it to people; the fields say it to machines."""
+
+    name: ClassVar[str] = "event"
+    severity: ClassVar[Severity] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetNameUnreadable(Event):
+    """A name in the datasets folder belongs to the task and does not tell a time."""
+
+    name: ClassVar[str] = "dataset_name_unreadable"
+    severity: ClassVar[Severity] = "warning"
+    key: str
+
+    def __str__(self) -> str:
+        return (
+            f"passing over '{self.key}': its name does not end in a timestamp and .csv or .parquet, "
+            "such as 2021-07-03T23:05:32.csv"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetChosen(Event):
+    """The newest dataset was found."""
+
+    name: ClassVar[str] = "dataset_chosen"
+    key: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"the newest dataset is '{self.key}' ({self.size:,} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetAdmitted(Event):
+    """Every row of the dataset keeps the schema's promises."""
+
+    name: ClassVar[str] = "dataset_admitted"
+    key: str
+    rows: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"admitted {self.rows:,} rows of '{self.key}'"
+
+
+@dataclass(frozen=True, slots=True)
+class NothingNew(Event):
+    """The newest dataset is the one that the newest release was trained on."""
+
+    name: ClassVar[str] = "nothing_new"
+    key: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"nothing to do: '{self.key}' is what the newest release, {self.version}, was trained on"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFinished(Event):
+    """The parameters are chosen."""
+
+    name: ClassVar[str] = "search_finished"
+    kind: str
+    points: int
+    score: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"searched {self.points:,} points in {self.seconds:.1f} s; the best scores {self.score:.4f}"
+
+
+@dataclass(frozen=True, slots=True)
+class FormatPassedOver(Event):
+    """A format could not hold the model faithfully, and the next one was tried."""
+
+    name: ClassVar[str] = "format_passed_over"
+    severity: ClassVar[Severity] = "warning"
+    note: str
+
+    def __str__(self) -> str:
+        return f"a model format was passed over: {self.note}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReleased(Event):
+    """A candidate passed the gate and was published."""
+
+    name: ClassVar[str] = "model_released"
+    version: str
+    verdict: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        warnings = f", with a warning: {'; '.join(self.reasons)}" if self.reasons else ""
+        return f"released {self.version}{warnings}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRefused(Event):
+    """The gate refused a candidate."""
+
+    name: ClassVar[str] = "model_refused"
+    severity: ClassVar[Severity] = "warning"
+    version: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"refused {self.version}: {'; '.join(self.reasons)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPromoted(Event):
+    """From now on a version is live."""
+
+    name: ClassVar[str] = "model_promoted"
+    version: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.version} is live now ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionHeld(Event):
+    """A release was published but not promoted, because the live one is held."""
+
+    name: ClassVar[str] = "promotion_held"
+    severity: ClassVar[Severity] = "warning"
+    version: str
+    live: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.version} is published but not live: {self.live} is held ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoaded(Event):
+    """The service answers from this version from now on."""
+
+    name: ClassVar[str] = "model_loaded"
+    version: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"serving {self.version}, loaded in {self.seconds:.2f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshFailed(Event):
+    """The service could not follow the live release; it goes on with what it has."""
+
+    name: ClassVar[str] = "refresh_failed"
+    severity: ClassVar[Severity] = "error"
+    serving: str | None
+    problem: str
+
+    def __str__(self) -> str:
+        kept = f"still serving {self.serving}" if self.serving else "no model is loaded"
+        return f"could not refresh, {kept}: {self.problem}"

@@ -1,0 +1,198 @@
+"""What is recorded of a run, as one JSON document.
+
+The same document is the release record, the record of a refusal, and what ``train --json`` prints. Its
+layout carries a ``schema_version``; fields that a reader does not know are no fault.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.checks import CheckResult
+from domain.gate import GateDecision, Verdict
+from domain.schema import Row, Schema
+
+#: The layout of the record.
+RECORD_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSource:
+    """Where a run's data came from; enough to fetch the very same bytes again."""
+
+    key: str
+    sha256: str
+    size: int
+    revision: str
+    version_id: str | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSource:
+    """Which code ran: the revision it was built from, and the released version of the software."""
+
+    revision: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSummary:
+    """How the parameters were chosen.
+
+    Args:
+        kind: of search.
+        points: combinations tried.
+        folds: of the cross-validation.
+        score: scikit-learn's mean score of the chosen combination over the folds.
+        scoring: the name of that score.
+    """
+
+    kind: str
+    points: int
+    folds: int
+    score: float
+    scoring: str
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What was fitted, and how.
+
+    Args:
+        estimator: the class of the pipeline's last step.
+        params: the parameters that the search chose.
+        search: how they were chosen.
+        seed: of the split and of the estimator.
+        split: the spec of the split, and the rows on either side.
+        seconds: of search, fit and weighing.
+    """
+
+    estimator: str
+    params: Mapping[str, Any]
+    search: SearchSummary
+    seed: int
+    split: Mapping[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """The encoded model.
+
+    Args:
+        key: where its bytes are; None when the candidate was refused and they were not kept.
+        format: which codec reads them.
+        sha256: of the bytes.
+        size: in bytes.
+        parity: how its predictions compare with the fitted model's, and why other formats were passed over.
+    """
+
+    key: str | None
+    format: str
+    sha256: str
+    size: int
+    parity: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRow:
+    """A row and the prediction that the fitted model made for it, to try a decoded model on."""
+
+    inputs: Row
+    prediction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that is known of one training run and its outcome."""
+
+    task: str
+    version: str
+    created_at: datetime
+    dataset: DatasetSource
+    code: CodeSource
+    libraries: Mapping[str, str]
+    training: Training
+    metrics: Mapping[str, float]
+    checks: tuple[CheckResult, ...]
+    decision: GateDecision
+    model: ModelFile
+    schema: Schema
+    golden: tuple[GoldenRow, ...]
+    thresholds: Sequence[Mapping[str, Any]] = field(default=())
+    task_fingerprint: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data; a metric that is not a finite number becomes null."""
+        return {
+            "schema_version": RECORD_SCHEMA_VERSION,
+            "task": self.task,
+            "version": self.version,
+            "created_at": self.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "dataset": asdict(self.dataset),
+            "code": asdict(self.code),
+            "libraries": dict(self.libraries),
+            "training": asdict(self.training),
+            "metrics": {name: value if math.isfinite(value) else None for name, value in self.metrics.items()},
+            "thresholds": [dict(threshold) for threshold in self.thresholds],
+            "checks": [asdict(check) for check in self.checks],
+            "decision": {"verdict": str(self.decision.verdict), "reasons": list(self.decision.reasons)},
+            "model": asdict(self.model),
+            "schema": self.schema.to_dict() | {"fingerprint": self.schema.fingerprint},
+            "golden": [asdict(row) for row in self.golden],
+            "task_fingerprint": self.task_fingerprint,
+        }
+
+    def to_json(self) -> bytes:
+        """As the bytes that are stored: UTF-8, indented for people."""
+        return (json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Record:
+        """Read what ``to_dict`` wrote; fields that are not known are passed over.
+
+        Raises:
+            ValueError: a field is missing or of another type, the layout is a later one, or the schema is
+                not the one that the record's own fingerprint names.
+        """
+        try:
+            if data["schema_version"] > RECORD_SCHEMA_VERSION:
+                raise ValueError(f"the record has the later layout {data['schema_version']}")
+            record = cls(
+                task=data["task"],
+                version=data["version"],
+                created_at=datetime.fromisoformat(data["created_at"]),
+                dataset=_known(DatasetSource, data["dataset"]),
+                code=_known(CodeSource, data["code"]),
+                libraries=data["libraries"],
+                training=_known(
+                    Training,
+                    {**data["training"], "search": _known(SearchSummary, data["training"]["search"])},
+                ),
+                metrics={
+                    name: math.nan if value is None else float(value) for name, value in data["metrics"].items()
+                },
+                checks=tuple(_known(CheckResult, check) for check in data["checks"]),
+                decision=GateDecision(Verdict(data["decision"]["verdict"]), tuple(data["decision"]["reasons"])),
+                model=_known(ModelFile, data["model"]),
+                schema=Schema.from_dict(data["schema"]),
+                golden=tuple(_known(GoldenRow, row) for row in data["golden"]),
+                thresholds=tuple(data.get("thresholds", ())),
+                task_fingerprint=data.get("task_fingerprint", ""),
+            )
+            fingerprint = data["schema"].get("fingerprint")
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"the record cannot be read: {type(error).__name__}: {error}") from error
+        if fingerprint is not None and fingerprint != record.schema.fingerprint:
+            raise ValueError("the record's schema is not the one that its fingerprint names")
+        return record
+
+
+def _known(kind: type[Any], data: Mapping[str, Any]) -> Any:
+    return kind(**{name: data[name] for name in kind.__dataclass_fields__})

@@ -1,0 +1,129 @@
+"""A task: everything that Weighbridge has to be told about what to predict."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from domain.artefacts import is_task_name
+from domain.checks import Check
+from domain.dataset import SplitSpec
+from domain.errors import ConfigurationError, TaskError
+from domain.estimator import EstimatorSpec
+from domain.gate import Threshold
+from domain.schema import Category, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDefinition:
+    """What to predict, from what, with what, and what a model has to achieve.
+
+    Args:
+        name: snake_case; it begins every name in the store and ends the route of the service.
+        schema: the columns.
+        estimator: the pipeline and its search.
+        thresholds: at least one; the first is the one that options on the command line set.
+        split: which rows a model is weighed on.
+        checks: what a model must do whatever its score; no two of one name.
+
+    Raises:
+        TaskError: the parts do not fit together.
+    """
+
+    name: str
+    schema: Schema
+    estimator: EstimatorSpec
+    thresholds: tuple[Threshold, ...]
+    split: SplitSpec = SplitSpec()
+    checks: tuple[Check, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not is_task_name(self.name):
+            raise TaskError(f"name: {self.name!r} is not snake_case, such as time_to_dispatch")
+        if not self.thresholds:
+            raise TaskError("thresholds: there is none; a model must have something to achieve")
+        stratum = self.split.stratify_by
+        if stratum is not None and not isinstance(self.schema.feature(stratum), Category):
+            raise TaskError(f"split: stratify_by names '{stratum}', which is not a category feature")
+        names = [check.name for check in self.checks]
+        if len(set(names)) != len(names):
+            raise TaskError(f"checks: one name stands twice in {names}")
+        for check in self.checks:
+            check.validate(self.schema)
+
+    def with_levels(self, error: float | None, warning: float | None) -> TaskDefinition:
+        """The task with other levels for its first threshold; None leaves a level as it is.
+
+        A warning level that only the other change has put out of order follows it: an error level raised
+        above the task's warning level raises that too.
+
+        Raises:
+            ConfigurationError: the levels are out of range, or given out of order.
+        """
+        first = self.thresholds[0]
+        if error is None and warning is None:
+            return self
+        try:
+            changed = replace(
+                first,
+                error=first.error if error is None else error,
+                warning=first.warning if warning is None else warning,
+            )
+        except ConfigurationError:
+            if error is None or warning is not None:
+                raise
+            changed = replace(first, error=error, warning=error)
+        return replace(self, thresholds=(changed, *self.thresholds[1:]))
+
+    def describe(self) -> dict[str, Any]:
+        """The whole definition as plain data.
+
+        Raises:
+            TaskError: the pipeline cannot be built.
+        """
+        try:
+            pipeline = self.estimator.pipeline(self.split.seed)
+        except (ValueError, TypeError) as error:
+            raise TaskError(f"estimator: the pipeline cannot be built: {error}") from error
+        return {
+            "name": self.name,
+            "schema": self.schema.to_dict(),
+            "estimator": {
+                "pipeline": {key: _plain(value) for key, value in sorted(pipeline.get_params().items())},
+                "grid": {name: _plain(values) for name, values in self.estimator.grid.items()},
+                "folds": self.estimator.folds,
+                "scoring": self.estimator.scoring,
+            },
+            "split": asdict(self.split),
+            "thresholds": [asdict(threshold) for threshold in self.thresholds],
+            "checks": [_plain(check) for check in self.checks],
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of ``describe()``: two runs of equal definitions on equal bytes do the same."""
+        text = json.dumps(self.describe(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> Any:
+    """``value`` as data that is the same in every process: never an address in memory."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(item) for item in value]
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+        return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    if hasattr(value, "get_params"):
+        return {"type": kind, "params": _plain(value.get_params(deep=False))}
+    if hasattr(value, "__dataclass_fields__"):
+        return {"type": kind} | {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return {"type": kind}

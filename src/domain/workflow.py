@@ -1,0 +1,258 @@
+"""The workflows: what Weighbridge does from beginning to end, in the words of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from domain.admission import admit
+from domain.artefacts import Artefact, ArtefactRef, dataset_key
+from domain.checks import run_checks
+from domain.dataset import Dataset, Split, split
+from domain.discovery import newest_dataset
+from domain.encoding import EncodedModel, encode_with_parity
+from domain.errors import NothingReleased
+from domain.events import (
+    DatasetAdmitted,
+    FormatPassedOver,
+    ModelPromoted,
+    ModelRefused,
+    ModelReleased,
+    NothingNew,
+    PromotionHeld,
+    SearchFinished,
+)
+from domain.gate import Verdict, decide
+from domain.metrics import measure
+from domain.provenance import CodeSource, DatasetSource, GoldenRow, ModelFile, Record, Training
+from domain.releases import ModelVersion, Promotion, Release
+from domain.search import Candidate, search
+
+if TYPE_CHECKING:
+    from domain.ports import (
+        ArtefactStore,
+        Clock,
+        DatasetReader,
+        EventSink,
+        ModelCodec,
+        ModelRegistry,
+        RevisionSource,
+        SearchProgress,
+    )
+    from domain.task import TaskDefinition
+
+#: How many rows a record keeps to try a decoded model on.
+GOLDEN_ROWS = 10
+
+
+class Outcome(StrEnum):
+    """How a training ended."""
+
+    RELEASED = "released"
+    REJECTED = "rejected"
+    NOTHING_NEW = "nothing_new"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """How a training ended, and the record of it: for ``nothing_new`` that of the newest release.
+
+    Args:
+        outcome: how it ended.
+        document: the record as plain data.
+        live: the version that is live afterwards; None when none is.
+    """
+
+    outcome: Outcome
+    document: dict[str, Any]
+    live: ModelVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world, as the workflows see it. ``codecs`` are tried in order."""
+
+    store: ArtefactStore
+    registry: ModelRegistry
+    reader: DatasetReader
+    codecs: Sequence[ModelCodec]
+    clock: Clock
+    revisions: RevisionSource
+    events: EventSink
+    progress: SearchProgress
+    software_version: str
+    operator: str
+
+
+def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -> TrainingResult:
+    """Train on the newest dataset, weigh the candidate, and publish it or record its refusal.
+
+    A dataset whose bytes and task are those of the newest release is left alone, unless ``force``; a
+    promotion that an interrupted run still owes that release is made up for.
+
+    Raises:
+        DataError: there is no dataset, or it cannot be admitted or split. Nothing is written.
+        TaskError: the estimator does not work. Nothing is written.
+        ModelError: no codec can hold the model. Nothing is written.
+        StoreError, RegistryError: from the ports; what was written by then is garbage at worst, never a lie.
+    """
+    fingerprint = task.fingerprint
+    artefact = ports.store.read(newest_dataset(ports.store, task.name, ports.clock, ports.events))
+    newest = ports.registry.newest(task.name)
+    if newest is not None and not force and _is_trained_on(newest, artefact, fingerprint):
+        ports.events.emit(NothingNew(artefact.ref.key, str(newest.version)))
+        _promote(newest, "its training was interrupted before the promotion", ports, only_if_owed=True)
+        return TrainingResult(Outcome.NOTHING_NEW, dict(newest.document), _live(ports, task))
+
+    dataset = admit(ports.reader.read(artefact, task.schema), task.schema, artefact.ref.key)
+    ports.events.emit(DatasetAdmitted(artefact.ref.key, len(dataset), artefact.sha256))
+    parts = split(dataset, task.split, task.estimator.folds, artefact.ref.key)
+
+    started = ports.clock.seconds()
+    candidate = _search(task, parts.train, ports)
+    metrics = measure(candidate.model, parts.test)
+    checks = run_checks(task.checks, candidate.model, dataset)
+    decision = decide(metrics, task.thresholds, checks)
+    encoded = encode_with_parity(ports.codecs, candidate.model, task.schema, parts.test.features)
+    for note in encoded.notes:
+        ports.events.emit(FormatPassedOver(note))
+
+    version = ModelVersion.of(task.name, ports.clock.now(), encoded.sha256)
+    record = Record(
+        task=task.name,
+        version=str(version),
+        created_at=version.created,
+        dataset=_source(artefact, dataset),
+        code=CodeSource(ports.revisions.revision(), ports.software_version),
+        libraries=ports.revisions.libraries(),
+        training=_training(task, candidate, parts, ports.clock.seconds() - started),
+        metrics=metrics,
+        thresholds=[asdict(threshold) for threshold in task.thresholds],
+        checks=checks,
+        decision=decision,
+        model=_model_file(version, encoded, kept=decision.verdict is not Verdict.REJECT),
+        schema=task.schema,
+        golden=_golden(candidate, parts.test),
+        task_fingerprint=fingerprint,
+    )
+    if decision.verdict is Verdict.REJECT:
+        ports.registry.refuse(record)
+        ports.events.emit(ModelRefused(str(version), decision.reasons))
+        return TrainingResult(Outcome.REJECTED, record.to_dict(), _live(ports, task))
+    release = ports.registry.publish(encoded.data, record)
+    ports.events.emit(ModelReleased(str(version), str(decision.verdict), decision.reasons))
+    _promote(release, f"trained on {artefact.ref.key}: {decision.verdict}", ports)
+    return TrainingResult(Outcome.RELEASED, dict(release.document), _live(ports, task))
+
+
+def put_dataset(
+    task: TaskDefinition, suffix: str, data: bytes, at: datetime, ports: Ports
+) -> tuple[ArtefactRef, int]:
+    """Admit a dataset and store it under its proper name.
+
+    Args:
+        task: whose dataset it is.
+        suffix: of the file, ``.csv`` or ``.parquet``: the format of ``data``.
+        data: the file's bytes; they are stored as they are.
+        at: the time that the name is to tell.
+        ports: the world.
+
+    Returns:
+        Where it is now, and how many rows it has.
+
+    Raises:
+        DataError: it would not be admitted for training; nothing is written.
+        ArtefactExists: there is a dataset of that time already.
+    """
+    import hashlib
+
+    key = dataset_key(task.name, at, suffix)
+    unwritten = ArtefactRef(key, len(data), "", None, ports.clock.now())
+    frame = ports.reader.read(Artefact(unwritten, data, hashlib.sha256(data).hexdigest()), task.schema)
+    rows = len(admit(frame, task.schema, key))
+    return ports.store.write(key, data), rows
+
+
+def _is_trained_on(release: Release, artefact: Artefact, fingerprint: str) -> bool:
+    record = release.record
+    return record.dataset.sha256 == artefact.sha256 and record.task_fingerprint == fingerprint
+
+
+def _search(task: TaskDefinition, train: Dataset, ports: Ports) -> Candidate:
+    started = ports.clock.seconds()
+    candidate = search(task.estimator, train, task.split.seed, ports.progress)
+    summary = candidate.search
+    seconds = ports.clock.seconds() - started
+    ports.events.emit(SearchFinished(summary.kind, summary.points, summary.score, seconds))
+    return candidate
+
+
+def _promote(release: Release, reason: str, ports: Ports, only_if_owed: bool = False) -> None:
+    """Promote a release, unless the live one is held.
+
+    A promotion is owed to the newest release when none was made since it was published: the run that
+    published it was cut off. One that came later, a rollback say, is somebody's decision and stands.
+    """
+    live = _live_promotion(ports, release.version.task)
+    if live is not None and only_if_owed and live.at >= release.version.created:
+        return
+    if live is not None and live.hold:
+        ports.events.emit(PromotionHeld(str(release.version), str(live.version), live.reason))
+        return
+    ports.registry.promote(release.version, reason, ports.operator)
+    ports.events.emit(ModelPromoted(str(release.version), reason))
+
+
+def _live_promotion(ports: Ports, task: str) -> Promotion | None:
+    try:
+        return ports.registry.live(task)
+    except NothingReleased:
+        return None
+
+
+def _live(ports: Ports, task: TaskDefinition) -> ModelVersion | None:
+    promotion = _live_promotion(ports, task.name)
+    return None if promotion is None else promotion.version
+
+
+def _source(artefact: Artefact, dataset: Dataset) -> DatasetSource:
+    ref = artefact.ref
+    return DatasetSource(ref.key, artefact.sha256, len(artefact.data), ref.revision, ref.version_id, len(dataset))
+
+
+def _training(task: TaskDefinition, candidate: Candidate, parts: Split, seconds: float) -> Training:
+    last = candidate.model.steps[-1][1]
+    return Training(
+        estimator=f"{type(last).__module__}.{type(last).__qualname__}",
+        params=candidate.params,
+        search=candidate.search,
+        seed=task.split.seed,
+        split=asdict(task.split) | {"train_rows": len(parts.train), "test_rows": len(parts.test)},
+        seconds=round(seconds, 3),
+    )
+
+
+def _model_file(version: ModelVersion, encoded: EncodedModel, kept: bool) -> ModelFile:
+    return ModelFile(
+        key=version.model_key(encoded.format) if kept else None,
+        format=encoded.format,
+        sha256=encoded.sha256,
+        size=len(encoded.data),
+        parity=encoded.parity.to_dict() | {"notes": list(encoded.notes)},
+    )
+
+
+def _golden(candidate: Candidate, test: Dataset) -> tuple[GoldenRow, ...]:
+    """Test rows spread evenly over the order of predictions, the smallest and the largest among them."""
+    predicted = candidate.model.predict(test.features)
+    order = predicted.argsort(kind="stable")
+    count = min(GOLDEN_ROWS, len(order))
+    chosen = [order[position * (len(order) - 1) // max(count - 1, 1)] for position in range(count)]
+    rows = test.features.iloc[chosen].to_dict(orient="records")
+    return tuple(
+        GoldenRow(test.schema.admit_row({str(name): value for name, value in row.items()}), float(value))
+        for row, value in zip(rows, predicted[chosen], strict=True)
+    )

@@ -1,0 +1,89 @@
+"""What commands print on stdout: JSON for machines, tables and short reports for people."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from domain.workflow import Outcome, TrainingResult
+
+
+def print_json(document: object) -> None:
+    """One JSON document, and nothing else."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table without lines, as wide as its content: it can be read, cut and searched."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    # Piped into another command, a row stays one line however long it is.
+    wide = None if console.is_terminal else 10_000
+    console.print(table, width=wide, crop=False, no_wrap=wide is not None, soft_wrap=False)
+
+
+def print_training(result: TrainingResult) -> None:
+    """How a training ended, for people: numbers first, then every check, then what became of it."""
+    record = result.document
+    say = Console(highlight=False, soft_wrap=True, markup=False).print
+    say(f"dataset   {record['dataset']['key']} ({record['dataset']['rows']:,} rows)")
+    search = record["training"]["search"]
+    say(f"search    {search['points']:,} points, best {search['scoring']} {search['score']:.4f} over its folds")
+    for name, value in record["metrics"].items():
+        say(f"metric    {name} {'undefined' if value is None else format(value, '.4f')}{_levels(record, name)}")
+    for check in record["checks"]:
+        say(f"check     {'passed' if check['passed'] else 'FAILED'}: {check['name']} ({check['detail']})")
+    say(f"verdict   {record['decision']['verdict'].replace('_', ' ')}")
+    for reason in record["decision"]["reasons"]:
+        say(f"reason    {reason}")
+    model = record["model"]
+    if model["key"] is not None:
+        say(f"model     {model['key']} ({model['size']:,} bytes)")
+    if result.outcome is Outcome.NOTHING_NEW:
+        say("nothing to do: this dataset has been trained on; --force trains on it again")
+    say(f"live      {result.live if result.live is not None else 'nothing'}")
+
+
+def describe_record(record: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """A release record as lines of a name and a text."""
+    training, search = record["training"], record["training"]["search"]
+    yield "version", record["version"]
+    yield "task", record["task"]
+    yield "created at", record["created_at"]
+    yield "verdict", record["decision"]["verdict"].replace("_", " ")
+    for reason in record["decision"]["reasons"]:
+        yield "reason", reason
+    for name, value in record["metrics"].items():
+        yield name, f"{'undefined' if value is None else format(value, '.6g')}{_levels(record, name)}"
+    for check in record["checks"]:
+        yield "check", f"{'passed' if check['passed'] else 'FAILED'}: {check['name']} ({check['detail']})"
+    yield "dataset", f"{record['dataset']['key']} ({record['dataset']['rows']:,} rows)"
+    yield "dataset sha256", record["dataset"]["sha256"]
+    yield "estimator", training["estimator"]
+    for name, value in training["params"].items():
+        yield f"  {name}", str(value)
+    yield (
+        "search",
+        f"{search['kind']}, {search['points']:,} points, {search['folds']} folds, {search['score']:.6g}",
+    )
+    yield "model", f"{record['model']['key']} ({record['model']['size']:,} bytes)"
+    yield "model sha256", record["model"]["sha256"]
+    yield (
+        "parity",
+        ", ".join(f"{name} {value}" for name, value in record["model"]["parity"].items() if value != []),
+    )
+    yield "code", f"{record['code']['version']}, revision {record['code']['revision']}"
+    yield "libraries", ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
+
+
+def _levels(record: Mapping[str, Any], metric: str) -> str:
+    levels = [
+        f" (error {threshold['error']:g}, warning {threshold['warning']:g})"
+        for threshold in record.get("thresholds", ())
+        if threshold["metric"] == metric
+    ]
+    return "".join(levels)

@@ -1,0 +1,134 @@
+"""The container: the one file that names every adapter and wires it to the ports of the domain.
+
+Adapters with heavy vendors are imported where they are built, so that a command pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import getpass
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from dependency_injector import containers, providers
+
+from adapters.registry import StoreRegistry
+from adapters.system import SystemClock, SystemRevision
+from adapters.telemetry_log import LogEventSink
+from domain.errors import ConfigurationError
+from domain.ports import (
+    ArtefactStore,
+    Clock,
+    DatasetReader,
+    EventSink,
+    ModelCodec,
+    ModelRegistry,
+    RevisionSource,
+    SearchProgress,
+)
+from domain.serving import PredictionService
+from domain.workflow import Ports
+from entrypoints.settings import Settings
+
+
+def open_store(settings: Settings, clock: Clock) -> ArtefactStore:
+    """The store that an address chooses.
+
+    ``./dir`` and any other path, ``file:///abs/dir``, ``s3://bucket/prefix``, ``memory://``.
+
+    Raises:
+        ConfigurationError: the address is of none of these forms.
+        StoreNotFound: a local folder does not exist, and settings do not say to create it.
+    """
+    url = settings.store
+    if "://" not in url:
+        if not url.strip():
+            raise ConfigurationError("the store's address is empty; give a folder or s3://bucket/prefix")
+        return _open_local(Path(url), settings)
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "file" if parts.netloc in ("", "localhost") and parts.path.strip("/"):
+            return _open_local(Path(unquote(parts.path)), settings)
+        case "s3" if parts.netloc:
+            from adapters.s3 import connect
+
+            return connect(
+                parts.netloc,
+                url.partition("://")[2].partition("/")[2].strip("/"),
+                read_timeout=settings.store_timeout_seconds,
+                attempts=settings.store_attempts,
+            )
+        case "memory":
+            from adapters.memory import MemoryStore
+
+            return MemoryStore(clock)
+    raise ConfigurationError(
+        f"the store '{url}' cannot be opened; an address is ./dir, file:///abs/dir, "
+        "s3://bucket/prefix or memory://"
+    )
+
+
+def _open_local(root: Path, settings: Settings) -> ArtefactStore:
+    from adapters.local import LocalStore
+
+    return LocalStore(root, create=settings.create_store)
+
+
+def _onnx() -> ModelCodec:
+    from adapters.codec_onnx import OnnxCodec
+
+    return OnnxCodec()
+
+
+def _skops() -> ModelCodec:
+    from adapters.codec_skops import SkopsCodec
+
+    return SkopsCodec()
+
+
+def _reader() -> DatasetReader:
+    from adapters.tabular import TabularReader
+
+    return TabularReader()
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container may run under a user id that has no name.
+        return "unknown"
+
+
+class Container(containers.DeclarativeContainer):
+    """One provider per port; ``settings`` and ``progress`` come from the entrypoint."""
+
+    settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
+    progress: providers.Dependency[SearchProgress] = providers.Dependency()
+
+    clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
+    events: providers.Provider[EventSink] = providers.Singleton(LogEventSink)
+    revisions: providers.Provider[RevisionSource] = providers.Singleton(
+        SystemRevision, settings.provided.git_commit_hash
+    )
+    store: providers.Provider[ArtefactStore] = providers.Singleton(open_store, settings, clock)
+    registry: providers.Provider[ModelRegistry] = providers.Singleton(StoreRegistry, store, clock)
+    reader: providers.Provider[DatasetReader] = providers.Singleton(_reader)
+    codecs = providers.List(providers.Singleton(_onnx), providers.Singleton(_skops))
+
+    ports: providers.Provider[Ports] = providers.Factory(
+        Ports,
+        store=store,
+        registry=registry,
+        reader=reader,
+        codecs=codecs,
+        clock=clock,
+        revisions=revisions,
+        events=events,
+        progress=progress,
+        software_version=providers.Callable(version, "weighbridge"),
+        operator=providers.Callable(_operator),
+    )
+    service: providers.Provider[PredictionService] = providers.Factory(
+        PredictionService, registry=registry, codecs=codecs, clock=clock, events=events
+    )

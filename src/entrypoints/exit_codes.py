@@ -1,0 +1,54 @@
+"""Exit codes: the one table from outcomes and errors to what a scheduler sees."""
+
+from typing import Final
+
+from domain.errors import (
+    ArtefactExists,
+    ArtefactNotFound,
+    ConfigurationError,
+    DataError,
+    NothingReleased,
+    StoreDenied,
+    StoreError,
+    StoreNotFound,
+    TaskError,
+    UnknownVersion,
+    WeighbridgeError,
+)
+
+OK: Final = 0
+BUG: Final = 1
+USAGE: Final = 2
+REFUSED: Final = 3
+BAD_DATA: Final = 4
+TRY_AGAIN: Final = 75
+
+#: The first class that an error is an instance of decides: the more special ones come first. For those whose
+#: message does not already say what to do, the second text does.
+_TABLE: tuple[tuple[type[WeighbridgeError], int, str], ...] = (
+    (DataError, BAD_DATA, "Nothing was written. Mend the data at its source and put it in the store again."),
+    (TaskError, USAGE, "Mend the task's definition; nothing was written."),
+    (ConfigurationError, USAGE, ""),
+    (StoreNotFound, USAGE, ""),
+    (StoreDenied, USAGE, ""),
+    (ArtefactExists, USAGE, "Nothing is ever overwritten; choose another time or name."),
+    (ArtefactNotFound, TRY_AGAIN, "It was removed or replaced meanwhile; run the command again."),
+    (StoreError, TRY_AGAIN, ""),
+    (NothingReleased, USAGE, ""),
+    (UnknownVersion, USAGE, ""),
+    (WeighbridgeError, BUG, "This needs a person: see the message above."),
+)
+
+
+def exit_code(error: WeighbridgeError) -> int:
+    """The exit code that an error ends a command with."""
+    return _row(error)[1]
+
+
+def remedy(error: WeighbridgeError) -> str:
+    """What to do about an error; empty when its message says it."""
+    return _row(error)[2]
+
+
+def _row(error: WeighbridgeError) -> tuple[type[WeighbridgeError], int, str]:
+    return next(row for row in _TABLE if isinstance(error, row[0]))

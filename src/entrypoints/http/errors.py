@@ -1,0 +1,104 @@
+"""Errors as problem documents (RFC 9457): the one table from what went wrong to what a client sees."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+#: What of an offending value is repeated in an answer, in characters.
+_SHOWN = 100
+
+
+class RequestProblem(Exception):
+    """A request that is answered with a problem document.
+
+    Args:
+        status: the HTTP status.
+        detail: what is wrong with this request, for people.
+        errors: for bad input, each fault with its ``field``, a ``message`` and what was ``found``.
+        headers: to send along.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: list[dict[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+
+
+def problem_response(problem: RequestProblem) -> Response:
+    """The problem document and its status."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.errors is not None:
+        document["errors"] = problem.errors
+    body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    return Response(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def bad_row(error: ValidationError) -> RequestProblem:
+    """The problem of a row that its schema does not admit: every fault, by field."""
+    errors = [
+        {
+            "field": ".".join(str(part) for part in fault["loc"]) or None,
+            "message": fault["msg"],
+            "found": _show(fault["input"]) if fault["loc"] and fault["type"] != "missing" else None,
+        }
+        for fault in error.errors(include_url=False, include_context=False)
+    ]
+    said = "; ".join(
+        f"{one['field']}: {one['message']}" if one["field"] else str(one["message"]) for one in errors
+    )
+    return RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, said, errors)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer every error of ``app`` with a problem document; what is a bug of ours is logged, and not shown."""
+
+    async def on_problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestProblem)
+        return problem_response(error)
+
+    async def on_http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problem_response(RequestProblem(error.status_code, str(error.detail), headers=error.headers))
+
+    async def on_bug(request: Request, error: Exception) -> Response:
+        logging.getLogger("weighbridge").error("a request to %s failed", request.url.path, exc_info=error)
+        detail = "the service failed; its log says why"
+        return problem_response(RequestProblem(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+
+    app.add_exception_handler(RequestProblem, on_problem)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_bug)
+
+
+def _show(value: object) -> Any:
+    """What was found, as JSON can hold it, and not longer than it is useful."""
+    if value is None or isinstance(value, bool):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    if len(text) > _SHOWN:
+        return f"{text[:_SHOWN]}..."
+    return text if isinstance(value, str) or not isinstance(value, int) else value

@@ -1,0 +1,50 @@
+"""Requests and answers as a release's schema has them: one compiled validator, and its JSON Schema."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any, Literal, TypeAlias, cast
+
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from domain.schema import Category, Feature, Row, Schema
+
+Adapter: TypeAlias = TypeAdapter[Row]
+
+
+@lru_cache(maxsize=8)
+def request_adapter(schema: Schema) -> Adapter:
+    """The validator of one row of ``schema``, compiled once.
+
+    Strict: numbers are finite JSON numbers, never text or booleans; unknown fields are refused. It admits
+    exactly what ``Schema.admit_row`` admits.
+    """
+    # A TypedDict, not a model: the names of features are any text, not just Python's.
+    fields = {feature.name: _field_type(feature) for feature in schema.features}
+    row = TypedDict("Row", fields)  # type: ignore[misc]
+    return cast("Adapter", TypeAdapter(with_config(ConfigDict(strict=True, extra="forbid"))(row)))
+
+
+def request_schema(schema: Schema) -> dict[str, Any]:
+    """The JSON Schema of one row, for the OpenAPI document."""
+    return request_adapter(schema).json_schema() | {"title": "One row of features"}
+
+
+def answer_schema(schema: Schema) -> dict[str, Any]:
+    """The JSON Schema of an answer, for the OpenAPI document."""
+    return {
+        "title": "A prediction, and the model that made it",
+        "type": "object",
+        "properties": {
+            schema.prediction: {"type": "number"},
+            "model_version": {"type": "string", "description": "task/version"},
+        },
+        "required": [schema.prediction, "model_version"],
+    }
+
+
+def _field_type(feature: Feature) -> Any:
+    if isinstance(feature, Category):
+        return Literal[feature.levels]
+    return Annotated[float, Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)]

@@ -1,0 +1,54 @@
+"""Logs: one line per record on stderr, as text for people or as JSON for machines."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+
+def configure_logs(log_format: Literal["text", "json"], level: str) -> None:
+    """Send the logs of Weighbridge, and warnings of the libraries it uses, to stderr.
+
+    Calling it again replaces what was configured before.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("weighbridge").setLevel(level.upper())
+
+
+class TextFormatter(logging.Formatter):
+    """``2021-07-03T23:05:32Z info     message``, with a traceback below it where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record as text."""
+        line = f"{_time(record)} {record.levelname.lower():8} {record.getMessage()}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object: time, level, message, and the name and fields of an event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record as a line of JSON."""
+        document: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        event = getattr(record, "event", None)
+        if event is not None:
+            document |= {"event": event, **getattr(record, "fields", {})}
+        if record.name != "weighbridge":
+            document["logger"] = record.name
+        if record.exc_info:
+            document["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(document, ensure_ascii=False, default=str)
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

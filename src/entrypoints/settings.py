@@ -1,0 +1,48 @@
+"""Settings: every knob in one typed, frozen object, from options and the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.errors import ConfigurationError
+
+PREFIX = "WEIGHBRIDGE_"
+
+
+class Settings(BaseSettings):
+    """What the container wires by. A setting without an option comes from ``WEIGHBRIDGE_<NAME>`` alone."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
+
+    store: str = "./weighbridge-store"
+    create_store: bool = False
+    refresh_seconds: float = Field(10.0, gt=0, le=86_400)
+    max_body_bytes: int = Field(1 << 20, gt=0)
+    store_timeout_seconds: float = Field(20.0, gt=0)
+    store_attempts: int = Field(4, ge=1, le=20)
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    git_commit_hash: str | None = Field(None, validation_alias="GIT_COMMIT_HASH")
+
+
+def load_settings(given: Mapping[str, Any]) -> Settings:
+    """The settings, where what was given on the command line goes before the environment.
+
+    Args:
+        given: by the names of the settings; None stands for not given.
+
+    Raises:
+        ConfigurationError: a value is not allowed; the message names each with its environment variable.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{fault['loc'][0]} ({PREFIX}{str(fault['loc'][0]).upper()}) is {fault['input']!r}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise ConfigurationError(f"settings: {faults}") from error

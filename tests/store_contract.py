@@ -1,0 +1,262 @@
+"""The contract of every ArtefactStore. A store's test module subclasses StoreContract and gives ``new_store``."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from hashlib import sha256
+from threading import Barrier
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule, run_state_machine_as_test
+
+from domain.artefacts import ArtefactRef
+from domain.errors import ArtefactExists, ArtefactNotFound, ConfigurationError
+from domain.ports import ArtefactStore
+from tests.strategies import keys, kinds, names, unlawful_keys
+
+NewStore = Callable[[], ArtefactStore]
+
+#: In UTF-8 byte order: capitals before small letters, an accent after z, an emoji after the private use area.
+ORDERED = ["A", "a", "a b", "a+b", "a-b", "a.b", "a:b", "a_b", "a|b", "b", "é", "日", "\ue000", "🚚"]
+
+
+class StoreContract:
+    """Examples, properties and a state machine. A fresh store is empty and shares nothing with another."""
+
+    #: Divides the number of examples of the state machine, for stores that are slow to ask.
+    slowness = 1
+
+    @pytest.fixture
+    def new_store(self) -> NewStore:
+        raise NotImplementedError("a subclass says how to make an empty store")
+
+    @pytest.fixture
+    def store(self, new_store: NewStore) -> ArtefactStore:
+        return new_store()
+
+    @pytest.mark.parametrize(
+        "data", [b"", b"a,b\n1,2\n", bytes(range(256)) * 12_000], ids=["empty", "small", "3MB"]
+    )
+    def test_what_is_written_is_read_by_key_and_by_ref(self, store: ArtefactStore, data: bytes) -> None:
+        ref = store.write("models/m.onnx", data)
+        assert (ref.key, ref.name, ref.size, ref.version_id) == ("models/m.onnx", "m.onnx", len(data), None)
+        assert ref.last_modified.tzinfo is UTC
+        for what in ("models/m.onnx", ref, *store.list("models/")):
+            artefact = store.read(what)
+            assert artefact.data == data
+            assert artefact.sha256 == sha256(data).hexdigest()
+            assert same(artefact.ref, ref)
+            assert artefact.ref.last_modified.tzinfo is UTC
+
+    def test_what_was_written_does_not_follow_its_buffer(self, store: ArtefactStore) -> None:
+        buffer = bytearray(b"before")
+        store.write("models/m", buffer)  # type: ignore[arg-type]
+        buffer[:] = b"behind"
+        assert store.read("models/m").data == b"before"
+
+    @pytest.mark.parametrize("data", [b"first", b"other"], ids=["same-bytes", "other-bytes"])
+    def test_an_existing_key_is_never_overwritten(self, store: ArtefactStore, data: bytes) -> None:
+        first = store.write("models/m.json", b"first")
+        with pytest.raises(ArtefactExists, match=r"models/m\.json"):
+            store.write("models/m.json", data)
+        assert store.read(first).data == b"first"
+        assert [listed.key for listed in store.list("models/")] == ["models/m.json"]
+
+    def test_a_missing_key_is_not_found(self, store: ArtefactStore) -> None:
+        with pytest.raises(ArtefactNotFound, match=r"datasets/none\.csv"):
+            store.read("datasets/none.csv")
+        with pytest.raises(ArtefactNotFound, match=r"datasets/none\.csv"):
+            store.delete("datasets/none.csv")
+
+    def test_a_ref_reads_its_own_revision_and_no_other(self, store: ArtefactStore) -> None:
+        old = store.write("datasets/a.csv", b"old")
+        store.delete("datasets/a.csv")
+        with pytest.raises(ArtefactNotFound, match=r"datasets/a\.csv"):
+            store.read(old)
+        new = store.write("datasets/a.csv", b"new")
+        with pytest.raises(ArtefactNotFound, match=r"datasets/a\.csv"):
+            store.read(old)
+        assert old.revision != new.revision
+        assert store.read(new).data == store.read("datasets/a.csv").data == b"new"
+
+    def test_what_is_deleted_is_gone_and_its_key_is_free(self, store: ArtefactStore) -> None:
+        store.write("datasets/a.csv", b"1")
+        store.write("datasets/b.csv", b"2")
+        store.delete("datasets/a.csv")
+        assert [ref.key for ref in store.list("datasets/")] == ["datasets/b.csv"]
+        with pytest.raises(ArtefactNotFound):
+            store.delete("datasets/a.csv")
+        store.write("datasets/a.csv", b"3")
+        assert store.read("datasets/a.csv").data == b"3"
+
+    def test_a_listing_is_in_the_order_of_utf8(self, store: ArtefactStore) -> None:
+        assert sorted(ORDERED, key=str.encode) == ORDERED
+        refs = [store.write(f"datasets/{name}", name.encode()) for name in reversed(ORDERED)]
+        listed = list(store.list("datasets/"))
+        assert [ref.name for ref in listed] == ORDERED
+        assert all(same(*pair) for pair in zip(listed, reversed(refs), strict=True))
+
+    def test_a_listing_takes_a_prefix_and_a_start(self, store: ArtefactStore) -> None:
+        for key in ("datasets/a", "datasets/ab", "datasets/b", "models/a", "models2/a"):
+            store.write(key, b"")
+        assert [ref.key for ref in store.list("models/")] == ["models/a"]
+        assert [ref.key for ref in store.list("datasets/a")] == ["datasets/a", "datasets/ab"]
+        assert list(store.list("datasets/c")) == []
+        assert list(store.list("rejected/")) == []
+        assert [ref.name for ref in store.list("datasets/", "datasets/a")] == ["ab", "b"]
+        assert [ref.name for ref in store.list("datasets/", "datasets/aa")] == ["ab", "b"]
+        assert [ref.name for ref in store.list("datasets/a", "datasets/a")] == ["ab"]
+        for before in ("", "a", "datasets/", "datasets", "A/z"):
+            assert [ref.name for ref in store.list("datasets/", before)] == ["a", "ab", "b"]
+        for after in ("datasets/b", "datasets/z", "models/", "z"):
+            assert list(store.list("datasets/", after)) == []
+
+    @pytest.mark.parametrize("prefix", ["", "/", "datasets", "/a", "datasets/sub/", ".a/", "datasets/.", "a\n/"])
+    def test_a_prefix_that_names_no_kind_is_refused(self, store: ArtefactStore, prefix: str) -> None:
+        with pytest.raises(ConfigurationError):
+            list(store.list(prefix))
+
+    def test_unlawful_keys_are_refused_by_every_operation(self, store: ArtefactStore) -> None:
+        def refuses(key: str) -> None:
+            for operation in (lambda: store.read(key), lambda: store.write(key, b""), lambda: store.delete(key)):
+                with pytest.raises(ConfigurationError):
+                    operation()
+
+        run_property(unlawful_keys(), refuses)
+        assert list(store.list("datasets/")) == []
+
+    def test_of_many_writers_of_one_key_exactly_one_wins(self, store: ArtefactStore) -> None:
+        writers, rounds = 8, 5
+        for turn in range(rounds):
+            barrier, key = Barrier(writers), f"promotions/{turn}"
+
+            def write(writer: int, barrier: Barrier = barrier, key: str = key) -> ArtefactRef | None:
+                barrier.wait()
+                try:
+                    return store.write(key, bytes([writer]) * 1000)
+                except ArtefactExists:
+                    return None
+
+            with ThreadPoolExecutor(writers) as pool:
+                outcomes = list(pool.map(write, range(writers)))
+            (winner,) = [index for index, ref in enumerate(outcomes) if ref is not None]
+            assert store.read(key).data == bytes([winner]) * 1000
+            (listed,) = store.list(key)
+            assert same(listed, outcomes[winner])
+
+    def test_readers_see_all_of_a_write_or_none_of_it(self, store: ArtefactStore) -> None:
+        whole = b"x" * 2_000_000
+
+        def write_all() -> None:
+            for turn in range(10):
+                store.write(f"datasets/{turn}", whole)
+
+        with ThreadPoolExecutor(1) as pool:
+            writing, seen = pool.submit(write_all), 0
+            while not writing.done() or seen < 10:
+                listed = list(store.list("datasets/"))
+                seen = len(listed)
+                assert [ref.name for ref in listed] == [str(turn) for turn in range(seen)]
+                assert all(ref.size == len(whole) for ref in listed)
+                assert all(store.read(ref).data == whole for ref in listed[-1:])
+                if writing.done():
+                    writing.result()
+
+    def test_agrees_with_a_dict(self, new_store: NewStore) -> None:
+        run_machine(lambda: StoreMachine(new_store()), self.slowness)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Any history of writes, reads, deletions and listings, against a plain dict."""
+
+    known = Bundle("known")
+    refs = Bundle("refs")
+
+    def __init__(self, store: ArtefactStore) -> None:
+        super().__init__()
+        self.store = store
+        self.model: dict[str, bytes] = {}
+        self.writes = 0
+
+    @rule(target=known, key=keys())
+    def think_of(self, key: str) -> str:
+        return key
+
+    @rule(target=refs, key=known, data=st.binary(max_size=64))
+    def write(self, key: str, data: bytes) -> object:
+        # The same bytes again may rightly be the same revision again; the number makes each write another one.
+        self.writes += 1
+        data += str(self.writes).encode()
+        if key in self.model:
+            with pytest.raises(ArtefactExists):
+                self.store.write(key, data)
+            return multiple()
+        ref = self.store.write(key, data)
+        assert (ref.key, ref.size) == (key, len(data))
+        self.model[key] = data
+        return (ref, data)
+
+    @rule(key=known)
+    def read(self, key: str) -> None:
+        if key in self.model:
+            artefact = self.store.read(key)
+            assert (artefact.ref.key, artefact.data) == (key, self.model[key])
+        else:
+            with pytest.raises(ArtefactNotFound):
+                self.store.read(key)
+
+    @rule(written=refs)
+    def read_revision(self, written: tuple[ArtefactRef, bytes]) -> None:
+        ref, data = written
+        if self.model.get(ref.key) == data:
+            artefact = self.store.read(ref)
+            assert same(artefact.ref, ref)
+            assert (artefact.data, artefact.sha256) == (data, sha256(data).hexdigest())
+        else:
+            with pytest.raises(ArtefactNotFound):
+                self.store.read(ref)
+
+    @rule(key=consumes(known), again=st.booleans(), target=known)
+    def delete(self, key: str, again: bool) -> object:
+        if self.model.pop(key, None) is not None:
+            self.store.delete(key)
+        else:
+            with pytest.raises(ArtefactNotFound):
+                self.store.delete(key)
+        return key if again else multiple()
+
+    @rule(
+        kind=kinds(), start=st.text("aot", max_size=1), after=st.none() | keys() | st.builds("{}/".format, names())
+    )
+    def listing(self, kind: str, start: str, after: str | None) -> None:
+        prefix = f"{kind}/{start}"
+        expected = sorted(
+            (key for key in self.model if key.startswith(prefix) and (after is None or key > after)),
+            key=str.encode,
+        )
+        listed = list(self.store.list(prefix, after))
+        assert [(ref.key, ref.size) for ref in listed] == [(key, len(self.model[key])) for key in expected]
+
+
+def same(one: ArtefactRef, other: ArtefactRef | None) -> bool:
+    """Whether two refs name the same bytes; a listing need not know the version, nor time to the same fraction."""
+    return other is not None and (one.key, one.size, one.revision) == (other.key, other.size, other.revision)
+
+
+def run_machine(machine: Callable[[], RuleBasedStateMachine], slowness: int = 1) -> None:
+    """Run a state machine with the profile's settings, fewer examples for what is slow."""
+    usual = settings.default
+    assert usual is not None
+    run_state_machine_as_test(
+        machine,
+        settings=settings(usual, max_examples=max(8, usual.max_examples // slowness), stateful_step_count=25),
+    )
+
+
+def run_property(strategy: st.SearchStrategy[str], check: Callable[[str], None]) -> None:
+    """Check a property within a test that has fixtures, which @given would make only once."""
+    from hypothesis import given
+
+    given(strategy)(check)()

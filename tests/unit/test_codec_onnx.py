@@ -1,0 +1,322 @@
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    AdaBoostRegressor,
+    BaggingRegressor,
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+)
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeRegressor
+
+from adapters.codec_onnx import OnnxCodec
+from domain.encoding import columns_of
+from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
+from domain.schema import Category, Number, Schema
+from tests.codec_contract import (
+    ESTIMATORS,
+    LEVELS,
+    SCHEMA,
+    CodecContract,
+    fitted,
+    frame_of,
+    pipeline_of,
+    target_of,
+)
+
+NUMBERS = Schema((Number("a"), Number("b")), Number("y"), "y_hat")
+
+
+class TestOnnxCodec(CodecContract):
+    codec = OnnxCodec()
+
+
+def predict(model: Any, frame: pd.DataFrame, schema: Schema = SCHEMA) -> list[float]:
+    codec = OnnxCodec()
+    predictions = codec.decode(codec.encode(model, schema), schema).predict(columns_of(frame, schema))
+    return [float(value) for value in predictions]
+
+
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name not in ("linear", "ridge")])
+def test_trees_and_what_is_made_of_them_are_exact(name: str) -> None:
+    model = fitted(name)
+    frame = frame_of(2000, seed=2)
+    assert predict(model, frame) == model.predict(frame).tolist()
+
+
+@pytest.mark.parametrize("kind", [AdaBoostRegressor, BaggingRegressor])
+def test_trees_within_other_ensembles_are_exact(kind: Any) -> None:
+    frame = frame_of(150)
+    model = pipeline_of(kind(n_estimators=4, random_state=0)).fit(frame, target_of(frame))
+    assert predict(model, frame) == model.predict(frame).tolist()
+
+
+@given(
+    values=st.lists(st.floats(min_value=-1e6, max_value=1e6), min_size=2, max_size=30, unique=True),
+    steps=st.integers(-2, 2),
+)
+def test_a_tree_is_exact_around_its_own_thresholds(values: list[float], steps: int) -> None:
+    frame = pd.DataFrame({"a": values, "b": values[::-1]})
+    model = DecisionTreeRegressor(random_state=0).fit(frame, np.arange(len(values), dtype=float))
+    _check_around(model, model.tree_.threshold[model.tree_.children_left != -1], steps)
+
+
+@pytest.mark.parametrize("steps", [-1, 0, 1])
+def test_histogram_boosting_is_exact_around_its_own_thresholds(steps: int) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 2)), columns=["a", "b"])
+    model = HistGradientBoostingRegressor(max_iter=3, random_state=0).fit(frame, frame["a"] - frame["b"] ** 2)
+    nodes = np.concatenate([each.nodes for (each,) in model._predictors])
+    _check_around(model, nodes["num_threshold"][nodes["is_leaf"] == 0], steps)
+
+
+def _check_around(model: Any, thresholds: Any, steps: int) -> None:
+    towards = math.inf * steps if steps else 0
+    probes = thresholds
+    for _ in range(abs(steps)):
+        probes = np.nextafter(probes, towards)
+    # A step of a 32-bit float as well, which is what most of scikit-learn compares.
+    narrow = np.nextafter(thresholds.astype(np.float32), np.float32(towards)).astype(float)
+    probes = np.concatenate([probes, narrow])
+    frame = pd.DataFrame({"a": probes, "b": probes[::-1]})
+    assert predict(model, frame, NUMBERS) == model.predict(frame).tolist()
+
+
+@pytest.mark.parametrize("kind", [DecisionTreeRegressor, HistGradientBoostingRegressor])
+@pytest.mark.parametrize("low", [True, False])
+def test_a_missing_number_takes_the_side_that_it_took_in_training(kind: Any, low: bool) -> None:
+    frame = pd.DataFrame({"a": [0.0, 1.0, 2.0, np.nan] * 20, "b": [0.0] * 80})
+    model = kind().fit(frame, np.array([0.0, 0.0, 9.0, 0.0 if low else 9.0] * 20))
+    assert predict(model, frame, NUMBERS) == model.predict(frame).tolist()
+
+
+def test_a_linear_model_is_within_rounding() -> None:
+    model = fitted("linear")
+    frame = frame_of(2000, seed=2)
+    np.testing.assert_allclose(predict(model, frame), model.predict(frame), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    "steps", [[DecisionTreeRegressor()], [LinearRegression()], [StandardScaler(), LinearRegression()]], ids=str
+)
+def test_a_pipeline_without_a_column_transformer_takes_all_columns(steps: list[Any]) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=["a", "b"])
+    model = Pipeline([(str(i), step) for i, step in enumerate(steps)]).fit(
+        frame, 100 + frame["a"] - 3 * frame["b"]
+    )
+    np.testing.assert_allclose(predict(model, frame, NUMBERS), model.predict(frame), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", ["prediction", "location", "variable", "cast", "a,b: c/d", "Ünïcode ☃"])
+def test_a_feature_may_have_any_name(name: str) -> None:
+    schema = Schema((Number(name), Category("kind", LEVELS)), Number("y"), "prediction")
+    frame = frame_of(60).rename(columns={"orders_placed": name, "product_code": "kind"})[[name, "kind"]]
+    columns = ColumnTransformer([("levels", OneHotEncoder(), ["kind"])], remainder="passthrough")
+    model = Pipeline([("columns", columns), ("tree", DecisionTreeRegressor(random_state=0))]).fit(
+        frame, frame[name]
+    )
+    assert predict(model, frame, schema) == model.predict(frame).tolist()
+
+
+def test_a_feature_that_the_model_ignores_is_taken_all_the_same() -> None:
+    frame = frame_of(60)
+    columns = ColumnTransformer([("kept", "passthrough", ["orders_placed"])])
+    model = Pipeline([("columns", columns), ("tree", DecisionTreeRegressor(random_state=0))])
+    model.fit(frame, frame["orders_placed"])
+    assert predict(model, frame) == model.predict(frame).tolist()
+
+
+def _failing_models() -> dict[str, Any]:
+    frame = frame_of(60)
+    target = target_of(frame)
+    one = frame[["orders_placed"]]
+    return {
+        "FunctionTransformer|LinearRegression": Pipeline(
+            [("log", FunctionTransformer(np.log1p)), ("linear", LinearRegression())]
+        ).fit(one, target),
+        "GradientBoostingRegressor": GradientBoostingRegressor(n_estimators=2, init=LinearRegression()).fit(
+            one, target
+        ),
+        "DecisionTreeRegressor": DecisionTreeRegressor().fit(one, np.stack([target, target], axis=1)),
+        "HistGradientBoostingRegressor": HistGradientBoostingRegressor(loss="poisson", max_iter=2).fit(
+            one, target
+        ),
+        "Pipeline|HistGradientBoostingRegressor": HistGradientBoostingRegressor(
+            max_iter=2, min_samples_leaf=1, categorical_features=[0]
+        ).fit(one.round(-2), target),
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "FunctionTransformer|LinearRegression",
+        "GradientBoostingRegressor",
+        "DecisionTreeRegressor",
+        "HistGradientBoostingRegressor",
+        "Pipeline|HistGradientBoostingRegressor",
+    ],
+)
+def test_a_model_that_does_not_convert_is_an_error_that_says_why(name: str) -> None:
+    schema = replace(SCHEMA, features=SCHEMA.features[:1])
+    with pytest.raises(ModelError, match=f"({name}) does not convert to ONNX: ") as caught:
+        OnnxCodec().encode(_failing_models()[name], schema)
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_model_at_all_does_not_convert() -> None:
+    class Odd:
+        def predict(self, features: pd.DataFrame, /) -> np.ndarray[Any, Any]:
+            return np.zeros(len(features))
+
+    with pytest.raises(ModelError, match="Odd does not convert to ONNX: "):
+        OnnxCodec().encode(Odd(), SCHEMA)
+
+
+def test_types_that_differ_are_incompatible() -> None:
+    data = OnnxCodec().encode(fitted("linear"), SCHEMA)
+    swapped = replace(
+        SCHEMA, features=(Category("orders_placed", ("a",)), Number("product_code"), SCHEMA.features[2])
+    )
+    with pytest.raises(IncompatibleModel, match=r"orders_placed tensor\(double\).*orders_placed tensor\(string\)"):
+        OnnxCodec().decode(data, swapped)
+
+
+def _graph(nodes: list[Any], outputs: list[Any], initializers: list[Any] | None = None, width: int = 1) -> bytes:
+    inputs = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None, width]) for name in ("a", "b")]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, initializers or [])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+def _output(name: str = "out", kind: int = TensorProto.DOUBLE, shape: Any = (None, 1)) -> Any:
+    return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+def test_inputs_of_another_width_are_incompatible() -> None:
+    data = _graph([helper.make_node("Add", ["a", "b"], ["out"])], [_output(shape=(None, 2))], width=2)
+    with pytest.raises(IncompatibleModel, match="of width 2"):
+        OnnxCodec().decode(data, NUMBERS)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [[_output(), _output("more")], [_output(kind=TensorProto.INT64)]],
+    ids=["two outputs", "integers"],
+)
+def test_other_outputs_are_incompatible(outputs: list[Any]) -> None:
+    kind = outputs[0].type.tensor_type.elem_type
+    nodes = [
+        helper.make_node("Add", ["a", "b"], ["sum"]),
+        helper.make_node("Cast", ["sum"], ["out"], to=kind),
+        helper.make_node("Neg", ["sum"], ["more"]),
+    ]
+    with pytest.raises(IncompatibleModel, match="not one number per row"):
+        OnnxCodec().decode(_graph(nodes, outputs), NUMBERS)
+
+
+def test_an_answer_of_another_length_is_incompatible() -> None:
+    nodes = [helper.make_node("ReduceSum", ["a"], ["out"], keepdims=1)]
+    predictor = OnnxCodec().decode(_graph(nodes, [_output(shape=(1, 1))]), NUMBERS)
+    columns = {"a": np.ones(3), "b": np.ones(3)}
+    with pytest.raises(IncompatibleModel, match="answers 1 numbers for 3 rows"):
+        predictor.predict(columns)
+
+
+def test_a_failure_of_the_runtime_is_a_model_error() -> None:
+    predictor = OnnxCodec().decode(_graph([helper.make_node("Add", ["a", "b"], ["out"])], [_output()]), NUMBERS)
+    with pytest.raises(ModelError, match="cannot predict"):
+        predictor.predict({"a": np.ones(3), "b": np.ones(2)})
+
+
+def _external(tensor: Any, location: str) -> Any:
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    return tensor
+
+
+@pytest.mark.parametrize("where", ["initializer", "constant", "subgraph"])
+def test_data_in_other_files_is_never_read(where: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The file is there and would be found; a model with the same numbers inside is read without complaint.
+    (tmp_path / "weights.bin").write_bytes(np.array([[2.0]]).tobytes())
+    monkeypatch.chdir(tmp_path)
+
+    def model(tensor: Any) -> bytes:
+        add = helper.make_node("Add", ["a", "w"], ["out"])
+        if where == "initializer":
+            return _graph([add], [_output()], [tensor])
+        constant = helper.make_node("Constant", [], ["w"], value=tensor)
+        if where == "constant":
+            return _graph([constant, add], [_output()])
+        branch = helper.make_graph(
+            [constant, helper.make_node("Identity", ["w"], ["v"])], "branch", [], [_output("v")]
+        )
+        yes = helper.make_node(
+            "Constant", [], ["yes"], value=helper.make_tensor("yes", TensorProto.BOOL, [], [True])
+        )
+        choose = helper.make_node("If", ["yes"], ["chosen"], then_branch=branch, else_branch=branch)
+        return _graph([yes, choose, helper.make_node("Add", ["a", "chosen"], ["out"])], [_output()])
+
+    inside = onnx.numpy_helper.from_array(np.array([[2.0]]), "w")
+    columns = {"a": np.array([1.0]), "b": np.array([0.0])}
+    assert OnnxCodec().decode(model(inside), NUMBERS).predict(columns).tolist() == [3.0]
+    with pytest.raises(ModelUnreadable, match="other files"):
+        OnnxCodec().decode(model(_external(inside, "weights.bin")), NUMBERS)
+
+
+def test_broken_bytes_that_speak_of_a_location_are_unreadable() -> None:
+    with pytest.raises(ModelUnreadable, match="no ONNX model can be read"):
+        OnnxCodec().decode(b"\xff location \xff", NUMBERS)
+
+
+def test_only_onnx_is_read_and_not_the_other_format_of_the_runtime(tmp_path: Any) -> None:
+    data = OnnxCodec().encode(fitted("linear"), SCHEMA)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "model.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    other = (tmp_path / "model.ort").read_bytes()
+    assert onnxruntime.InferenceSession(other, providers=["CPUExecutionProvider"]).get_inputs()
+    with pytest.raises(ModelUnreadable):
+        OnnxCodec().decode(other, SCHEMA)
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    codec = OnnxCodec()
+    codec.decode(codec.encode(fitted("tree"), SCHEMA), SCHEMA).predict(columns_of(frame_of(3), SCHEMA))
+    with pytest.raises(ModelUnreadable):
+        codec.decode(b"nonsense", SCHEMA)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nobody_signs_the_bytes() -> None:
+    proto = onnx.ModelProto.FromString(OnnxCodec().encode(fitted("tree"), SCHEMA))
+    assert (proto.producer_name, proto.producer_version, proto.doc_string, proto.graph.doc_string) == ("",) * 4
+    onnx.checker.check_model(proto, full_check=True)
+
+
+def test_neighbours_and_processes_either_agree_or_are_refused() -> None:
+    frame = frame_of(60)
+    for estimator in (KNeighborsRegressor(), GaussianProcessRegressor(random_state=0)):
+        model = pipeline_of(estimator).fit(frame, target_of(frame))
+        try:
+            found = predict(model, frame)
+        except ModelError:
+            continue
+        np.testing.assert_allclose(found, model.predict(frame), rtol=1e-5, atol=0)

@@ -1,0 +1,200 @@
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.ensemble import AdaBoostRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import FunctionTransformer
+
+from adapters.codec_skops import TRUSTED_TYPES, SkopsCodec, canonical
+from domain.encoding import columns_of
+from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
+from domain.schema import Number, Schema
+from tests.codec_contract import ESTIMATORS, SCHEMA, CodecContract, fitted, frame_of, pipeline_of, target_of
+
+
+class TestSkopsCodec(CodecContract):
+    codec = SkopsCodec()
+
+
+def entries(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def zipped(content: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, data in content.items():
+            file.writestr(name, data)
+    return buffer.getvalue()
+
+
+OTHERS: dict[str, Any] = {
+    "neighbours": lambda: KNeighborsRegressor(3),
+    "network": lambda: MLPRegressor(hidden_layer_sizes=(3,), max_iter=3, random_state=0),
+    "adaptive boosting": lambda: AdaBoostRegressor(n_estimators=3, random_state=0),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", [*ESTIMATORS, *OTHERS])
+def test_every_estimator_is_exact_and_its_bytes_repeat(name: str) -> None:
+    frame = frame_of(150)
+    first, second = (
+        pipeline_of({**ESTIMATORS, **OTHERS}[name]()).fit(frame.copy(), target_of(frame)) for _ in range(2)
+    )
+    data = SkopsCodec().encode(first, SCHEMA)
+    assert SkopsCodec().encode(second, SCHEMA) == data
+    more = frame_of(300, seed=3)
+    assert (
+        SkopsCodec().decode(data, SCHEMA).predict(columns_of(more, SCHEMA)).tolist()
+        == first.predict(more).tolist()
+    )
+
+
+def test_a_function_of_numpy_can_be_held() -> None:
+    frame = frame_of(60)
+    model = pipeline_of(LinearRegression())
+    model.steps.insert(1, ("root", FunctionTransformer(np.cbrt)))
+    model.fit(frame, target_of(frame))
+    decoded = SkopsCodec().decode(SkopsCodec().encode(model, SCHEMA), SCHEMA)
+    assert decoded.predict(columns_of(frame, SCHEMA)).tolist() == model.predict(frame).tolist()
+
+
+def test_memory_that_nobody_wrote_to_is_not_in_the_bytes() -> None:
+    first, second = fitted("tree"), fitted("tree")
+    for fill, model in ((0, first), (255, second)):
+        nodes = model[-1].tree_.__getstate__()["nodes"]
+        raw = nodes.view(np.uint8).reshape(len(nodes), nodes.dtype.itemsize)
+        used = nodes.dtype.fields["missing_go_to_left"][1]
+        raw[:, used + 1 :] = fill
+    assert skops.io.dumps(first) != skops.io.dumps(second)
+    assert SkopsCodec().encode(first, SCHEMA) == SkopsCodec().encode(second, SCHEMA)
+
+
+def test_equal_texts_are_written_alike_whether_or_not_python_shares_them() -> None:
+    text = "a text"
+    copy = " ".join(["a", "text"])
+    assert text is not copy
+    assert canonical(skops.io.dumps([text, text])) == canonical(skops.io.dumps([text, copy]))
+    assert skops.io.loads(canonical(skops.io.dumps([text, copy, 1, 2.5, None, True]))) == [
+        text,
+        text,
+        1,
+        2.5,
+        None,
+        True,
+    ]
+
+
+def test_objects_that_are_shared_stay_shared() -> None:
+    array, other = np.arange(3.0), np.arange(3.0)
+    first, second, third = skops.io.loads(canonical(skops.io.dumps([array, array, other])))
+    assert first is second
+    assert first is not third
+    assert (first.tolist(), third.tolist()) == ([0.0, 1.0, 2.0], [0.0, 1.0, 2.0])
+
+
+def test_the_file_has_no_dates_addresses_or_random_names() -> None:
+    data = SkopsCodec().encode(fitted("forest"), SCHEMA)
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        names = file.namelist()
+    assert names == ["schema.json", *(f"{number}.npy" for number in range(1, len(names)))]
+    assert canonical(data) == data
+    assert entries(canonical(skops.io.dumps([b"one", b"two", b"one"])))["3.bin"] == b"one"
+
+
+def test_a_type_outside_of_the_list_is_refused_when_written() -> None:
+    frame = frame_of(60)
+    model = pipeline_of(GaussianProcessRegressor(random_state=0)).fit(frame, target_of(frame))
+    with pytest.raises(ModelError, match=r"not trusted: sklearn\.gaussian_process\.kernels\.ConstantKernel, "):
+        SkopsCodec().encode(model, SCHEMA)
+
+
+def test_a_type_outside_of_the_list_is_refused_when_read() -> None:
+    frame = frame_of(60)
+    model = pipeline_of(GaussianProcessRegressor(random_state=0)).fit(frame, target_of(frame))
+    with pytest.raises(
+        ModelUnreadable, match=r"not trusted: sklearn\.gaussian_process\.kernels\.ConstantKernel, "
+    ):
+        SkopsCodec().decode(skops.io.dumps(model), SCHEMA)
+
+
+def test_a_type_that_a_file_names_is_not_built() -> None:
+    content = entries(SkopsCodec().encode(fitted("linear"), SCHEMA))
+    tree = json.loads(content["schema.json"])
+    tree["__module__"], tree["__class__"] = "subprocess", "Popen"
+    with pytest.raises(ModelUnreadable, match=r"not trusted: subprocess\.Popen"):
+        SkopsCodec().decode(zipped({**content, "schema.json": json.dumps(tree).encode()}), SCHEMA)
+
+
+class Own:
+    def predict(self, features: pd.DataFrame, /) -> np.ndarray[Any, Any]:
+        return np.zeros(len(features))
+
+
+def test_a_class_of_ours_is_never_written() -> None:
+    with pytest.raises(ModelError, match=r"not trusted: .*\.Own"):
+        SkopsCodec().encode(Own(), SCHEMA)
+
+
+def test_what_skops_does_not_support_is_an_error_that_says_so() -> None:
+    own = Own()
+    own.generator = (number for number in range(3))  # type: ignore[attr-defined]
+    with pytest.raises(ModelError, match="skops cannot hold Own: "):
+        SkopsCodec().encode(own, SCHEMA)
+
+
+def test_what_does_not_predict_is_unreadable() -> None:
+    with pytest.raises(ModelUnreadable, match="holds a list, which does not predict"):
+        SkopsCodec().decode(skops.io.dumps([1, 2]), SCHEMA)
+
+
+def test_every_trusted_type_exists_and_skops_does_not_trust_it_anyway() -> None:
+    import importlib
+
+    from skops.io import _trusted_types as known
+
+    for name in TRUSTED_TYPES:
+        module, _, kind = name.rpartition(".")
+        assert isinstance(getattr(importlib.import_module(module), kind), type), name
+        assert name not in known.SKLEARN_ESTIMATOR_TYPE_NAMES
+
+
+def test_the_order_of_features_matters_and_names_must_be_known() -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "b"])
+    schema = Schema((Number("a"), Number("b")), Number("y"), "y_hat")
+    backwards = Schema((Number("b"), Number("a")), Number("y"), "y_hat")
+    data = SkopsCodec().encode(LinearRegression().fit(frame, frame["a"]), schema)
+    assert SkopsCodec().decode(data, schema).predict(columns_of(frame, schema)).shape == (20,)
+    with pytest.raises(IncompatibleModel, match="takes a, b, the schema has b, a"):
+        SkopsCodec().decode(data, backwards)
+    nameless = SkopsCodec().encode(LinearRegression().fit(frame.to_numpy(), frame["a"]), schema)
+    with pytest.raises(IncompatibleModel, match="columns without names"):
+        SkopsCodec().decode(nameless, schema)
+
+
+def test_a_failure_of_the_estimator_is_a_model_error() -> None:
+    frame = frame_of(20)
+    predictor = SkopsCodec().decode(SkopsCodec().encode(fitted("linear"), SCHEMA), SCHEMA)
+    columns = {**columns_of(frame, SCHEMA), "weight of it": np.array(["text"] * 20, object)}
+    with pytest.raises(ModelError, match="scikit-learn cannot predict: "):
+        predictor.predict(columns)
+
+
+def test_an_answer_of_two_numbers_per_row_is_incompatible() -> None:
+    frame = frame_of(20)
+    target = np.stack([target_of(frame)] * 2, axis=1)
+    data = SkopsCodec().encode(pipeline_of(LinearRegression()).fit(frame, target), SCHEMA)
+    with pytest.raises(IncompatibleModel, match="answers 40 numbers for 20 rows"):
+        SkopsCodec().decode(data, SCHEMA).predict(columns_of(frame, SCHEMA))
