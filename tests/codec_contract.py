@@ -43,7 +43,7 @@ ESTIMATORS: dict[str, Any] = {
     "extra trees": lambda: ExtraTreesRegressor(7, random_state=1),
     "boosting": lambda: GradientBoostingRegressor(n_estimators=7, random_state=1),
     "boosting from zero": lambda: GradientBoostingRegressor(n_estimators=7, init="zero", random_state=1),
-    "histogram boosting": lambda: HistGradientBoostingRegressor(max_iter=3, random_state=1),
+    "histogram boosting": lambda: HistGradientBoostingRegressor(max_iter=2, max_leaf_nodes=8, random_state=1),
     "linear": LinearRegression,
     "ridge": Ridge,
 }
@@ -94,7 +94,7 @@ frames = st.lists(
         st.floats(min_value=-1e9, max_value=1e9),
     ),
     min_size=1,
-    max_size=6,
+    max_size=3,
 ).map(lambda rows: pd.DataFrame(rows, columns=list(SCHEMA.feature_names)))
 
 

@@ -115,6 +115,10 @@ def _convert(model: FittedModel, schema: Schema) -> Any:
     )
     onnx_trees.declare_opset(proto)
     _name_inputs(proto.graph, schema.feature_names)
+    # skl2onnx lists them as they come out of a set.
+    opsets = sorted(proto.opset_import, key=lambda opset: str(opset.domain))
+    del proto.opset_import[:]
+    proto.opset_import.extend(opsets)
     return proto
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from domain.dataset import Dataset
     from domain.estimator import FittedModel
 
 Metrics: TypeAlias = Mapping[str, float]
-_Score: TypeAlias = "Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], float]"
+_Score: TypeAlias = "Callable[[pd.Series[Any], np.ndarray[Any, Any]], float]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ RESCORED = 5
 #: many, and at most so many rows in all. In small data ties decide much, and such fits cost next to nothing; in
 #: large data neither holds. `benchmarks/bench_tree_search.py` reports what these numbers are chosen by.
 REFITTED = 60
-REFITTED_ROWS = 10_000
+REFITTED_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,9 @@ def search(
             params = points.params(point)
             score = _cross_val_score(pipeline, params, features, target, folds, scoring)
             rescored[point] = Rescored(params, float(truncated[point]), score)
-            progress.advance(0, max(found.score for found in rescored.values()))
-        best = rescored[min(rescored, key=lambda point: _rank(rescored[point].score, points, point, folds))]
+            winner = min(rescored, key=lambda point: _rank(rescored[point].score, points, point, folds))
+            best = rescored[winner]
+            progress.advance(0, None if np.isnan(best.score) else best.score)
     finally:
         progress.finish()
     return TreeSearchResult(best.params, best.score, points.points, tuple(rescored.values()))

@@ -383,13 +383,6 @@ def _logs(log_format: LogFormat, log_level: LogLevel, debug: bool) -> None:
 
 
 def _container(**given: Any) -> Container:
-    from dependency_injector import providers
+    from entrypoints.container import wire
 
-    from adapters.system import SystemClock
-    from entrypoints.container import Container
-    from entrypoints.progress import search_progress
-
-    return Container(
-        settings=providers.Object(load_settings(given)),
-        progress=providers.Callable(search_progress, SystemClock()),
-    )
+    return wire(load_settings(given))

@@ -1,6 +1,7 @@
 """What commands print on stdout: JSON for machines, tables and short reports for people."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,10 +21,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, markup=False)
     # Piped into another command, a row stays one line however long it is.
-    wide = None if console.is_terminal else 10_000
-    console.print(table, width=wide, crop=False, no_wrap=wide is not None, soft_wrap=False)
+    width = None if sys.stdout.isatty() else 10_000
+    Console(highlight=False, markup=False, width=width).print(table)
 
 
 def print_training(result: TrainingResult) -> None:

@@ -28,6 +28,7 @@ from domain.ports import (
 )
 from domain.serving import PredictionService
 from domain.workflow import Ports
+from entrypoints.progress import search_progress
 from entrypoints.settings import Settings
 
 
@@ -101,12 +102,12 @@ def _operator() -> str:
 
 
 class Container(containers.DeclarativeContainer):
-    """One provider per port; ``settings`` and ``progress`` come from the entrypoint."""
+    """One provider per port; the settings come from the entrypoint, see ``wire``."""
 
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
-    progress: providers.Dependency[SearchProgress] = providers.Dependency()
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
+    progress: providers.Provider[SearchProgress] = providers.Factory(search_progress, clock)
     events: providers.Provider[EventSink] = providers.Singleton(LogEventSink)
     revisions: providers.Provider[RevisionSource] = providers.Singleton(
         SystemRevision, settings.provided.git_commit_hash
@@ -132,3 +133,8 @@ class Container(containers.DeclarativeContainer):
     service: providers.Provider[PredictionService] = providers.Factory(
         PredictionService, registry=registry, codecs=codecs, clock=clock, events=events
     )
+
+
+def wire(settings: Settings) -> Container:
+    """The container over these settings. Nothing is built, and nothing reached for, until it is asked for."""
+    return Container(settings=providers.Object(settings))

@@ -363,9 +363,8 @@ def test_equal_scores_go_to_the_simpler_tree():
     assert result.params == named(min_samples_split=0.3, max_depth=3, min_samples_leaf=0.1)
     assert list(result.params) == sorted(grid)
     assert result.score == 1.0
-    tried = [tuple(point.params.values()) for point in result.rescored]
-    # Of the training rows, 60, these are 18 and 6: below twice a leaf of 6 or 7 no split takes effect, so that 9, 6
-    # and 4 are one fit, for which 9 stands.
+    # Of the training rows, 60, these are 18 and 6: below twice a leaf of 6 or 7 no split takes effect, so that 9,
+    # 6 and 4 are one fit, for which 9 stands.
     tried = [tuple(point.params.values()) for point in result.rescored]
     assert tried == [(3, 0.1, 0.3), (3, 0.1, 9), (3, 7, 0.3), (3, 7, 9), (3, 3, 0.3)]
 
@@ -408,7 +407,7 @@ def test_without_any_score_the_answer_is_nan():
 
     assert np.isnan(result.score)
     assert result.params == named(max_depth=1)
-    assert (watch.steps, watch.bests[:-1]) == ([1, 1, 0, 0], [None, None, None])
+    assert (watch.steps, watch.bests) == ([1, 1, 0], [None] * 3)
 
 
 def test_missing_values_and_sparse_columns_go_as_in_scikit_learn():

@@ -1,0 +1,75 @@
+# Everything here needs only make, git and a Python from 3.11 on. PYTHON=python3.13 chooses one.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+STORE ?= ./weighbridge-store
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve check lint types imports format test test-thorough bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev ## .venv with the package, its extras and the development tools
+
+demo: $(VENV)/.run ## the whole story on local files: train, weigh, publish, serve, refuse
+	@$(BIN)/weighbridge demo --store $(STORE)
+
+serve: $(VENV)/.run ## serve the live model of $(STORE)
+	@$(BIN)/weighbridge serve --store $(STORE)
+
+check: lint types imports ## every static check
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports --no-logo
+
+format: setup ## mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: setup ## all tests
+	$(BIN)/python -m pytest
+
+test-thorough: setup ## all tests, with many more generated examples
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest
+
+bench: setup ## every benchmark, one JSON line per measurement
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+lock: setup ## the locks anew, from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+		--group dev pyproject.toml --output-file requirements.lock --custom-compile-command "make lock"
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+		--group build --constraint requirements.lock pyproject.toml --output-file requirements-run.lock \
+		--custom-compile-command "make lock"
+
+clean: ## away with what is made; stores stay
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The environment: made once, and again when a lock or the project's metadata changes. Each mark is set last,
+# so an installation that was cut off is taken up again.
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "no Python from 3.11 on was found; install one, or name it: make PYTHON=..." >&2; exit 2; }
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python requirements-run.lock pyproject.toml
+	@test -e $(VENV)/.dev && test $(VENV)/.dev -nt requirements-run.lock || \
+		{ echo "installing what runs (once)"; $(PIP) --require-hashes -r requirements-run.lock; }
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python requirements.lock pyproject.toml
+	@echo "installing the development tools (once)"
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.run
