@@ -47,7 +47,10 @@ def unlawful_keys() -> st.SearchStrategy[str]:
             ["../a.csv", "datasets/..", "datasets/.a.csv", ".datasets/a.csv", "./a.csv", "/etc/passwd"]
         ),
         st.builds(
-            "datasets/{}{}{}".format, names(), st.sampled_from(["\n", "\0", "\x1f", "\x7f", "\\", "/"]), names()
+            "datasets/{}{}{}".format,
+            names(),
+            st.sampled_from(["\n", "\0", "\x1f", "\x7f", "\\", "/", "\ud800", "\udfff"]),
+            names(),
         ),
     )
 

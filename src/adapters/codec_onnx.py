@@ -199,7 +199,7 @@ def _refuse_external_data(data: bytes) -> None:
 
 
 def _has_external_data(message: Any, tensor: Any) -> bool:
-    if isinstance(message, tensor) and (message.external_data or message.data_location == tensor.EXTERNAL):
+    if isinstance(message, tensor) and message.external_data:
         return True
     return any(
         _has_external_data(child, tensor)

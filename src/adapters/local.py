@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 
-from domain.artefacts import Artefact, ArtefactRef, check_key
+from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -68,7 +68,7 @@ class LocalStore(ArtefactStore):
         Raises:
             StoreDenied: the folder of the kind is a symbolic link that leads out of the root.
         """
-        check_key(f"{prefix}*")
+        check_prefix(prefix)
         return self._refs(prefix, start_after)
 
     def read(self, what: ArtefactRef | str) -> Artefact:
@@ -272,9 +272,8 @@ def _sync(folder: Path) -> None:
 
 def _is_artefact(key: str) -> bool:
     try:
-        # A name that is not UTF-8 comes with lone surrogates, which cannot be encoded.
-        return bool(check_key(key).encode())
-    except (ConfigurationError, UnicodeEncodeError):
+        return bool(check_key(key))
+    except ConfigurationError:
         return False
 
 

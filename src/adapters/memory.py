@@ -5,7 +5,7 @@ from hashlib import sha256
 from itertools import count
 from threading import Lock
 
-from domain.artefacts import Artefact, ArtefactRef, check_key
+from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
 from domain.errors import ArtefactExists, ArtefactNotFound
 from domain.ports import ArtefactStore, Clock
 
@@ -33,7 +33,7 @@ class MemoryStore(ArtefactStore):
 
     def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
         """See ArtefactStore."""
-        check_key(f"{prefix}*")
+        check_prefix(prefix)
         return self._refs(prefix, start_after)
 
     def read(self, what: ArtefactRef | str) -> Artefact:

@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError as TransportError
 
-from domain.artefacts import Artefact, ArtefactRef, check_key
+from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -137,7 +137,7 @@ class S3Store(ArtefactStore):
 
     def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
         """See ArtefactStore. One request for each 1000 keys (or fewer, as the server likes)."""
-        check_key(f"{prefix}*")
+        check_prefix(prefix)
         if start_after is not None and not start_after.startswith(prefix):
             # It sorts before everything that is wanted, or after it: servers differ in what they make of either.
             if start_after > prefix:
@@ -194,7 +194,8 @@ class S3Store(ArtefactStore):
                         raise ArtefactExists(f"{self.url}: {key} exists already and is left as it is") from error
                     raise
                 else:
-                    written = parsedate_to_datetime(reply["ResponseMetadata"]["HTTPHeaders"]["date"])
+                    date = reply["ResponseMetadata"]["HTTPHeaders"].get("date")
+                    written = parsedate_to_datetime(date) if date else datetime.now(UTC)
                     return _ref(key, len(data), reply, written)
         raise StoreUnavailable(f"{self.url}: others are writing {key} at this moment; try again")
 

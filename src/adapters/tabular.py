@@ -67,7 +67,6 @@ def _read_csv(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
             dtype=dict.fromkeys(categories.intersection(header), str),
             na_values={name: [""] if name in categories else list(NULL_SPELLINGS) for name in header},
             keep_default_na=False,
-            index_col=False,
             low_memory=False,  # one type for a whole column, not one for each chunk
         )
     except ValueError as error:  # which pandas' own parser errors are
@@ -141,10 +140,8 @@ def _read_parquet(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
     try:
         table = pq.ParquetFile(pa.BufferReader(data)).read()
         _check_names(key, table.column_names)
-        # Without the metadata of pandas, which would turn columns into an index or back into its own types.
-        plain = pa.table(
-            [_plain_column(column) for column in table.columns], names=table.column_names
-        ).replace_schema_metadata(None)
+        plain = pa.table([_plain_column(column) for column in table.columns], names=table.column_names)
+        # The metadata of pandas would turn columns into an index or back into its own types.
         frame: pd.DataFrame = plain.to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

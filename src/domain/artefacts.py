@@ -81,14 +81,24 @@ def check_key(key: str) -> str:
 
     Raises:
         ConfigurationError: not exactly two non-empty levels, a level that begins with a dot, or a control
-            character or a backslash anywhere.
+            character, a backslash or half of a surrogate pair anywhere.
     """
     levels = key.split("/")
     if len(levels) != 2 or any(not level or level.startswith(".") for level in levels):
         raise ConfigurationError(f"the key {key!r} is not of the form kind/name")
-    if "\\" in key or any(ord(character) < 32 or ord(character) == 127 for character in key):
-        raise ConfigurationError(f"the key {key!r} has a control character or a backslash")
+    if any(ord(character) < 32 or character in "\\\x7f" or "\ud800" <= character <= "\udfff" for character in key):
+        raise ConfigurationError(f"the key {key!r} has a character that not every store can hold")
     return key
+
+
+def check_prefix(prefix: str) -> str:
+    """Return ``prefix`` when some lawful key begins with it: ``kind/``, and the beginning of a name or nothing.
+
+    Raises:
+        ConfigurationError: as for a key.
+    """
+    check_key(f"{prefix}*")
+    return prefix
 
 
 def is_task_name(name: str) -> bool:

@@ -117,12 +117,13 @@ class Schema:
 
     Args:
         features: what a prediction is made from, at least one, in the order in which models take them.
-        target: the column to predict.
+        target: the column to predict: a number for regression, a category of at least two levels for
+            classification.
         prediction: the name that a prediction goes by in answers.
     """
 
     features: tuple[Feature, ...]
-    target: Number
+    target: Feature
     prediction: str
 
     def __post_init__(self) -> None:
@@ -131,6 +132,8 @@ class Schema:
         names = [feature.name for feature in self.features]
         if len(set(names)) != len(names):
             raise TaskError(f"schema: a feature is named twice in {names}")
+        if isinstance(self.target, Category) and len(self.target.levels) < 2:
+            raise TaskError(f"schema: the target '{self.target.name}' has one level; there is nothing to predict")
         if self.target.name in names:
             raise TaskError(f"schema: the target '{self.target.name}' is also a feature")
         _check_name(self.prediction)
@@ -192,12 +195,9 @@ class Schema:
             TaskError: it is something else.
         """
         try:
-            target = _feature_from_dict(data["target"])
-            if not isinstance(target, Number):
-                raise TaskError("schema: the target is not a number")
             return cls(
                 features=tuple(_feature_from_dict(feature) for feature in data["features"]),
-                target=target,
+                target=_feature_from_dict(data["target"]),
                 prediction=data["prediction"],
             )
         except (KeyError, TypeError, AttributeError) as error:

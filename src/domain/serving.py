@@ -29,7 +29,20 @@ class Predictor(Protocol):
 
     @abstractmethod
     def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
-        """Predictions, float64 of shape [rows], for admitted columns of equal length; zero rows give zero."""
+        """Predictions of shape [rows] for admitted columns of equal length; zero rows give zero.
+
+        Float64 in the target's unit for a number target; object (of str), each a level, for a category.
+        """
+
+    def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:
+        """For a category target: float64 of shape [rows, levels], in the order of the target's levels.
+
+        A level that was not in the training data has the probability 0.
+
+        Raises:
+            IncompatibleModel: the model gives no probabilities, as one that predicts numbers.
+        """
+        raise IncompatibleModel("this model gives no probabilities")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,11 @@ def truncated_scores(
                     min_samples_split=int(splits[0]),
                 )
                 model.fit(training, answers[train])
-                scores[fold, place, :, index] = scorer.scores(model, testing, answers[test], limits, splits)[
-                    :, where
-                ]
+                table = scorer.scores(model, testing, answers[test], limits, splits)
+                scores[fold, place, :, index] = table[:, where]
                 if fold == len(folds) - 1:
-                    best = max(best, *np.nan_to_num(scores[:, place, :, index].mean(axis=0).ravel(), nan=-np.inf))
+                    known = scores[:, place, :, index].mean(axis=0)
+                    best = max(best, float(np.nan_to_num(known, nan=-np.inf).max()))
                 grown += 1
                 done = grid.points * grown // families
                 progress.advance(done - reported, best if best > -np.inf else None)
@@ -113,9 +113,8 @@ def _matrices(
         training = preparation.fit_transform(training, target.iloc[train])
         testing = preparation.transform(testing)
     checks = {"dtype": np.float32, "ensure_all_finite": "allow-nan"}
-    return check_array(training, accept_sparse="csc", **checks), check_array(
-        testing, accept_sparse="csr", **checks
-    )
+    training = check_array(training, accept_sparse="csc", **checks)
+    return training, check_array(testing, accept_sparse="csr", **checks)
 
 
 def _tree(pipeline: Pipeline, **params: Any) -> Any:

@@ -75,24 +75,16 @@ def supports(pipeline: Pipeline, grid: Mapping[str, Sequence[Any]], scoring: str
 
     if type(pipeline) is not Pipeline:
         return False
-    tree = pipeline.steps[-1][1]
-    scorer = TREE_SCORERS.get(scoring)
-    if scorer is None or type(tree) is not (
-        DecisionTreeClassifier if scorer.classifies else DecisionTreeRegressor
-    ):
+    scorer, tree = TREE_SCORERS.get(scoring), pipeline.steps[-1][1]
+    kind = DecisionTreeClassifier if scorer is not None and scorer.classifies else DecisionTreeRegressor
+    if scorer is None or type(tree) is not kind:
         return False
-    plain = {
-        "splitter": "best",
-        "max_features": None,
-        "max_leaf_nodes": None,
-        "ccp_alpha": 0.0,
-        "monotonic_cst": None,
-    }
-    params = tree.get_params()
-    if any(params[name] != value for name, value in plain.items()):
+    if tree.splitter != "best" or tree.ccp_alpha != 0.0:
+        return False
+    if not (tree.max_features is None and tree.max_leaf_nodes is None and tree.monotonic_cst is None):
         return False
     # Weights by class are told by labels, and the search fits on codes of them.
-    if params.get("class_weight") not in (None, "balanced"):
+    if scorer.classifies and tree.class_weight is not None and tree.class_weight != "balanced":
         return False
     return TreeGrid.of(pipeline, grid) is not None
 
@@ -124,12 +116,12 @@ def search(
             best score is known from the last fold on.
 
     Raises:
-        ValueError: the grid is not supported, or scikit-learn does not take the data (infinite values, a target
+        ValueError: ``supports`` says no, or scikit-learn does not take the data (infinite values, a target
             of the wrong kind).
     """
     points = TreeGrid.of(pipeline, grid)
-    if points is None:
-        raise ValueError("the grid is not one that domain.tree_search supports")
+    if points is None or not supports(pipeline, grid, scoring):
+        raise ValueError("this pipeline, grid and scoring are not what domain.tree_search supports")
     progress.start(points.points)
     try:
         scorer = TREE_SCORERS[scoring]

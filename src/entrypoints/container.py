@@ -51,14 +51,10 @@ def open_store(settings: Settings, clock: Clock) -> ArtefactStore:
         case "file" if parts.netloc in ("", "localhost") and parts.path.strip("/"):
             return _open_local(Path(unquote(parts.path)), settings)
         case "s3" if parts.netloc:
-            from adapters.s3 import connect
+            from adapters.s3 import S3Store, open_client
 
-            return connect(
-                parts.netloc,
-                url.partition("://")[2].partition("/")[2].strip("/"),
-                read_timeout=settings.store_timeout_seconds,
-                attempts=settings.store_attempts,
-            )
+            client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
+            return S3Store(client, parts.netloc, url.partition("://")[2].partition("/")[2].strip("/"))
         case "memory":
             from adapters.memory import MemoryStore
 

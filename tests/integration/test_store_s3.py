@@ -198,7 +198,7 @@ class TestFaults:
         return S3Store(shared_client(2), moto_bucket)
 
     def test_a_listing_asks_for_pages_as_they_are_consumed(
-        self, store: S3Store, moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch
+        self, store: S3Store, moto_bucket: str, moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         names = [f"{number:02}" for number in range(21)]
         for name in names:
@@ -215,6 +215,13 @@ class TestFaults:
             assert [ref.name for ref in store.list("datasets/", "datasets/18")] == names[19:]
             assert list(store.list("datasets/", "models/")) == []
             assert len(moto_server.requests) == 4
+        for name in names:
+            s3_client().put_object(Bucket=moto_bucket, Key=f"models/sub/{name}", Body=b"")
+        with monkeypatch.context() as pages:
+            pages.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")
+            moto_server.requests.clear()
+            assert list(store.list("models/")) == []
+            assert len(moto_server.requests) == 1
 
     def test_a_write_is_one_request_that_the_server_can_check(
         self, store: S3Store, moto_server: MotoServer

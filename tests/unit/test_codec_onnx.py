@@ -151,7 +151,7 @@ FAILING: dict[str, tuple[Any, Any]] = {
     ),
     "another start": (
         GradientBoostingRegressor(n_estimators=2, init=LinearRegression()),
-        "GradientBoostingRegressor does not convert to ONNX: ValueError: boosting that starts from LinearRegression",
+        "GradientBoostingRegressor does not convert to ONNX: ValueError: boosting that starts from Linear",
     ),
     "two outputs": (DecisionTreeRegressor(), "DecisionTreeRegressor"),
     "a link": (
@@ -160,7 +160,7 @@ FAILING: dict[str, tuple[Any, Any]] = {
     ),
     "categories": (
         HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=1, categorical_features=[0]),
-        "",
+        "histogram boosting that splits by categories",
     ),
 }
 

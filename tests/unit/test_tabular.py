@@ -168,6 +168,7 @@ def test_nothing_but_blank_lines_is_empty(data: bytes) -> None:
 
 def test_columns_that_nobody_asked_for_are_kept_and_missing_ones_stay_missing() -> None:
     assert plain(read(",n,extra\n0,1,a\n1,2,b\n")) == {"Unnamed: 0": [0, 1], "n": [1.0, 2.0], "extra": ["a", "b"]}
+    assert list(read(",n,\n0,1,2\n").columns) == ["Unnamed: 0", "n", "Unnamed: 2"]
 
 
 def test_an_index_that_was_written_is_a_column() -> None:

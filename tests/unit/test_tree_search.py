@@ -520,7 +520,7 @@ def test_what_is_supported(tree, axes, scoring):
         (DecisionTreeRegressor(max_features=1), {"max_depth": [2]}, "r2"),
         (DecisionTreeRegressor(max_leaf_nodes=9), {"max_depth": [2]}, "r2"),
         (DecisionTreeRegressor(ccp_alpha=0.1), {"max_depth": [2]}, "r2"),
-        (DecisionTreeRegressor(monotonic_cst=[1]), {"max_depth": [2]}, "r2"),
+        (DecisionTreeRegressor(monotonic_cst=np.array([1, 0])), {"max_depth": [2]}, "r2"),
         (DecisionTreeClassifier(class_weight={0: 2}), {"max_depth": [2]}, "accuracy"),
         (REGRESSOR, {"max_depth": [2]}, "accuracy"),
         (REGRESSOR, {"max_depth": [2]}, "max_error"),
@@ -551,7 +551,7 @@ def test_only_the_last_step_of_a_plain_pipeline_is_searched():
     assert not tree_search.supports(two, grid, "r2")
     assert not tree_search.supports(DecisionTreeRegressor(), {"max_depth": [2]}, "r2")
     assert not tree_search.supports(bare(REGRESSOR), {"max_depth": [2]}, "r2")
-    with pytest.raises(ValueError, match="not one that"):
+    with pytest.raises(ValueError, match="not what"):
         tree_search.search(two, grid, pd.DataFrame(), pd.Series(dtype=float), [], "r2", Watch())
 
 

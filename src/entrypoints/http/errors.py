@@ -18,6 +18,9 @@ MEDIA_TYPE = "application/problem+json"
 #: What of an offending value is repeated in an answer, in characters.
 _SHOWN = 100
 
+#: How many faults an answer lists.
+_LISTED = 100
+
 
 class RequestProblem(Exception):
     """A request that is answered with a problem document.
@@ -58,19 +61,20 @@ def problem_response(problem: RequestProblem) -> Response:
 
 
 def bad_row(error: ValidationError) -> RequestProblem:
-    """The problem of a row that its schema does not admit: every fault, by field."""
+    """The problem of a row that its schema does not admit: each fault by field, up to a hundred of them."""
+    faults = error.errors(include_url=False, include_context=False)
     errors = [
         {
-            "field": ".".join(str(part) for part in fault["loc"]) or None,
+            "field": _show(".".join(str(part) for part in fault["loc"])) if fault["loc"] else None,
             "message": fault["msg"],
             "found": _show(fault["input"]) if fault["loc"] and fault["type"] != "missing" else None,
         }
-        for fault in error.errors(include_url=False, include_context=False)
+        for fault in faults[:_LISTED]
     ]
-    said = "; ".join(
-        f"{one['field']}: {one['message']}" if one["field"] else str(one["message"]) for one in errors
-    )
-    return RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, said, errors)
+    said = [str(one["message"]) if one["field"] is None else f"{one['field']}: {one['message']}" for one in errors]
+    if len(faults) > _LISTED:
+        said.append(f"and {len(faults) - _LISTED} more")
+    return RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(said), errors)
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
-from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, with_config
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from domain.schema import Category, Feature, Row, Schema
+from domain.schema import Category, Feature, Number, Row, Schema
 
 Adapter: TypeAlias = TypeAdapter[Row]
+
+#: From here on an int and its nearest float can differ.
+_EXACT = 2**53
 
 
 @lru_cache(maxsize=8)
@@ -47,4 +51,14 @@ def answer_schema(schema: Schema) -> dict[str, Any]:
 def _field_type(feature: Feature) -> Any:
     if isinstance(feature, Category):
         return Literal[feature.levels]
-    return Annotated[float, Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)]
+    number = Annotated[float, Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)]
+    if any(bound is not None and abs(bound) >= _EXACT for bound in (feature.minimum, feature.maximum)):
+        # An int past such a bound may be rounded onto it: it is compared as it was sent.
+        return Annotated[number, BeforeValidator(partial(_unrounded, feature))]
+    return number
+
+
+def _unrounded(feature: Number, value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and not feature.admits(value):
+        raise PydanticCustomError("out_of_range", "Input is out of range")
+    return value
