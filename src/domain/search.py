@@ -6,16 +6,18 @@ scikit-learn's own search. Either way the score that is reported is scikit-learn
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from domain import tree_search
 from domain.errors import TaskError
 from domain.provenance import SearchSummary
 
 if TYPE_CHECKING:
-    import numpy as np
     from sklearn.pipeline import Pipeline
 
     from domain.dataset import Dataset
@@ -70,6 +72,9 @@ def search(spec: EstimatorSpec, train: Dataset, seed: int, progress: SearchProgr
         model = clone(pipeline).set_params(**params).fit(train.features, train.target)
     except (ValueError, TypeError) as error:
         raise TaskError(f"estimator: the pipeline cannot be searched: {error}") from error
+    if not math.isfinite(score):
+        raise TaskError(f"estimator: no point of the grid has a finite {spec.scoring} over the folds")
+    params = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
     return Candidate(model, params, SearchSummary(kind, spec.points, spec.folds, score, spec.scoring))
 
 

@@ -128,7 +128,8 @@ def _finish_accuracy(_: Any, sums: Array, target: Array) -> Array:
 def _finish_balanced_accuracy(_: Any, sums: Array, target: Array) -> Array:
     codes = sums.shape[-1] // 2
     actual = np.bincount(target, minlength=codes)
-    recalls: Array = sums[..., :codes][..., actual > 0] / actual[actual > 0]
+    present = actual > 0
+    recalls: Array = sums[..., :codes][..., present] / actual[present]
     return np.asarray(recalls.mean(axis=-1))
 
 

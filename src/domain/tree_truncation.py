@@ -60,18 +60,16 @@ def truncated_sums(tree: Any, totals: Array, depths: Array, splits: Array) -> Ar
     held, leaf = tree.n_node_samples[order], tree.children_left[order] < 0
     levels = int(node_depths[order[-1]]) + 1
     starts = np.searchsorted(node_depths[order], np.arange(levels))
-    # Beyond the deepest level lies one more, where no row is.
-    level = np.minimum(depths, levels)
+    # At the deepest level every node is a leaf: a greater depth changes nothing.
+    level = np.minimum(depths, levels - 1)
     sums = np.empty((len(depths), len(splits), totals.shape[1]))
-    above = np.zeros((levels + 1, totals.shape[1]))
-    there = np.zeros((levels + 1, totals.shape[1]))
+    above = np.zeros((levels, totals.shape[1]))
     for index, split in enumerate(splits):
         # A node is reached if its parent was large enough to be split, and so all of its ancestors.
         reached = np.where((arriving >= split)[:, None], totals, 0.0)
         stopped = np.where((leaf | (held < split))[:, None], reached, 0.0)
-        there[:levels] = np.add.reduceat(reached, starts)
-        np.cumsum(np.add.reduceat(stopped, starts), axis=0, out=above[1:])
-        sums[:, index] = above[level] + there[level]
+        np.cumsum(np.add.reduceat(stopped, starts)[:-1], axis=0, out=above[1:])
+        sums[:, index] = above[level] + np.add.reduceat(reached, starts)[level]
     return sums
 
 

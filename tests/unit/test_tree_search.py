@@ -320,14 +320,14 @@ def test_classes_may_be_texts_and_the_winner_has_the_score_of_cross_validation(s
     features, hours = orders(240, 5)
     target = pd.Series(np.where(hours > 12, "late", np.where(hours > 4, "soon", "at once")))
     pipeline = encoded(DecisionTreeClassifier(random_state=0))
-    grid = named(criterion=["gini", "entropy"], max_depth=[2, 4, None], min_samples_leaf=[1, 4, 0.1])
-    folds = list(StratifiedKFold(4).split(features, target))
+    grid = named(criterion=["gini", "entropy"], max_depth=[3, None], min_samples_leaf=[4, 0.1])
+    folds = list(StratifiedKFold(3).split(features, target))
 
     result = tree_search.search(pipeline, grid, features, target, folds, scoring, Watch())
 
-    best = GridSearchCV(pipeline, grid, cv=4, scoring=scoring, refit=False).fit(features, target)
+    best = GridSearchCV(pipeline, grid, cv=3, scoring=scoring, refit=False).fit(features, target)
     pipeline.set_params(**result.params)
-    assert result.score == cross_val_score(pipeline, features, target, cv=4, scoring=scoring).mean()
+    assert result.score == cross_val_score(pipeline, features, target, cv=3, scoring=scoring).mean()
     assert best.best_score_ == pytest.approx(result.score, abs=0.0005)
 
 
@@ -337,6 +337,7 @@ def test_a_class_that_only_one_side_of_a_fold_has_scores_as_scikit_learn_says(sc
     features = pd.DataFrame({"x": np.arange(12.0)})
     target = pd.Series([0, 0, 1, 1, 0, 1, 0, 1, 2, 2, 2, 2])
     folds = [(np.arange(8), np.arange(8, 12)), (np.r_[0:6, 8:11], np.array([6, 7, 11]))]
+    folds.append((np.r_[1, 3:12], np.array([0, 2])))
     pipeline = bare(DecisionTreeClassifier(random_state=0))
     grid = named(max_depth=[1, None], min_samples_split=[2, 6])
 
@@ -395,6 +396,45 @@ def test_points_far_below_the_best_are_not_scored_again():
 
     assert [point.params for point in result.rescored] == [named(max_depth=8)]
     assert result.points == 3
+
+
+def test_the_margin_is_absolute_for_shares_and_relative_for_errors_and_itself_within():
+    r2, error = TREE_SCORERS["r2"], TREE_SCORERS["neg_mean_absolute_error"]
+    assert [r2.leads(score, 1.0) for score in (1.0, 1.0 - r2.margin, 0.999 - r2.margin)] == [True, True, False]
+    assert r2.leads(-r2.margin, 0.0)
+    assert [error.leads(score, -50.0) for score in (-50.0, -55.0, -55.1)] == [True, True, False]
+    assert [error.leads(score, 0.0) for score in (0.0, -1e-9)] == [True, False]
+
+
+@pytest.mark.parametrize("criterion", ["squared_error", "absolute_error"])
+@pytest.mark.parametrize("scoring", REGRESSION)
+def test_few_and_constant_test_rows_score_as_scikit_learn_says(criterion, scoring):
+    features = pd.DataFrame({"x": np.arange(10.0)})
+    target = pd.Series([1.0, 1.0, 1.0, 1.0, 5.0, 6.0, 7.0, 7.0, 7.0, 7.0])
+    pipeline = bare(DecisionTreeRegressor(criterion=criterion, random_state=0))
+    grid = named(max_depth=[1, None], min_samples_leaf=[1, 2])
+    for test in ([4, 5], [0, 1], [0, 1, 2, 3], [6, 7, 8, 9], [1, 2, 8, 9]):
+        folds = [(np.setdiff1d(np.arange(10), test), np.array(test))]
+
+        scores = by_truncation(pipeline, grid, features, target, folds, scoring)
+
+        assert scores == pytest.approx(brute_force(pipeline, grid, features, target, folds, scoring), rel=1e-12)
+        assert np.isfinite(scores).all()
+
+
+def test_of_many_rows_only_the_first_few_leaders_are_fitted_again():
+    random = np.random.default_rng(8)
+    features = pd.DataFrame({"x": random.normal(size=4000)})
+    target = np.sin(3 * features["x"]) + random.normal(size=4000) / 3
+    pipeline, folds = bare(DecisionTreeRegressor(random_state=0)), list(KFold(3).split(features))
+    grid = named(max_depth=[4, 5, 6, 7, 8, 9, 10], min_samples_leaf=[20])
+
+    result = tree_search.search(pipeline, grid, features, target, folds, "r2", Watch())
+
+    expected = brute_force(pipeline, grid, features, target, folds, "r2")
+    best_first = [grid["tree__max_depth"][place] for place in np.argsort(-expected)]
+    assert [point.params["tree__max_depth"] for point in result.rescored] == best_first[: tree_search.RESCORED]
+    assert result.params["tree__max_depth"] == best_first[0]
 
 
 def test_without_any_score_the_answer_is_nan():
