@@ -1,13 +1,14 @@
 """A store with two releases of the shipped task, trained once per process on a small grid; tests take copies."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 
 from adapters.memory import MemoryStore
 from adapters.system import SystemClock
 from domain import workflow
-from domain.ports import ArtefactStore
+from domain.ports import ArtefactStore, Clock
 from domain.releases import Release
 from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from entrypoints.container import Container, wire
@@ -35,8 +36,9 @@ def two_releases() -> tuple[Release, Release]:
     """The releases in every ``store_of_two``, in the order in which they were promoted."""
     registry = _trained().registry()
     second = registry.live(QUICK.name).version
-    first = next(release for release in registry.releases(QUICK.name) if release.version != second)
-    return first, registry.read(second)
+    newest, oldest = registry.releases(QUICK.name)
+    assert newest.version == second
+    return oldest, newest
 
 
 def copy(source: ArtefactStore, target: ArtefactStore) -> None:
@@ -46,9 +48,23 @@ def copy(source: ArtefactStore, target: ArtefactStore) -> None:
             target.write(ref.key, source.read(ref).data)
 
 
+class _Past(Clock):
+    """A clock of long ago, an hour later at each look: what is trained by it is older than all else."""
+
+    def __init__(self) -> None:
+        self._hours = count()
+
+    def now(self) -> datetime:
+        return datetime(2021, 7, 3, tzinfo=UTC) + timedelta(hours=next(self._hours))
+
+    def seconds(self) -> float:
+        return 0.0
+
+
 @cache
 def _trained() -> Container:
     container = wire(load_settings({"store": "memory://"}))
+    container.clock.override(_Past())
     for day in (1, 2):
         at = datetime(2021, 7, day, tzinfo=UTC)
         workflow.put_dataset(QUICK, ".csv", csv(seed=day), at, container.ports())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
 
 import typer
 
-from domain.errors import ConfigurationError, WeighbridgeError
+from domain.errors import ConfigurationError, DataError, WeighbridgeError
 from entrypoints import exit_codes
 from entrypoints.logs import configure_logs
 from entrypoints.settings import PREFIX, load_settings
@@ -92,7 +92,25 @@ STORE = "./weighbridge-store"
 TASK = "time_to_dispatch"
 
 
-@app.command()
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"weighbridge {version('weighbridge')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+]
+
+
+@app.callback()
+def weighbridge(show_version: Version = False) -> None:
+    """Options that stand before any command."""
+
+
+@app.command(short_help="Train on the newest dataset, weigh the model, publish it.")
 def train(
     store: Store = STORE,
     task: Task = TASK,
@@ -130,7 +148,7 @@ def train(
         raise typer.Exit(exit_codes.REFUSED)
 
 
-@app.command()
+@app.command(short_help="Serve predictions over HTTP from the live model.")
 def serve(
     store: Store = STORE,
     task: Task = TASK,
@@ -160,7 +178,7 @@ def serve(
     run(service, container.settings(), listen(host, port))
 
 
-@app.command()
+@app.command(short_help="Predict one row with the live model.")
 def predict(
     row: RowJson,
     store: Store = STORE,
@@ -179,7 +197,7 @@ def predict(
 
     try:
         features = json.loads(row)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"--row is not JSON: {error}") from error
     if not isinstance(features, dict):
         raise ConfigurationError('--row is not a JSON object, such as {"orders_placed": 10}')
@@ -187,14 +205,24 @@ def predict(
     service.load()
     assert service.loaded is not None
     schema = service.loaded.schema
-    prediction = service.loaded.predict(schema.admit_row(features))
+    try:
+        admitted = schema.admit_row(features)
+    except DataError as error:
+        # The remedy of bad data elsewhere, to put it in the store again, would mislead here.
+        logging.getLogger("weighbridge").error(
+            "%s\nMend the row; 'weighbridge models show live' shows the features that it has to give.",
+            DataError("--row", error.problems),
+            exc_info=debug,
+        )
+        raise typer.Exit(exit_codes.BAD_DATA) from error
+    prediction = service.loaded.predict(admitted)
     print_json({schema.prediction: prediction.value, "model_version": prediction.model_version})
 
 
-@app.command()
+@app.command(short_help="Tell the whole story on local files.")
 def demo(
     store: Store = STORE,
-    log_level: Level = LogLevel.WARNING,
+    log_level: Level = LogLevel.ERROR,
     log_format: Format = LogFormat.TEXT,
     debug: Debug = False,
 ) -> None:
@@ -208,7 +236,7 @@ def demo(
     run_demo(_container(store=store, create_store=True), store)
 
 
-@datasets.command("list")
+@datasets.command("list", short_help="List the datasets of a task, newest first.")
 def list_datasets(
     store: Store = STORE,
     task: Task = TASK,
@@ -249,7 +277,7 @@ def list_datasets(
         )
 
 
-@datasets.command("put")
+@datasets.command("put", short_help="Admit a dataset and put it into the store.")
 def put_dataset(
     file: DatasetFile,
     store: Store = STORE,
@@ -319,14 +347,14 @@ def list_models(
         print_json([dict(release.document) | {"live": release.version == live} for release in releases])
     else:
         print_table(
-            ("VERSION", "VERDICT", "METRICS", "DATASET", "LIVE"),
+            ("VERSION", "LIVE", "VERDICT", "METRICS", "DATASET"),
             [
                 (
                     str(release.version),
+                    "live" if release.version == live else "",
                     release.record.decision.verdict.replace("_", " "),
                     ", ".join(f"{metric} {value:.4f}" for metric, value in release.record.metrics.items()),
                     release.record.dataset.key,
-                    "live" if release.version == live else "",
                 )
                 for release in releases
             ],

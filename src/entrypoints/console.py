@@ -1,14 +1,17 @@
 """What commands print on stdout: JSON for machines, tables and short reports for people."""
 
+from __future__ import annotations
+
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
-from domain.workflow import Outcome, TrainingResult
+from domain.schema import Schema
+
+if TYPE_CHECKING:
+    from domain.workflow import TrainingResult
 
 
 def print_json(document: object) -> None:
@@ -17,17 +20,17 @@ def print_json(document: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table without lines, as wide as its content: it can be read, cut and searched."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*row)
-    # Piped into another command, a row stays one line however long it is.
-    width = None if sys.stdout.isatty() else 10_000
-    Console(highlight=False, markup=False, width=width).print(table)
+    """A table without lines. A row is one line however long it is: it can be cut, searched and copied from."""
+    lines = [columns, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def print_training(result: TrainingResult) -> None:
     """How a training ended, for people: numbers first, then every check, then what became of it."""
+    from domain.workflow import Outcome
+
     record = result.document
     say = Console(highlight=False, soft_wrap=True, markup=False).print
     say(f"dataset   {record['dataset']['key']} ({record['dataset']['rows']:,} rows)")
@@ -63,6 +66,10 @@ def describe_record(record: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "check", f"{'passed' if check['passed'] else 'FAILED'}: {check['name']} ({check['detail']})"
     yield "dataset", f"{record['dataset']['key']} ({record['dataset']['rows']:,} rows)"
     yield "dataset sha256", record["dataset"]["sha256"]
+    schema = Schema.from_dict(record["schema"])
+    for feature in schema.features:
+        yield "feature", f"{feature.name}: {feature.expectation}"
+    yield "target", f"{schema.target.name}, answered as {schema.prediction}"
     yield "estimator", training["estimator"]
     for name, value in training["params"].items():
         yield f"  {name}", str(value)

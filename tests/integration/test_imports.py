@@ -1,0 +1,93 @@
+"""What a process pays for: commands and the service import no more than they use."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.local import LocalStore
+from tests.trained import QUICK, copy, store_of_two, two_releases
+
+#: Runs the command and then tells, on stderr, which top-level packages were imported.
+COMMAND = """
+import json, sys
+from entrypoints.cli import main
+sys.argv = ["weighbridge", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+#: Loads the live release, predicts with it, and builds the server.
+SERVICE = """
+import json, sys
+from pathlib import Path
+from adapters.codec_onnx import OnnxCodec
+from adapters.codec_skops import SkopsCodec
+from adapters.local import LocalStore
+from adapters.registry import StoreRegistry
+from adapters.system import SystemClock
+from adapters.telemetry_log import LogEventSink
+from domain.serving import PredictionService
+from entrypoints.http.server import make_server
+from entrypoints.settings import load_settings
+
+clock = SystemClock()
+registry = StoreRegistry(LocalStore(Path(sys.argv[1]), create=False), clock)
+service = PredictionService(sys.argv[2], registry, [OnnxCodec(), SkopsCodec()], clock, LogEventSink())
+service.load()
+loaded = service.loaded
+make_server(service, load_settings({})).config.load()
+prediction = loaded.predict(loaded.schema.admit_row({"product_code": "SKU001", "orders_placed": 10}))
+print(prediction.model_version)
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+TRAINERS = {"sklearn", "pandas", "scipy", "skl2onnx", "onnx", "skops", "joblib", "pyarrow"}
+SERVERS = {"fastapi", "starlette", "uvicorn", "onnxruntime"}
+
+
+def run(code: str, *arguments: str) -> tuple[str, set[str]]:
+    """What a fresh process prints, and what it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={name: value for name, value in os.environ.items() if not name.startswith("WEIGHBRIDGE_")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout, set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["serve", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    printed, imported = run(COMMAND, *arguments)
+    assert printed.startswith("Usage: weighbridge ")
+    assert imported & (TRAINERS | SERVERS | {"boto3", "botocore", "numpy", "dependency_injector"}) == set()
+
+
+def test_the_service_of_an_onnx_model_imports_no_trainer(tmp_path: Path) -> None:
+    copy(store_of_two(), LocalStore(tmp_path, create=False))
+    _, live = two_releases()
+    assert live.record.model.format == "onnx"
+    printed, imported = run(SERVICE, str(tmp_path), QUICK.name)
+    assert printed == f"{live.version.qualified}\n"
+    assert imported & (TRAINERS | {"boto3", "botocore"}) == set()
+    assert imported >= SERVERS
+
+
+def test_predicting_and_reading_import_no_trainer(tmp_path: Path) -> None:
+    copy(store_of_two(), LocalStore(tmp_path, create=False))
+    row = '{"product_code": "SKU001", "orders_placed": 10}'
+    _, predicting = run(COMMAND, "predict", "--store", str(tmp_path), "--row", row)
+    _, listing = run(COMMAND, "models", "list", "--store", str(tmp_path))
+    # The container names the workflows, which read tables.
+    heavy = TRAINERS - {"pandas", "pyarrow"} | {"boto3", "uvicorn"}
+    assert (predicting & heavy, listing & heavy) == (set(), set())
+    assert {"onnxruntime"} & predicting == {"onnxruntime"}
+    assert "onnxruntime" not in listing

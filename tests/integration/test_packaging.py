@@ -1,0 +1,111 @@
+"""The wheel holds the three packages, the command and the licence; and it runs from where it is unpacked."""
+
+import configparser
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from email.parser import BytesParser
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGES = ("adapters", "domain", "entrypoints")
+INFO = f"weighbridge-{PROJECT['version']}.dist-info"
+
+WHERE = """
+import json, adapters, domain, entrypoints.cli
+print(json.dumps([package.__path__[0] for package in (adapters, domain, entrypoints)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
+    """The wheel, built without a network."""
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (built,) = out.iterdir()
+    assert built.name == f"weighbridge-{PROJECT['version']}-py3-none-any.whl"
+    return ZipFile(built)
+
+
+def python(code: str, folder: Path, **environment: str) -> str:
+    """What a fresh interpreter, started in ``folder``, prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout
+
+
+def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: ZipFile) -> None:
+    held = {name for name in wheel.namelist() if not name.startswith(f"{INFO}/")}
+    source = {
+        path.relative_to(ROOT / "src").as_posix()
+        for package in PACKAGES
+        for path in (ROOT / "src" / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert held == source
+    assert {path.name for path in (ROOT / "src").iterdir() if path.name != "__pycache__"} == set(PACKAGES)
+
+
+def test_the_wheel_says_what_it_is(wheel: ZipFile) -> None:
+    about = {name.removeprefix(f"{INFO}/") for name in wheel.namelist() if name.startswith(f"{INFO}/")}
+    assert about == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
+    assert wheel.read(f"{INFO}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
+    commands = configparser.ConfigParser()
+    commands.read_string(wheel.read(f"{INFO}/entry_points.txt").decode())
+    assert {name: dict(commands[name]) for name in commands.sections()} == {
+        "console_scripts": {"weighbridge": "entrypoints.cli:main"}
+    }
+    told = BytesParser().parsebytes(wheel.read(f"{INFO}/METADATA"))
+    assert (told["Name"], told["Version"]) == ("weighbridge", PROJECT["version"])
+    assert told["License-Expression"] == "Apache-2.0"
+    assert told["Requires-Python"] == ">=3.11"
+    needed = {re.split(r"[^\w-]", one)[0] for one in told.get_all("Requires-Dist", []) if "extra ==" not in one}
+    assert needed == {re.split(r"[^\w-]", one)[0] for one in PROJECT["dependencies"]}
+
+
+def test_the_unpacked_wheel_is_whole(wheel: ZipFile, tmp_path: Path) -> None:
+    unpacked = tmp_path / "unpacked"
+    wheel.extractall(unpacked)
+    # What PYTHONPATH names goes before the installed packages.
+    places = json.loads(python(WHERE, tmp_path, PYTHONPATH=str(unpacked)))
+    assert [Path(place) for place in places] == [unpacked / package for package in PACKAGES]
+    help_text = python(
+        "import sys; sys.argv = ['weighbridge', 'train', '--help']; from entrypoints.cli import main; main()",
+        tmp_path,
+        PYTHONPATH=str(unpacked),
+    )
+    assert "Usage: weighbridge train" in help_text
+
+
+def test_the_installed_packages_come_from_one_place(tmp_path: Path) -> None:
+    places = [Path(place) for place in json.loads(python(WHERE, tmp_path))]
+    assert [place.name for place in places] == list(PACKAGES)
+    assert len({place.parent for place in places}) == 1
+    (command,) = entry_points(group="console_scripts", name="weighbridge")
+    assert command.value == "entrypoints.cli:main"
+
+
+def test_versions_agree() -> None:
+    assert version("weighbridge") == PROJECT["version"]
+    headings = re.findall(
+        r"^## \[(.+?)\](?: - (\d{4}-\d\d-\d\d))?$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    released = [name for name, date in headings if date]
+    assert [name for name, date in headings if not date] in ([], ["Unreleased"])
+    assert released[:1] in ([], [PROJECT["version"]])

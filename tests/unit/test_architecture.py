@@ -1,0 +1,89 @@
+"""The shape of the code: import contracts, and rules that the contracts cannot tell."""
+
+import ast
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from importlinter import api
+from importlinter.application.use_cases import create_report, read_user_options
+from importlinter.contracts.forbidden import ForbiddenContract
+from importlinter.contracts.independence import IndependenceContract
+from importlinter.contracts.layers import LayersContract
+from importlinter.domain.contract import registry
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src"
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+
+#: What of the standard library leads out of the process, or depends on more than what is passed in.
+DOORS = {"logging", "os", "pathlib", "pickle", "random", "socket", "subprocess", "tempfile", "urllib"}
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, bool]:
+    """Whether each contract is kept, by name."""
+    assert api.read_configuration(str(ROOT / "pyproject.toml"))["contracts_options"]
+    for name, kind in (
+        ("layers", LayersContract),
+        ("forbidden", ForbiddenContract),
+        ("independence", IndependenceContract),
+    ):
+        registry.register(kind, name)
+    report = create_report(read_user_options(str(ROOT / "pyproject.toml")), cache_dir=None)
+    assert not report.could_not_run
+    return {contract.name: check.kept for contract, check in report.get_contracts_and_checks()}
+
+
+@pytest.mark.parametrize("name", [contract["name"] for contract in CONTRACTS])
+def test_an_import_contract_is_kept(kept: dict[str, bool], name: str) -> None:
+    assert kept[name]
+
+
+def test_the_contracts_say_what_the_architecture_is() -> None:
+    (layers,) = [contract["layers"] for contract in CONTRACTS if contract["type"] == "layers"]
+    assert layers == ["entrypoints", "adapters", "domain"]
+    (domain,) = [contract for contract in CONTRACTS if contract.get("source_modules") == ["domain"]]
+    storage, web = {"boto3", "botocore"}, {"fastapi", "starlette", "pydantic", "typer", "prometheus_client"}
+    models = {"onnx", "onnxruntime", "skl2onnx", "skops"}
+    assert storage | web | models | {"dependency_injector"} | DOORS <= set(domain["forbidden_modules"])
+    (independent,) = [contract["modules"] for contract in CONTRACTS if contract["type"] == "independence"]
+    assert independent == ["adapters.*"]
+    guarded = {module for contract in CONTRACTS for module in contract.get("forbidden_modules", ())}
+    assert {"boto3", "fastapi", "dependency_injector", "pydantic_settings"} <= guarded
+
+
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level packages that a module imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found.add(str(node.module).partition(".")[0])
+    return found
+
+
+def test_the_domain_imports_only_what_it_may() -> None:
+    allowed = (set(sys.stdlib_module_names) - DOORS) | {"domain", "numpy", "pandas", "sklearn"}
+    found = {path.name: imported(path) - allowed for path in (SOURCE / "domain").rglob("*.py")}
+    assert {name: modules for name, modules in found.items() if modules} == {}
+
+
+def test_nothing_is_pickled() -> None:
+    picklers = {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
+    assert [path.name for path in MODULES if imported(path) & picklers] == []
+
+
+def test_modules_are_named_for_what_they_are() -> None:
+    vague = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+    assert [path for path in MODULES if path.stem in vague] == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [path for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
