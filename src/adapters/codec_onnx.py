@@ -1,30 +1,55 @@
 """Models as ONNX: skl2onnx writes them, ONNX Runtime runs them.
 
-Everything is in double precision: number features come in as doubles, regression trees are written by
+Everything is in double precision: number features come in as doubles, trees are written by
 ``adapters.onnx_trees``. Decoding imports neither scikit-learn nor skl2onnx.
+
+A single regression tree stands in the file twice: as the graph, for whoever reads ONNX, and in the metadata as
+plain data, from which single rows are predicted without ONNX Runtime.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from domain.encoding import class_columns
 from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
 from domain.ports import ModelCodec
-from domain.schema import Number, Schema
+from domain.schema import Category, Number, Schema
 from domain.serving import Predictor
+from domain.tree_walk import TreeData, TreeWalk
 
 if TYPE_CHECKING:
     from domain.estimator import FittedModel
-    from domain.serving import Columns
+    from domain.schema import Row, Value
+    from domain.serving import Columns, Pace
 
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
+_TYPES = {"number": "tensor(double)", "category": "tensor(string)"}
 _SHOWN_OF_AN_ERROR = 300
+
+#: The key of a model's metadata under which a classifier has the levels of its probabilities, as a JSON list.
+_LEVELS_KEY = "levels"
+
+#: The key under which a single tree stands as plain data, and what the model's description then says. The
+#: description comes before everything of weight: a file that was cut off does not pass for one without a tree.
+_TREE_KEY = "tree"
+_TREE_DESCRIPTION = "The metadata's 'tree' is the same model as plain data."
+
+#: Fields of ONNX's ModelProto, by their numbers.
+_DESCRIPTION_FIELD, _METADATA_FIELD = 6, 14
 
 
 class OnnxCodec(ModelCodec):
-    """The format ``onnx``: one input tensor of shape [rows, 1] per feature, one number per row out."""
+    """The format ``onnx``: one input tensor of shape [rows, 1] per feature.
+
+    Out comes one number per row; or, for a category, first the label of each row as text, then probabilities of
+    shape [rows, levels] in the order of the schema's levels, which the model's metadata name.
+    """
 
     @property
     def format(self) -> str:
@@ -33,50 +58,76 @@ class OnnxCodec(ModelCodec):
 
     def encode(self, model: FittedModel, schema: Schema) -> bytes:
         """See ``ModelCodec.encode``. Nothing of the machine or the moment is in the bytes."""
+        columns = class_columns(model, schema.target) if isinstance(schema.target, Category) else None
         try:
-            proto = _convert(model, schema)
+            proto = _convert(model, schema, columns)
+            tree = _tree_as_text(model, schema)
         except Exception as error:  # skl2onnx raises whatever a converter happens to stumble upon
             raise ModelError(f"{_name(model)} does not convert to ONNX: {_first_line(error)}") from error
         proto.producer_name = proto.producer_version = proto.doc_string = proto.domain = ""
         proto.graph.doc_string = ""
+        if tree is not None:
+            proto.doc_string = _TREE_DESCRIPTION
+            proto.metadata_props.add(key=_TREE_KEY, value=tree)
         return bytes(proto.SerializeToString(deterministic=True))
 
     def decode(self, data: bytes, schema: Schema) -> Predictor:
-        """See ``ModelCodec.decode``. A model that refers to data in other files is unreadable."""
-        _refuse_external_data(data)
-        session = _session(data)
-        expected = {feature.name: (_tensor_type(feature), 1) for feature in schema.features}
-        found = {
-            each.name: (each.type, each.shape[-1] if len(each.shape) == 2 else None)
-            for each in session.get_inputs()
-        }
-        if found != expected:
-            raise IncompatibleModel(f"the ONNX model takes {_words(found)}, the schema has {_words(expected)}")
-        outputs = session.get_outputs()
-        if len(outputs) != 1 or outputs[0].type not in ("tensor(double)", "tensor(float)"):
-            answers = ", ".join(f"{output.name} {output.type}" for output in outputs)
-            raise IncompatibleModel(f"the ONNX model answers {answers}, not one number per row")
-        return OnnxPredictor(session)
+        """See ``ModelCodec.decode``. A model that refers to data in other files is unreadable.
+
+        ONNX Runtime is imported when the model is no single tree, or once many rows are to be predicted.
+        """
+        tree = _tree_in(data)
+        if tree is None:
+            return _predictor(data, schema)
+        _check_inputs({name: (_TYPES.get(kind, kind), 1) for name, kind in tree.inputs.items()}, schema)
+        if isinstance(schema.target, Category):
+            raise IncompatibleModel("the ONNX model answers one number per row, not one label")
+        return OnnxTreePredictor(TreeWalk(tree), data, schema)
 
 
 class OnnxPredictor(Predictor):
     """A session of ONNX Runtime on one thread.
 
     Args:
-        session: an ``onnxruntime.InferenceSession`` with the inputs of a schema and one output.
+        session: an ``onnxruntime.InferenceSession`` with the inputs of a schema and its one or two outputs.
+        levels: of a category target; empty for a number.
     """
 
-    def __init__(self, session: Any) -> None:
+    pace: ClassVar[Pace] = "short"
+
+    def __init__(self, session: Any, levels: tuple[str, ...] = ()) -> None:
         self._session = session
         self._inputs = [(each.name, each.type == "tensor(double)") for each in session.get_inputs()]
         self._outputs = [output.name for output in session.get_outputs()]
+        self._levels = levels
 
     def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
         """See ``Predictor.predict``.
 
         Raises:
-            ModelError: ONNX Runtime fails, or does not answer one number per row.
+            ModelError: ONNX Runtime fails, or does not answer one number, or one of the levels, per row.
         """
+        if not self._levels:
+            return np.asarray(self._run(0, columns, 1), np.float64).reshape(-1)
+        labels = np.asarray(self._run(0, columns, 1), object).reshape(-1)
+        strange = set(labels) - set(self._levels)
+        if strange:
+            raise IncompatibleModel(f"the ONNX model answers {min(strange)!r}, which is not among the levels")
+        return labels
+
+    def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:
+        """See ``Predictor.predict_proba``.
+
+        Raises:
+            ModelError: ONNX Runtime fails, or does not answer one number per row and level; or the model
+                predicts numbers.
+        """
+        if not self._levels:
+            return super().predict_proba(columns)
+        answer = self._run(1, columns, len(self._levels))
+        return np.asarray(answer, np.float64).reshape(-1, len(self._levels))
+
+    def _run(self, output: int, columns: Columns, width: int) -> Any:
         feed = {
             name: np.asarray(columns[name], np.float64 if is_number else object).reshape(-1, 1)
             for name, is_number in self._inputs
@@ -85,15 +136,126 @@ class OnnxPredictor(Predictor):
         if rows == 0:
             return np.empty(0)
         try:
-            answer = self._session.run(self._outputs, feed)[0]
+            answer = self._session.run([self._outputs[output]], feed)[0]
         except Exception as error:  # ONNX Runtime's errors have no public common class
             raise ModelError(f"ONNX Runtime cannot predict: {_first_line(error)}") from error
-        if answer.size != rows:
-            raise IncompatibleModel(f"the ONNX model answers {answer.size} numbers for {rows} rows")
-        return np.asarray(answer, np.float64).reshape(-1)
+        if answer.size != rows * width:
+            what = "labels" if answer.dtype == object else "numbers"
+            raise IncompatibleModel(f"the ONNX model answers {answer.size} {what} for {rows} rows")
+        return answer
 
 
-def _convert(model: FittedModel, schema: Schema) -> Any:
+class OnnxTreePredictor(Predictor):
+    """A single tree: rows one at a time are walked in Python, columns of many rows go to ONNX Runtime.
+
+    Args:
+        walk: of the tree.
+        data: the whole file.
+        schema: of the rows.
+    """
+
+    pace: ClassVar[Pace] = "instant"
+
+    def __init__(self, walk: TreeWalk, data: bytes, schema: Schema) -> None:
+        self.predict_row = walk.predict_row
+        self._data, self._schema = data, schema
+
+    def predict_rows(self, rows: Sequence[Row]) -> list[Value]:
+        """See ``Predictor.predict_rows``."""
+        return [self.predict_row(row) for row in rows]
+
+    def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
+        """See ``Predictor.predict``.
+
+        Raises:
+            ModelError: ONNX Runtime cannot read the file, fails, or does not answer one number per row.
+        """
+        return self._whole.predict(columns)
+
+    @cached_property
+    def _whole(self) -> OnnxPredictor:
+        return _predictor(self._data, self._schema)
+
+
+def _predictor(data: bytes, schema: Schema) -> OnnxPredictor:
+    _refuse_external_data(data)
+    session = _session(data)
+    found = {
+        each.name: (each.type, each.shape[-1] if len(each.shape) == 2 else None) for each in session.get_inputs()
+    }
+    _check_inputs(found, schema)
+    outputs = [(output.name, output.type, output.shape) for output in session.get_outputs()]
+    levels = _levels(session, outputs, schema.target) if isinstance(schema.target, Category) else ()
+    if not levels and (len(outputs) != 1 or outputs[0][1] not in ("tensor(double)", "tensor(float)")):
+        answers = ", ".join(f"{name} {kind}" for name, kind, _ in outputs)
+        raise IncompatibleModel(f"the ONNX model answers {answers}, not one number per row")
+    return OnnxPredictor(session, levels)
+
+
+def _check_inputs(found: Mapping[str, tuple[str, Any]], schema: Schema) -> None:
+    expected = {feature.name: (_tensor_type(feature), 1) for feature in schema.features}
+    if found != expected:
+        raise IncompatibleModel(f"the ONNX model takes {_words(found)}, the schema has {_words(expected)}")
+
+
+def _tree_as_text(model: FittedModel, schema: Schema) -> str | None:
+    from domain.single_tree import tree_of
+
+    tree = tree_of(model, schema)
+    return None if tree is None else json.dumps(tree.to_dict(), ensure_ascii=False, separators=(",", ":"))
+
+
+def _tree_in(data: bytes) -> TreeData | None:
+    """The single tree that a file holds as plain data beside its graph; None when it holds none."""
+    try:
+        fields = list(_fields(data))
+        said = {content for number, content in fields if number == _DESCRIPTION_FIELD}
+        if _TREE_DESCRIPTION.encode() not in said:
+            return None
+        entries = [dict(_fields(content)) for number, content in fields if number == _METADATA_FIELD]
+        metadata = {entry.get(1): entry.get(2, b"") for entry in entries}
+        return TreeData.from_dict(json.loads(metadata[_TREE_KEY.encode()]))
+    except (ValueError, KeyError, IndexError, RecursionError) as error:
+        raise ModelUnreadable(f"no ONNX model can be read: {_first_line(error)}") from error
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """The fields of a protobuf message as number and content; empty content for those that are numbers.
+
+    Raises:
+        ValueError, IndexError: it is none, or was cut off.
+    """
+    place = 0
+    while place < len(message):
+        tag, place = _varint(message, place)
+        size = 0
+        match tag & 7:
+            case 0:
+                _, place = _varint(message, place)
+            case 1:
+                place += 8
+            case 2:
+                size, place = _varint(message, place)
+            case 5:
+                place += 4
+            case kind:
+                raise ValueError(f"there is no field of the wire type {kind}")
+        if place + size > len(message):
+            raise ValueError("the file was cut off")
+        yield tag >> 3, message[place : place + size]
+        place += size
+
+
+def _varint(message: bytes, place: int) -> tuple[int, int]:
+    """A number, and where it ends."""
+    value = shift = 0
+    while message[place] & 0x80:
+        value |= (message[place] & 0x7F) << shift
+        place, shift = place + 1, shift + 7
+    return value | message[place] << shift, place + 1
+
+
+def _convert(model: FittedModel, schema: Schema, columns: np.ndarray[Any, Any] | None) -> Any:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 
@@ -101,25 +263,89 @@ def _convert(model: FittedModel, schema: Schema) -> Any:
 
     types = {"tensor(double)": DoubleTensorType, "tensor(string)": StringTensorType}
     functions, shapes = onnx_trees.converters()
-    output = "prediction"
-    while output in schema.feature_names:
-        output += "_"
+    outputs = [("prediction", DoubleTensorType([None, 1]))]
+    if columns is not None:
+        outputs = [("prediction", StringTensorType([None])), ("probabilities", None)]
     proto = convert_sklearn(
         _with_columns_joined(model, schema),
         name="model",
         initial_types=[(feature.name, types[_tensor_type(feature)]([None, 1])) for feature in schema.features],
-        final_types=[(output, DoubleTensorType([None, 1]))],
+        final_types=[(_beside(name, schema.feature_names), kind) for name, kind in outputs],
         target_opset=_OPSETS,
+        options={} if columns is None else {"zipmap": False},
         custom_conversion_functions=functions,
         custom_shape_calculators=shapes,
     )
     onnx_trees.declare_opset(proto)
     _name_inputs(proto.graph, schema.feature_names)
+    if columns is not None and isinstance(schema.target, Category):
+        _order_probabilities(proto.graph, columns)
+        levels = json.dumps(schema.target.levels, ensure_ascii=False)
+        proto.metadata_props.add(key=_LEVELS_KEY, value=levels)
     # skl2onnx lists them as they come out of a set.
     opsets = sorted(proto.opset_import, key=lambda opset: str(opset.domain))
     del proto.opset_import[:]
     proto.opset_import.extend(opsets)
     return proto
+
+
+def _order_probabilities(graph: Any, columns: np.ndarray[Any, Any]) -> None:
+    """Give the second output of a graph a column for each level, zero for those that the model never saw.
+
+    Args:
+        graph: of a classifier, as skl2onnx makes it.
+        columns: for each level its place among the model's classes, -1 for none.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    output = graph.output[1]
+    taken = {name for node in graph.node for name in (*node.input, *node.output)} | {
+        each.name for each in (*graph.input, *graph.initializer)
+    }
+    by_class, padding, padded, order = (
+        _beside(name, taken) for name in ("by_class", "padding", "with_zeros", "order")
+    )
+    for node in graph.node:
+        node.output[:] = [by_class if name == output.name else name for name in node.output]
+        node.input[:] = [by_class if name == output.name else name for name in node.input]
+    # A column of zeros behind the last class is where -1 points.
+    graph.initializer.append(numpy_helper.from_array(np.array([0, 0, 0, 1]), padding))
+    graph.initializer.append(numpy_helper.from_array(np.asarray(columns, np.int64), order))
+    graph.node.extend(
+        [
+            helper.make_node("Pad", [by_class, padding], [padded]),
+            helper.make_node("Gather", [padded, order], [output.name], axis=1),
+        ]
+    )
+    output.CopyFrom(helper.make_tensor_value_info(output.name, TensorProto.DOUBLE, [None, len(columns)]))
+
+
+def _beside(name: str, taken: Container[str]) -> str:
+    """The name, with as many underscores behind it as make it another than those taken."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _levels(session: Any, outputs: list[tuple[str, str, Any]], target: Category) -> tuple[str, ...]:
+    """The levels of the target, when a session answers with labels and with a probability for each of them."""
+    found = session.get_modelmeta().custom_metadata_map.get(_LEVELS_KEY)
+    kinds = [(kind, shape[1:]) for _, kind, shape in outputs]
+    expected = [("tensor(string)", []), ("tensor(double)", [len(target.levels)])]
+    if kinds != expected:
+        answers = ", ".join(f"{name} {kind} {shape}" for name, kind, shape in outputs)
+        raise IncompatibleModel(
+            f"the ONNX model answers {answers}, not one label and {len(target.levels)} probabilities per row"
+        )
+    try:
+        known = found is not None and json.loads(found) == list(target.levels)
+    except ValueError:
+        known = False
+    if not known:
+        raise IncompatibleModel(
+            f"the ONNX model's levels are {found or 'unknown'}, the schema has {json.dumps(target.levels)}"
+        )
+    return target.levels
 
 
 def _with_columns_joined(model: FittedModel, schema: Schema) -> Any:
@@ -210,10 +436,10 @@ def _has_external_data(message: Any, tensor: Any) -> bool:
 
 
 def _tensor_type(feature: object) -> str:
-    return "tensor(double)" if isinstance(feature, Number) else "tensor(string)"
+    return _TYPES["number" if isinstance(feature, Number) else "category"]
 
 
-def _words(tensors: dict[str, tuple[str, Any]]) -> str:
+def _words(tensors: Mapping[str, tuple[str, Any]]) -> str:
     return ", ".join(f"{name} {kind} of width {width}" for name, (kind, width) in sorted(tensors.items()))
 
 

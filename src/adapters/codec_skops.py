@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from domain.encoding import class_columns, probabilities_of
 from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
 from domain.ports import ModelCodec
-from domain.schema import Schema
+from domain.schema import Category, Schema
 from domain.serving import Predictor
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from domain.estimator import FittedModel
     from domain.serving import Columns
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 #: The trees and neighbour structures are compiled code over raw arrays: a file made to harm could crash the
 #: process with them, which is why bytes are checked against the digest of their record before they come here.
 TRUSTED_TYPES = (
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
     "sklearn.neighbors._ball_tree.BallTree",
@@ -44,10 +49,12 @@ class SkopsCodec(ModelCodec):
         """``skops``, also the suffix of a model's key."""
         return "skops"
 
-    def encode(self, model: FittedModel, schema: Schema) -> bytes:  # noqa: ARG002 - a skops file has no use for it
+    def encode(self, model: FittedModel, schema: Schema) -> bytes:
         """See ``ModelCodec.encode``. Nothing of the machine, the process or the moment is in the bytes."""
         import skops.io
 
+        if isinstance(schema.target, Category):
+            class_columns(model, schema.target)
         try:
             data = canonical(skops.io.dumps(model))
             untrusted = _untrusted_types(data)
@@ -78,6 +85,8 @@ class SkopsCodec(ModelCodec):
                 f"the skops model takes {', '.join(names) or 'columns without names'}, "
                 f"the schema has {', '.join(schema.feature_names)}"
             )
+        if isinstance(schema.target, Category):
+            class_columns(model, schema.target)
         return SkopsPredictor(model, schema)
 
 
@@ -86,31 +95,52 @@ class SkopsPredictor(Predictor):
 
     Args:
         model: fitted on frames of the schema's features.
-        schema: gives the order of the columns.
+        schema: gives the order of the columns and, for a category, of the probabilities.
     """
 
     def __init__(self, model: FittedModel, schema: Schema) -> None:
         self._model = model
         self._names = schema.feature_names
+        self._target = schema.target
 
     def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
         """See ``Predictor.predict``.
 
         Raises:
-            ModelError: scikit-learn fails, or does not answer one number per row.
+            ModelError: scikit-learn fails, or does not answer one number or label per row.
         """
-        import pandas as pd
-
-        frame = pd.DataFrame({name: columns[name] for name in self._names})
+        kind, what = (object, "labels") if isinstance(self._target, Category) else (np.float64, "numbers")
+        frame = self._frame(columns)
         if frame.empty:
-            return np.empty(0)
+            return np.empty(0, kind)
         try:
-            answer = np.asarray(self._model.predict(frame), np.float64)
+            answer = np.asarray(self._model.predict(frame), kind)
         except Exception as error:  # an estimator raises whatever it likes
             raise ModelError(f"scikit-learn cannot predict: {_words(error)}") from error
         if answer.size != len(frame):
-            raise IncompatibleModel(f"the skops model answers {answer.size} numbers for {len(frame)} rows")
+            raise IncompatibleModel(f"the skops model answers {answer.size} {what} for {len(frame)} rows")
         return answer.reshape(-1)
+
+    def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:
+        """See ``Predictor.predict_proba``.
+
+        Raises:
+            ModelError: scikit-learn fails, or the model predicts numbers.
+        """
+        if not isinstance(self._target, Category):
+            return super().predict_proba(columns)
+        frame = self._frame(columns)
+        if frame.empty:
+            return np.empty((0, len(self._target.levels)))
+        try:
+            return probabilities_of(self._model, frame, self._target)
+        except Exception as error:  # as above
+            raise ModelError(f"scikit-learn cannot predict: {_words(error)}") from error
+
+    def _frame(self, columns: Columns) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame({name: columns[name] for name in self._names})
 
 
 def canonical(data: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """The store on a local folder: ``<root>/<kind>/<name>``, one file per artefact."""
 
+import builtins
 import ctypes
 import errno
 import os
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 
@@ -71,6 +73,13 @@ class LocalStore(ArtefactStore):
         check_prefix(prefix)
         return self._refs(prefix, start_after)
 
+    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
+        """See ArtefactStore. The names are taken from the folder at once, and no file is looked at."""
+        check_prefix(prefix)
+        keys = self._keys(prefix, start_after)
+        for stem, _ in groupby("".join((prefix, *key[len(prefix) :].partition(delimiter)[:2])) for key in keys):
+            yield stem
+
     def read(self, what: ArtefactRef | str) -> Artefact:
         """See ArtefactStore.
 
@@ -123,23 +132,26 @@ class LocalStore(ArtefactStore):
             _sync(path.parent)
 
     def _refs(self, prefix: str, start_after: str | None) -> Iterator[ArtefactRef]:
-        kind = prefix.partition("/")[0]
-        try:
-            with self._translated(kind), os.scandir(self._resolved(kind)) as entries:
-                names = [entry.name for entry in entries]
-        except ArtefactNotFound:
-            return
-        keys = (f"{kind}/{name}" for name in names)
-        # Text compares by code point, and UTF-8 keeps that order.
-        for key in sorted(
-            key
-            for key in keys
-            if key.startswith(prefix) and (start_after is None or key > start_after) and _is_artefact(key)
-        ):
+        for key in self._keys(prefix, start_after):
             with self._translated(key):
                 status = self._status(key)
             if status is not None and S_ISREG(status.st_mode):
                 yield _ref(key, status)
+
+    def _keys(self, prefix: str, start_after: str | None) -> builtins.list[str]:
+        """The keys of whatever the folder of the kind holds, ascending; some may turn out to be no files."""
+        kind = prefix.partition("/")[0]
+        try:
+            with self._translated(kind), os.scandir(self._resolved(kind)) as entries:
+                keys = [f"{kind}/{entry.name}" for entry in entries]
+        except ArtefactNotFound:
+            return []
+        # Text compares by code point, and UTF-8 keeps that order.
+        return sorted(
+            key
+            for key in keys
+            if key.startswith(prefix) and (start_after is None or key > start_after) and _is_artefact(key)
+        )
 
     def _status(self, key: str) -> os.stat_result | None:
         """The status of the file; None when it has gone since its name was listed, or leads out of the root."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
-from itertools import count
+from itertools import count, groupby
 from threading import Lock
 
 from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
@@ -35,6 +35,12 @@ class MemoryStore(ArtefactStore):
         """See ArtefactStore."""
         check_prefix(prefix)
         return self._refs(prefix, start_after)
+
+    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
+        """See ArtefactStore. One pass over everything."""
+        keys = (ref.key for ref in self.list(prefix, start_after))
+        for stem, _ in groupby("".join((prefix, *key[len(prefix) :].partition(delimiter)[:2])) for key in keys):
+            yield stem
 
     def read(self, what: ArtefactRef | str) -> Artefact:
         """See ArtefactStore."""

@@ -11,8 +11,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.artefacts import MODELS, PROMOTIONS, parse_timestamp
-from domain.discovery import find_newest
+from domain.artefacts import MODELS, PROMOTIONS, NamedInTime, format_timestamp, parse_timestamp
+from domain.discovery import find_last
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -62,9 +62,11 @@ class StoreRegistry(ModelRegistry):
         """See the port."""
         self.read(version)
         now = self._clock.now().replace(microsecond=0)
-        with suppress(NothingReleased):
-            # A clock that lags, or two promotions in one second, must not put this one before the last.
-            now = max(now, self.live(version.task).at + timedelta(seconds=1))
+        last = self._newest_promotion(version.task)
+        if last is not None:
+            # A clock that lags, or two promotions in one second, must not put this one before the last. The
+            # name tells its time: a last one that cannot be read is no obstacle to making a better one.
+            now = max(now, last.timestamp.replace(microsecond=0) + timedelta(seconds=1))
         promotion = Promotion(version, now, reason, by, hold)
         data = (json.dumps(promotion.to_dict(), indent=2, ensure_ascii=False) + "\n").encode()
         # The same statement made twice at once is one statement.
@@ -74,14 +76,13 @@ class StoreRegistry(ModelRegistry):
 
     def live(self, task: str) -> Promotion:
         """See the port."""
-        prefix = f"{PROMOTIONS}/{task}_"
-        found = find_newest(self._store, prefix, lambda name: _promoted_at(task, name), self._clock)
-        if found.newest is None:
+        newest = self._newest_promotion(task)
+        if newest is None:
             raise NothingReleased(
                 f"no model of {task} has been released in {self._store.url}; "
                 f"'weighbridge train' makes one from the newest dataset"
             )
-        key = found.newest.ref.key
+        key = newest.ref.key
         try:
             return Promotion.from_dict(task, self._load(key))
         except (ValueError, ArtefactNotFound) as error:
@@ -89,10 +90,10 @@ class StoreRegistry(ModelRegistry):
 
     def newest(self, task: str) -> Release | None:
         """See the port."""
-        found = find_newest(self._store, f"{MODELS}/{task}_", lambda name: _created(task, name), self._clock)
-        if found.newest is None:
+        found = find_last(self._store, f"{MODELS}/{task}_", lambda name: _created(task, name))
+        if found is None:
             return None
-        version = version_of_record(task, found.newest.ref.name)
+        version = version_of_record(task, found.ref.name)
         assert version is not None
         return self.read(version)
 
@@ -108,7 +109,7 @@ class StoreRegistry(ModelRegistry):
         key = version.record_key
         try:
             document = self._load(key)
-            return Release(version, Record.from_dict(document), document)
+            return Release(version, _record_of(version, document), document)
         except ArtefactNotFound as error:
             raise UnknownVersion(
                 f"there is no release {version} of {version.task} in {self._store.url}; "
@@ -134,6 +135,10 @@ class StoreRegistry(ModelRegistry):
             )
         return data
 
+    def _newest_promotion(self, task: str) -> NamedInTime | None:
+        prefix = f"{PROMOTIONS}/{task}_"
+        return find_last(self._store, prefix, lambda name: _promoted_at(task, name))
+
     def _load(self, key: str) -> Mapping[str, Any]:
         document = json.loads(self._store.read(key).data)
         if not isinstance(document, dict):
@@ -141,12 +146,25 @@ class StoreRegistry(ModelRegistry):
         return document
 
 
+def _record_of(version: ModelVersion, document: Mapping[str, Any]) -> Record:
+    record = Record.from_dict(document)
+    if (record.task, record.version) != (version.task, str(version)):
+        raise ValueError(f"it is the record of {record.task}/{record.version}")
+    # What the bytes are found, checked and decoded by; a record of a refusal has no key.
+    model = record.model
+    if not isinstance(model.key, str | None) or not all(isinstance(x, str) for x in (model.format, model.sha256)):
+        raise ValueError("its model's key, format and sha256 are not texts")
+    return record
+
+
 def _promoted_at(task: str, name: str) -> datetime | None:
     stem = name.removeprefix(f"{task}_").removesuffix(".json")
     timestamp, dash, digest = stem.rpartition("-")
     if stem == name or not dash or len(digest) != 8:
         return None
-    return parse_timestamp(timestamp)
+    moment = parse_timestamp(timestamp)
+    # Only we write promotions, in one spelling: so their keys sort by time.
+    return moment if moment is not None and format_timestamp(moment) == timestamp else None
 
 
 def _created(task: str, name: str) -> datetime | None:

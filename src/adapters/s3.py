@@ -137,13 +137,23 @@ class S3Store(ArtefactStore):
 
     def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
         """See ArtefactStore. One request for each 1000 keys (or fewer, as the server likes)."""
-        check_prefix(prefix)
-        if start_after is not None and not start_after.startswith(prefix):
-            # It sorts before everything that is wanted, or after it: servers differ in what they make of either.
-            if start_after > prefix:
-                return iter(())
-            start_after = None
-        return self._refs(prefix, start_after)
+        # With the delimiter sub-folders count for one entry each, however many objects they hold.
+        return (
+            _ref(key, entry["Size"], entry, entry["LastModified"])
+            for page in self._pages(check_prefix(prefix), "/", start_after)
+            for entry in page.get("Contents", ())
+            if _is_artefact(key := self._key(entry))
+        )
+
+    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
+        """See ArtefactStore. The server groups the keys: one request for each 1000 stems."""
+        for page in self._pages(check_prefix(prefix), delimiter, start_after):
+            # Text compares by code point, and UTF-8 keeps that order.
+            yield from sorted(
+                key
+                for entry in (*page.get("Contents", ()), *page.get("CommonPrefixes", ()))
+                if _is_artefact(key := self._key(entry))
+            )
 
     def read(self, what: ArtefactRef | str) -> Artefact:
         """See ArtefactStore. A reply that comes broken is asked for again, a few times."""
@@ -212,20 +222,25 @@ class S3Store(ArtefactStore):
                 raise
             self._client.delete_object(**self._object(key))
 
-    def _refs(self, prefix: str, start_after: str | None) -> Iterator[ArtefactRef]:
-        # With the delimiter sub-folders count for one entry each, however many objects they hold.
-        request = {"Bucket": self._bucket, "Prefix": f"{self._folder}{prefix}", "Delimiter": "/"}
-        position = {"StartAfter": f"{self._folder}{start_after}"} if start_after is not None else {}
+    def _pages(self, prefix: str, delimiter: str, start_after: str | None) -> Iterator[Any]:
+        position = {}
+        if start_after is not None and start_after.startswith(prefix):
+            position = {"StartAfter": f"{self._folder}{start_after}"}
+        elif start_after is not None and start_after > prefix:
+            # It sorts after everything that is wanted, or below, before it: servers differ in what they make of
+            # either.
+            return
+        request = {"Bucket": self._bucket, "Prefix": f"{self._folder}{prefix}", "Delimiter": delimiter}
         while True:
             with self._translated(prefix):
                 page = self._client.list_objects_v2(**request, **position)
-            for entry in page.get("Contents", ()):
-                key = entry["Key"].removeprefix(self._folder)
-                if _is_artefact(key):
-                    yield _ref(key, entry["Size"], entry, entry["LastModified"])
+            yield page
             if not page["IsTruncated"]:
                 return
             position = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _key(self, entry: Any) -> str:
+        return str(entry.get("Key") or entry["Prefix"]).removeprefix(self._folder)
 
     def _put(self, key: str, data: bytes, write: str) -> Any:
         return self._client.put_object(

@@ -36,13 +36,15 @@ class SystemRevision(RevisionSource):
         self._told = told
 
     def revision(self) -> str:
-        """The told revision, or the commit checked out where this file lies, or ``unknown``."""
+        """The told revision, or the commit that is checked out and holds this file, or ``unknown``."""
         if self._told:
             return self._told
+        here = Path(__file__)
         try:
-            asked = subprocess.run(
-                ["git", "rev-parse", "HEAD"],  # noqa: S607 - git is wherever the user has it
-                cwd=Path(__file__).parent,
+            # To name this file too makes git fail in a repository that only happens to be around us.
+            asked = subprocess.run(  # noqa: S603 - nothing of it comes from outside
+                ["git", "rev-parse", "HEAD", f"HEAD:./{here.name}"],  # noqa: S607 - git is wherever it is
+                cwd=here.parent,
                 capture_output=True,
                 text=True,
                 timeout=5,
@@ -50,7 +52,7 @@ class SystemRevision(RevisionSource):
             )
         except (OSError, subprocess.TimeoutExpired):
             return "unknown"
-        return asked.stdout.strip() if asked.returncode == 0 else "unknown"
+        return asked.stdout.split()[0] if asked.returncode == 0 else "unknown"
 
     def libraries(self) -> dict[str, str]:
         """The versions that are installed; what is not installed is left out."""

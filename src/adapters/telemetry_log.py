@@ -10,7 +10,7 @@ _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ER
 
 
 class LogEventSink(EventSink):
-    """Logs each event once, under the logger ``weighbridge``.
+    """Logs each event once and on one line, under the logger ``weighbridge``.
 
     The record's ``event`` attribute is the event's name and ``fields`` its fields, for formatters that
     write structure.
@@ -22,4 +22,5 @@ class LogEventSink(EventSink):
     def emit(self, event: Event) -> None:
         """Log ``event`` at its own severity."""
         extra = {"event": event.name, "fields": asdict(event)}
-        self._logger.log(_LEVELS[event.severity], "%s", event, extra=extra)
+        # What an event quotes, a library's message for one, may have lines of its own.
+        self._logger.log(_LEVELS[event.severity], "%s", " ".join(str(event).split()), extra=extra)

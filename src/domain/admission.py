@@ -75,29 +75,51 @@ def _category_problems(series: pd.Series[Any], feature: Category) -> Iterator[Pr
 
 
 def _numbers(series: pd.Series[Any], feature: Number) -> tuple[pd.Series[Any], list[Problem]]:
-    if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
-        numbers = series.astype("float64")
-    elif pd.api.types.is_bool_dtype(series):
-        numbers = pd.Series(np.nan, index=series.index)
-    else:
-        is_bool = series.map(lambda cell: isinstance(cell, bool | np.bool_)).to_numpy(dtype=bool)
-        numbers = pd.to_numeric(series, errors="coerce").astype("float64").mask(is_bool)
-        if len(numbers) and numbers.notna().all() and series.map(lambda cell: isinstance(cell, str)).all():
-            return numbers, [Problem("the column is text; expected numbers", feature.name)]
-    values = numbers.to_numpy(dtype="float64")
+    values = _values(series, feature)
+    null = series.isna().to_numpy(dtype=bool)
     good = np.isfinite(values)
+    if _is_text(series) and not np.isnan(values[~null]).any():
+        nulls = _cell_problems(series, null, feature)
+        return series, [Problem("the column is text; expected numbers", feature.name), *nulls]
     if feature.minimum is not None:
         good &= values >= feature.minimum
     if feature.maximum is not None:
         good &= values <= feature.maximum
-    return numbers, list(_cell_problems(series, ~good, feature))
+    return pd.Series(values), list(_cell_problems(series, ~good, feature))
+
+
+def _values(series: pd.Series[Any], feature: Number) -> np.ndarray[Any, Any]:
+    """The cells as float64; NaN for whatever is not a number, which dates, durations and bools are not."""
+    types = pd.api.types
+    if types.is_integer_dtype(series) or types.is_float_dtype(series):
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    if _is_text(series):
+        return np.array([_parse(cell) for cell in series], dtype=np.float64)
+    cells = (cell.item() if isinstance(cell, np.number) else cell for cell in series)
+    return np.array([cell if feature.admits(cell) else np.nan for cell in cells], dtype=np.float64)
+
+
+def _is_text(series: pd.Series[Any]) -> bool:
+    present = series[series.notna()]
+    return len(present) > 0 and all(isinstance(cell, str) for cell in present)
+
+
+def _parse(cell: object) -> float:
+    # Python also takes the underscores of its own literals.
+    if not isinstance(cell, str) or "_" in cell:
+        return np.nan
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
 
 
 def _cell_problems(series: pd.Series[Any], bad: np.ndarray[Any, Any], feature: Feature) -> Iterator[Problem]:
+    null = series.isna().to_numpy(dtype=bool)
     for position in np.flatnonzero(bad):
-        cell = series.iloc[position]
-        if pd.isna(cell):
+        if null[position]:
             yield Problem(f"{feature.expectation}, found nothing", feature.name, int(position) + 1, None)
         else:
+            cell = series.iloc[position]
             value = cell.item() if isinstance(cell, np.generic) else cell
             yield Problem(feature.expectation, feature.name, int(position) + 1, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,8 +122,10 @@ class NotBelow(Check):
         """What is demanded."""
         return f"predictions are not below {self.bound:g}"
 
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
+    def validate(self, schema: Schema) -> None:  # noqa: ARG002
+        """See that the bound is finite."""
+        if not math.isfinite(self.bound):
+            raise TaskError(f"check '{self.name}': the bound must be a finite number")
 
     def run(self, model: FittedModel, dataset: Dataset) -> CheckResult:
         """Predict every row and look at the smallest."""
@@ -145,9 +148,9 @@ class NotAboveLargestLabel(Check):
         return f"predictions are not above {self.factor:g} times the largest label"
 
     def validate(self, schema: Schema) -> None:  # noqa: ARG002
-        """See that the factor is positive."""
-        if not self.factor > 0:
-            raise TaskError(f"check '{self.name}': the factor must be greater than 0")
+        """See that the factor is finite and positive."""
+        if not 0 < self.factor < math.inf:
+            raise TaskError(f"check '{self.name}': the factor must be a finite number greater than 0")
 
     def run(self, model: FittedModel, dataset: Dataset) -> CheckResult:
         """Predict every row and look at the largest."""

@@ -45,7 +45,8 @@ class SplitSpec:
 
     Args:
         test_size: the share of rows to weigh on, greater than 0 and less than 1.
-        stratify_by: the feature whose levels keep their shares on both sides; None for no stratification.
+        stratify_by: the feature whose levels keep their shares on both sides, to within one row; None for no
+            stratification.
         seed: of the shuffle.
     """
 

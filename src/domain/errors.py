@@ -28,7 +28,7 @@ class Problem:
         message: what was expected, in words.
         column: the column or field at fault; None for the whole.
         row: the row number, 1 for the first row below the header; None for the whole column or a single row.
-        value: what was found there, as it was found (only meaningful with a column).
+        value: what was found there, as it was found (only meaningful with a row); None for nothing.
     """
 
     message: str
@@ -40,7 +40,7 @@ class Problem:
         where = [f"column '{self.column}'"] if self.column is not None else []
         where += [f"row {self.row}"] if self.row is not None else []
         prefix = ", ".join(where)
-        found = f" (found {self.value!r})" if self.row is not None else ""
+        found = f" (found {self.value!r})" if self.row is not None and self.value is not None else ""
         return f"{prefix}: {self.message}{found}" if prefix else f"{self.message}{found}"
 
 

@@ -18,7 +18,16 @@ class FittedModel(Protocol):
     """Anything fitted that predicts from a frame of a schema's features."""
 
     def predict(self, features: pd.DataFrame, /) -> np.ndarray[Any, Any]:
-        """Predictions of shape [rows], in the target's unit."""
+        """Predictions of shape [rows], in the target's unit; labels for a category."""
+
+
+class FittedClassifier(FittedModel, Protocol):
+    """A fitted model that also says how likely each class is; a classifier need not be one."""
+
+    classes_: np.ndarray[Any, Any]
+
+    def predict_proba(self, features: pd.DataFrame, /) -> np.ndarray[Any, Any]:
+        """Probabilities of shape [rows, classes], in the order of ``classes_``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class EstimatorSpec:
         if self.folds < 2:
             raise TaskError(f"estimator: folds is {self.folds}; cross-validation needs at least 2")
         for name, values in self.grid.items():
-            if isinstance(values, str) or not len(values):
+            if isinstance(values, str) or not hasattr(values, "__len__") or not len(values):
                 raise TaskError(f"estimator: grid['{name}'] must be a non-empty list of values")
 
     @property

@@ -58,14 +58,18 @@ class Threshold:
         """What ``value`` means, and the reason unless it is a plain release. NaN refuses."""
         if not math.isfinite(value):
             return Verdict.REJECT, f"{self.metric} is not a finite number"
-        side = "below" if METRICS[self.metric].greater_is_better else "above"
         if self._falls_short(value, self.error):
-            reason = f"{self.metric} {value:.6g} is {side} its error threshold {self.error:g}"
-            return Verdict.REJECT, reason
+            return Verdict.REJECT, self._reason(value, "error", self.error)
         if self._falls_short(value, self.warning):
-            reason = f"{self.metric} {value:.6g} is {side} its warning threshold {self.warning:g}"
-            return Verdict.RELEASE_WITH_WARNING, reason
+            return Verdict.RELEASE_WITH_WARNING, self._reason(value, "warning", self.warning)
         return Verdict.RELEASE, None
+
+    def _reason(self, value: float, name: str, level: float) -> str:
+        side = "below" if METRICS[self.metric].greater_is_better else "above"
+        # Six digits, unless they would put the value on the level or past it.
+        shown = f"{value:.6g}" if self._falls_short(float(f"{value:.6g}"), level) else repr(float(value))
+        exactly = f"{level:g}" if float(f"{level:g}") == level else repr(float(level))
+        return f"{self.metric} {shown} is {side} its {name} threshold {exactly}"
 
     def _falls_short(self, value: float, level: float) -> bool:
         return value < level if METRICS[self.metric].greater_is_better else value > level

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -43,11 +44,15 @@ METRICS: Mapping[str, Metric] = {
 def measure(model: FittedModel, rows: Dataset) -> Metrics:
     """Score ``model`` on ``rows``: the metrics of METRICS by name, as scikit-learn defines them.
 
-    Errors are in the target's unit. A metric that is not defined on these rows (r2 on fewer than two) is NaN.
+    Errors are in the target's unit. A metric that is not defined on these rows (r2 on fewer than two) is NaN;
+    every one is when a prediction is not finite.
     """
+    import numpy as np
     from sklearn import metrics
 
     predicted = model.predict(rows.features)
+    if not np.isfinite(predicted).all():
+        return dict.fromkeys(METRICS, math.nan)
     scores: dict[str, _Score] = {
         "r2": metrics.r2_score,
         "mean_absolute_error": metrics.mean_absolute_error,

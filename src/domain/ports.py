@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from domain.events import Event
     from domain.provenance import Record
     from domain.releases import ModelVersion, Promotion, Release
-    from domain.schema import Schema
-    from domain.serving import Predictor
+    from domain.schema import Schema, Value
+    from domain.serving import LoadedModel, Predictor
 
 
 class ArtefactStore(Protocol):
@@ -43,6 +43,33 @@ class ArtefactStore(Protocol):
         Anything deeper than two levels is not an artefact and never listed; neither is one half written. A
         prefix that matches nothing yields nothing. Pages are fetched as they are consumed.
         """
+
+    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
+        """Yield the beginnings of the keys under ``prefix``, each once, ascending, lazily.
+
+        The stem of a key reaches through the first ``delimiter`` beyond the prefix, and is the whole key where
+        there is none: below ``datasets/orders_``, delimited by ``-``, there is one stem for each year. Every
+        artefact's stem is among them. A store whose folders hold more than artefacts may yield stems of that too.
+
+        This way of doing it fits every store that lists by pages from any point: it jumps over what is left of a
+        stem that fills a page. A store that can group keys itself does better.
+
+        Args:
+            prefix: as for ``list``.
+            delimiter: one character, not a slash.
+            start_after: only keys greater than this one count. It must not cut through a stem.
+        """
+        page, stem, more = 1000, "", True
+        while more:
+            more = False
+            for count, ref in enumerate(self.list(prefix, start_after), 1):
+                head, found, _ = ref.key[len(prefix) :].partition(delimiter)
+                if f"{prefix}{head}{found}" != stem:
+                    stem = f"{prefix}{head}{found}"
+                    yield stem
+                elif count % page == 0:
+                    start_after, more = max(ref.key, f"{stem}\U0010ffff"), True
+                    break
 
     @abstractmethod
     def read(self, what: ArtefactRef | str) -> Artefact:
@@ -207,6 +234,35 @@ class EventSink(Protocol):
     @abstractmethod
     def emit(self, event: Event) -> None:
         """Take one event; never raises."""
+
+
+class ServingTelemetry(Protocol):
+    """Counts what a service does. Called on every request: a call takes about a microsecond and never raises."""
+
+    @abstractmethod
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request to ``route`` (its template, not its path) was answered."""
+
+    @abstractmethod
+    def predicted(self, values: Sequence[Value]) -> None:
+        """These predictions were given."""
+
+    @abstractmethod
+    def outside_training_range(self, features: Iterable[str]) -> None:
+        """A row was predicted whose values of these features are outside their range in training."""
+
+    @abstractmethod
+    def refreshed(self, problem: str | None) -> None:
+        """The registry was looked at; ``problem`` says why the live release could not be followed."""
+
+    @abstractmethod
+    def exposition(self, loaded: LoadedModel | None, accept: str) -> tuple[bytes, str]:
+        """Everything counted, of every process of the service, and its media type.
+
+        Args:
+            loaded: the model that answers now.
+            accept: the media types that the asker takes, as in the HTTP header.
+        """
 
 
 class SearchProgress(Protocol):

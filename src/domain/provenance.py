@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.checks import CheckResult
+from domain.errors import TaskError
 from domain.gate import GateDecision, Verdict
 from domain.schema import Row, Schema
 
@@ -187,8 +188,10 @@ class Record:
                 task_fingerprint=data.get("task_fingerprint", ""),
             )
             fingerprint = data["schema"].get("fingerprint")
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, TaskError) as error:
             raise ValueError(f"the record cannot be read: {type(error).__name__}: {error}") from error
+        if record.created_at.tzinfo is None:
+            raise ValueError("the record's created_at has no zone")
         if fingerprint is not None and fingerprint != record.schema.fingerprint:
             raise ValueError("the record's schema is not the one that its fingerprint names")
         return record

@@ -143,14 +143,17 @@ class Promotion:
         try:
             if data["schema_version"] > PROMOTION_SCHEMA_VERSION or data["task"] != task:
                 raise ValueError(f"not a promotion of {task} that this release of the software can read")
+            at = datetime.fromisoformat(data["promoted_at"])
+            if at.tzinfo is None:
+                raise ValueError("not a promotion: its promoted_at has no zone")
             return cls(
                 version=ModelVersion.parse(task, data["version"]),
-                at=datetime.fromisoformat(data["promoted_at"]),
+                at=at,
                 reason=data["reason"],
                 by=data["by"],
                 hold=data["hold"] is True,
             )
-        except (KeyError, TypeError, UnknownVersion) as error:
+        except (KeyError, TypeError, AttributeError, UnknownVersion) as error:
             raise ValueError(f"not a promotion: {error}") from error
 
     def key(self, data: bytes) -> str:

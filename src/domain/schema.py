@@ -205,9 +205,21 @@ class Schema:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the whole schema; two schemas have the same one only if they are equal."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        """A digest of the whole schema; two schemas have the same one if they are equal, and only then."""
+        text = json.dumps(_canonical(self.to_dict()), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(data: Any) -> Any:
+    """Plain data with equal numbers spelt alike: 0, 0.0 and -0.0 are one bound."""
+    match data:
+        case dict():
+            return {name: _canonical(value) for name, value in data.items()}
+        case list():
+            return [_canonical(value) for value in data]
+        case float() if data.is_integer():
+            return int(data)
+    return data
 
 
 def _feature_from_dict(data: Mapping[str, Any]) -> Feature:

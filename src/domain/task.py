@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,6 +16,9 @@ from domain.errors import ConfigurationError, TaskError
 from domain.estimator import EstimatorSpec
 from domain.gate import Threshold
 from domain.schema import Category, Schema
+
+#: Where Python says that an object is, in its text.
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ def _plain(value: object) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
         return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, set | frozenset):
+        return {"type": type(value).__name__, "items": sorted(json.dumps(_plain(item)) for item in value)}
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
@@ -126,4 +132,4 @@ def _plain(value: object) -> Any:
         return {"type": kind, "params": _plain(value.get_params(deep=False))}
     if hasattr(value, "__dataclass_fields__"):
         return {"type": kind} | {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return {"type": kind}
+    return {"type": kind, "text": _ADDRESS.sub("", repr(value))}

@@ -14,7 +14,7 @@ from domain.checks import run_checks
 from domain.dataset import Dataset, Split, split
 from domain.discovery import newest_dataset
 from domain.encoding import EncodedModel, encode_with_parity
-from domain.errors import NothingReleased
+from domain.errors import ArtefactExists, NothingReleased
 from domain.events import (
     DatasetAdmitted,
     FormatPassedOver,
@@ -103,9 +103,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
     artefact = ports.store.read(newest_dataset(ports.store, task.name, ports.clock, ports.events))
     newest = ports.registry.newest(task.name)
     if newest is not None and not force and _is_trained_on(newest, artefact, fingerprint):
-        ports.events.emit(NothingNew(artefact.ref.key, str(newest.version)))
-        _promote(newest, "its training was interrupted before the promotion", ports, only_if_owed=True)
-        return TrainingResult(Outcome.NOTHING_NEW, dict(newest.document), _live(ports, task))
+        return _nothing_new(newest, artefact.ref, ports)
 
     dataset = admit(ports.reader.read(artefact, task.schema), task.schema, artefact.ref.key)
     ports.events.emit(DatasetAdmitted(artefact.ref.key, len(dataset), artefact.sha256))
@@ -141,11 +139,18 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
     if decision.verdict is Verdict.REJECT:
         ports.registry.refuse(record)
         ports.events.emit(ModelRefused(str(version), decision.reasons))
-        return TrainingResult(Outcome.REJECTED, record.to_dict(), _live(ports, task))
-    release = ports.registry.publish(encoded.data, record)
+        return TrainingResult(Outcome.REJECTED, record.to_dict(), _live(ports, task.name))
+    try:
+        release = ports.registry.publish(encoded.data, record)
+    except ArtefactExists:
+        # The same training at the same second, by another process or this one, gives the same version.
+        twin = ports.registry.read(version)
+        if not _is_trained_on(twin, artefact, fingerprint):
+            raise
+        return _nothing_new(twin, artefact.ref, ports)
     ports.events.emit(ModelReleased(str(version), str(decision.verdict), decision.reasons))
     _promote(release, f"trained on {artefact.ref.key}: {decision.verdict}", ports)
-    return TrainingResult(Outcome.RELEASED, dict(release.document), _live(ports, task))
+    return TrainingResult(Outcome.RELEASED, dict(release.document), _live(ports, task.name))
 
 
 def put_dataset(
@@ -181,6 +186,12 @@ def _is_trained_on(release: Release, artefact: Artefact, fingerprint: str) -> bo
     return record.dataset.sha256 == artefact.sha256 and record.task_fingerprint == fingerprint
 
 
+def _nothing_new(release: Release, dataset: ArtefactRef, ports: Ports) -> TrainingResult:
+    ports.events.emit(NothingNew(dataset.key, str(release.version)))
+    _promote(release, "its training was interrupted before the promotion", ports, only_if_owed=True)
+    return TrainingResult(Outcome.NOTHING_NEW, dict(release.document), _live(ports, release.version.task))
+
+
 def _search(task: TaskDefinition, train: Dataset, ports: Ports) -> Candidate:
     started = ports.clock.seconds()
     candidate = search(task.estimator, train, task.split.seed, ports.progress)
@@ -194,11 +205,14 @@ def _promote(release: Release, reason: str, ports: Ports, only_if_owed: bool = F
     """Promote a release, unless the live one is held.
 
     A promotion is owed to the newest release when none was made since it was published: the run that
-    published it was cut off. One that came later, a rollback say, is somebody's decision and stands.
+    published it was cut off. One that came later, a rollback say, is somebody's decision and stands. Of one in
+    the same second only its own counts as later, as promotions that follow it are a second after it.
     """
     live = _live_promotion(ports, release.version.task)
-    if live is not None and only_if_owed and live.at >= release.version.created:
-        return
+    if live is not None and only_if_owed:
+        settled = live.version == release.version or live.at > release.version.created
+        if settled:
+            return
     if live is not None and live.hold:
         ports.events.emit(PromotionHeld(str(release.version), str(live.version), live.reason))
         return
@@ -213,8 +227,8 @@ def _live_promotion(ports: Ports, task: str) -> Promotion | None:
         return None
 
 
-def _live(ports: Ports, task: TaskDefinition) -> ModelVersion | None:
-    promotion = _live_promotion(ports, task.name)
+def _live(ports: Ports, task: str) -> ModelVersion | None:
+    promotion = _live_promotion(ports, task)
     return None if promotion is None else promotion.version
 
 

@@ -6,9 +6,11 @@ Adapters with heavy vendors are imported where they are built, so that a command
 from __future__ import annotations
 
 import getpass
+import re
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from dependency_injector import containers, providers
 
@@ -27,9 +29,14 @@ from domain.ports import (
     SearchProgress,
 )
 from domain.serving import PredictionService
-from domain.workflow import Ports
 from entrypoints.progress import search_progress
 from entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    from domain.workflow import Ports
+
+#: What may be in a bucket's name, as botocore has it.
+_BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def open_store(settings: Settings, clock: Clock) -> ArtefactStore:
@@ -42,20 +49,22 @@ def open_store(settings: Settings, clock: Clock) -> ArtefactStore:
         StoreNotFound: a local folder does not exist, and settings do not say to create it.
     """
     url = settings.store
-    if "://" not in url:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
         if not url.strip():
             raise ConfigurationError("the store's address is empty; give a folder or s3://bucket/prefix")
         return _open_local(Path(url), settings)
-    parts = urlsplit(url)
-    match parts.scheme:
-        case "file" if parts.netloc in ("", "localhost") and parts.path.strip("/"):
-            return _open_local(Path(unquote(parts.path)), settings)
-        case "s3" if parts.netloc:
+    where, _, path = rest.partition("/")
+    match scheme.lower():
+        # In a path, ? and # are written as %3F and %23.
+        case "file" if where in ("", "localhost") and path.strip("/") and not set(path) & set("?#"):
+            return _open_local(Path(unquote(f"/{path}")), settings)
+        case "s3" if _BUCKET.fullmatch(where):
             from adapters.s3 import S3Store, open_client
 
             client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
-            return S3Store(client, parts.netloc, url.partition("://")[2].partition("/")[2].strip("/"))
-        case "memory":
+            return S3Store(client, where, path)
+        case "memory" if not rest:
             from adapters.memory import MemoryStore
 
             return MemoryStore(clock)
@@ -89,6 +98,12 @@ def _reader() -> DatasetReader:
     return TabularReader()
 
 
+def _ports(**given: Any) -> Ports:
+    from domain.workflow import Ports
+
+    return Ports(**given)
+
+
 def _operator() -> str:
     try:
         return getpass.getuser()
@@ -114,7 +129,7 @@ class Container(containers.DeclarativeContainer):
     codecs = providers.List(providers.Singleton(_onnx), providers.Singleton(_skops))
 
     ports: providers.Provider[Ports] = providers.Factory(
-        Ports,
+        _ports,
         store=store,
         registry=registry,
         reader=reader,

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -21,7 +22,7 @@ def configure_logs(log_format: Literal["text", "json"], level: str) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """``2021-07-03T23:05:32Z info     message``, with a traceback below it where there is one."""
+    """``2021-07-03T23:05:32.250Z info     message``, with a traceback below it where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as text."""
@@ -30,7 +31,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object: time, level, message, and the name and fields of an event."""
+    """One JSON object: time, level, message, and the name and fields of an event.
+
+    A number that is not finite, which JSON lacks, becomes null. Other loggers than ours are named.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as a line of JSON."""
@@ -41,12 +45,17 @@ class JsonFormatter(logging.Formatter):
         }
         event = getattr(record, "event", None)
         if event is not None:
-            document |= {"event": event, **getattr(record, "fields", {})}
+            fields = getattr(record, "fields", {})
+            document |= {"event": event, **{name: _plain(value) for name, value in fields.items()}}
         if record.name != "weighbridge":
             document["logger"] = record.name
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=False, default=str)
+
+
+def _plain(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     create_store: bool = False
     refresh_seconds: float = Field(10.0, gt=0, le=86_400)
     max_body_bytes: int = Field(1 << 20, gt=0)
-    store_timeout_seconds: float = Field(20.0, gt=0)
+    store_timeout_seconds: float = Field(20.0, gt=0, le=3600)
     store_attempts: int = Field(4, ge=1, le=20)
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -42,7 +42,13 @@ def load_settings(given: Mapping[str, Any]) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         faults = "; ".join(
-            f"{fault['loc'][0]} ({PREFIX}{str(fault['loc'][0]).upper()}) is {fault['input']!r}: {fault['msg']}"
+            f"{fault['loc'][0]} ({_variable(str(fault['loc'][0]))}) is {fault['input']!r}: {fault['msg']}"
             for fault in error.errors()
         )
         raise ConfigurationError(f"settings: {faults}") from error
+
+
+def _variable(name: str) -> str:
+    field = Settings.model_fields.get(name)
+    alias = None if field is None else field.validation_alias
+    return alias if isinstance(alias, str) else f"{PREFIX}{name.upper()}"

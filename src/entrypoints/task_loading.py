@@ -70,6 +70,9 @@ def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ConfigurationError(f"there is no file '{path}' to load a task from")
     name = f"weighbridge_task_{path.stem}"
+    known = sys.modules.get(name)
+    if known is not None and known.__file__ == str(path.resolve()):
+        return known
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None
     assert spec.loader is not None

@@ -87,7 +87,7 @@ def test_predicting_and_reading_import_no_trainer(tmp_path: Path) -> None:
     _, predicting = run(COMMAND, "predict", "--store", str(tmp_path), "--row", row)
     _, listing = run(COMMAND, "models", "list", "--store", str(tmp_path))
     # The container names the workflows, which read tables.
-    heavy = TRAINERS - {"pandas", "pyarrow"} | {"boto3", "uvicorn"}
+    heavy = TRAINERS | {"boto3", "uvicorn"}
     assert (predicting & heavy, listing & heavy) == (set(), set())
     assert {"onnxruntime"} & predicting == {"onnxruntime"}
     assert "onnxruntime" not in listing

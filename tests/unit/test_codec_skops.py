@@ -1,24 +1,40 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from sklearn.ensemble import AdaBoostRegressor
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor, VotingClassifier
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.linear_model import LinearRegression
-from sklearn.neighbors import KNeighborsRegressor
-from sklearn.neural_network import MLPRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
 
 from adapters.codec_skops import TRUSTED_TYPES, SkopsCodec, canonical
 from domain.encoding import columns_of
 from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
-from domain.schema import Number, Schema
-from tests.codec_contract import ESTIMATORS, SCHEMA, CodecContract, fitted, frame_of, pipeline_of, target_of
+from domain.schema import Category, Number, Schema
+from tests.codec_contract import (
+    CLASS_SCHEMA,
+    CLASSIFIERS,
+    ESTIMATORS,
+    SCHEMA,
+    CodecContract,
+    fitted,
+    fitted_classifier,
+    frame_of,
+    labels_of,
+    pipeline_of,
+    probabilities_by_level,
+    target_of,
+)
 
 
 class TestSkopsCodec(CodecContract):
@@ -59,6 +75,34 @@ def test_every_estimator_is_exact_and_its_bytes_repeat(name: str) -> None:
         SkopsCodec().decode(data, SCHEMA).predict(columns_of(more, SCHEMA)).tolist()
         == first.predict(more).tolist()
     )
+
+
+OTHER_CLASSIFIERS: dict[str, Any] = {
+    "neighbours": lambda: KNeighborsClassifier(3),
+    "network": lambda: MLPClassifier(hidden_layer_sizes=(3,), max_iter=3, random_state=0),
+    "adaptive boosting": lambda: AdaBoostClassifier(n_estimators=3, random_state=0),
+    "voting": lambda: VotingClassifier(
+        [("tree", DecisionTreeClassifier(max_depth=2)), ("line", LogisticRegression())], voting="soft"
+    ),
+    "calibrated": lambda: CalibratedClassifierCV(LogisticRegression(), cv=2),
+    "calibrated in steps": lambda: CalibratedClassifierCV(LogisticRegression(), cv=2, method="isotonic"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", [*CLASSIFIERS, *OTHER_CLASSIFIERS])
+def test_every_classifier_is_exact_and_its_bytes_repeat(name: str) -> None:
+    frame = frame_of(150)
+    first, second = (
+        pipeline_of({**CLASSIFIERS, **OTHER_CLASSIFIERS}[name]()).fit(frame.copy(), labels_of(frame, 3))
+        for _ in range(2)
+    )
+    data = SkopsCodec().encode(first, CLASS_SCHEMA)
+    assert SkopsCodec().encode(second, CLASS_SCHEMA) == data
+    more = frame_of(300, seed=3)
+    predictor, columns = SkopsCodec().decode(data, CLASS_SCHEMA), columns_of(more, CLASS_SCHEMA)
+    assert predictor.predict(columns).tolist() == first.predict(more).tolist()
+    assert predictor.predict_proba(columns).tolist() == probabilities_by_level(first, more)
 
 
 def test_a_function_of_numpy_can_be_held() -> None:
@@ -190,6 +234,21 @@ def test_a_failure_of_the_estimator_is_a_model_error() -> None:
     columns = {**columns_of(frame, SCHEMA), "weight of it": np.array(["text"] * 20, object)}
     with pytest.raises(ModelError, match="scikit-learn cannot predict: "):
         predictor.predict(columns)
+    data = SkopsCodec().encode(fitted_classifier("logistic"), CLASS_SCHEMA)
+    classifier = SkopsCodec().decode(data, CLASS_SCHEMA)
+    for ask in (classifier.predict, classifier.predict_proba):
+        with pytest.raises(ModelError, match="scikit-learn cannot predict: "):
+            ask(columns)
+
+
+def test_levels_of_another_order_are_followed() -> None:
+    levels = ("late", "bientôt ☃", "slow")
+    schema = replace(CLASS_SCHEMA, target=Category("speed", levels))
+    model, frame = fitted_classifier("tree"), frame_of(50)
+    predictor = SkopsCodec().decode(SkopsCodec().encode(model, CLASS_SCHEMA), schema)
+    found = predictor.predict_proba(columns_of(frame, schema))
+    expected = model.predict_proba(frame)[:, [list(model.classes_).index(level) for level in levels]]
+    assert found.tolist() == expected.tolist()
 
 
 def test_an_answer_of_two_numbers_per_row_is_incompatible() -> None:

@@ -9,16 +9,38 @@ from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import LinearRegression
+from sklearn.svm import LinearSVC
 
 from adapters.codec_onnx import OnnxCodec
 from adapters.codec_skops import SkopsCodec
-from domain.encoding import PARITY_FLOOR, PARITY_TOLERANCE, Parity, columns_of, compare, encode_with_parity
-from domain.errors import ModelError
+from domain.encoding import (
+    PARITY_FLOOR,
+    PARITY_TOLERANCE,
+    Parity,
+    class_columns,
+    columns_of,
+    compare,
+    compare_classes,
+    encode_with_parity,
+    probabilities_of,
+)
+from domain.errors import IncompatibleModel, ModelError
 from domain.estimator import FittedModel
 from domain.ports import ModelCodec
 from domain.schema import Category, Number, Schema
 from domain.serving import Predictor
-from tests.codec_contract import SCHEMA, fitted, frame_of, pipeline_of, target_of
+from tests.codec_contract import (
+    CLASS_SCHEMA,
+    CLASSES,
+    SCHEMA,
+    fitted,
+    fitted_classifier,
+    frame_of,
+    labels_of,
+    pipeline_of,
+    probabilities_by_level,
+    target_of,
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 NUMBERS = Schema((Number("a"),), Number("y"), "y_hat")
@@ -192,6 +214,157 @@ def test_parity_as_plain_data() -> None:
         "rows": 3,
         "max_relative_difference": 1e-7,
         "exact": 2,
+        "tolerance": 1e-5,
+    }
+
+
+class Step:
+    """A classifier whose own numbers are its bytes: "b" above a cut, with one probability for it everywhere."""
+
+    classes_ = np.array(["a", "b"], object)
+
+    def __init__(self, cut: float, share: float) -> None:
+        self.cut, self.share = cut, share
+
+    def predict(self, features: Any, /) -> np.ndarray[Any, Any]:
+        return np.where(np.asarray(features["a"]) > self.cut, "b", "a").astype(object)
+
+    def predict_proba(self, features: Any, /) -> np.ndarray[Any, Any]:
+        return np.tile([1 - self.share, self.share], (len(features["a"]), 1))
+
+
+class StepPredictor(Predictor):
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    def predict(self, columns: Any) -> np.ndarray[Any, Any]:
+        return self.step.predict(columns)
+
+    def predict_proba(self, columns: Any) -> np.ndarray[Any, Any]:
+        return np.insert(self.step.predict_proba(columns), 1, 0.0, axis=1)
+
+
+class StepCodec(ModelCodec):
+    """Keeps a Step, off by the given amounts."""
+
+    def __init__(self, cut: float = 0.0, share: float = 0.0) -> None:
+        self.cut, self.share = cut, share
+
+    @property
+    def format(self) -> str:
+        return "step"
+
+    def encode(self, model: FittedModel, schema: Schema) -> bytes:
+        assert isinstance(model, Step)
+        return np.array([model.cut + self.cut, model.share + self.share]).tobytes()
+
+    def decode(self, data: bytes, schema: Schema) -> Predictor:
+        return StepPredictor(Step(*np.frombuffer(data).tolist()))
+
+
+KINDS = Schema((Number("a"),), Category("y", ("a", "never", "b")), "y_hat")
+
+
+def test_a_tree_of_classes_becomes_onnx_exactly() -> None:
+    frame = frame_of(200, seed=5)
+    encoded = encode_with_parity([OnnxCodec(), SkopsCodec()], fitted_classifier("tree"), CLASS_SCHEMA, frame)
+    assert (encoded.format, encoded.notes) == ("onnx", ())
+    assert encoded.parity == Parity(200, 0.0, 200, tolerance=1e-5, labels_equal=200)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.9e-5, -0.9e-5, 1.1e-5, -1.1e-5])
+def test_probabilities_may_differ_by_the_tolerance_and_no_more(share: float) -> None:
+    frame = pd.DataFrame({"a": [0.0, 1.0, 2.0]})
+    encoded = encode_with_parity([StepCodec(share=share), StepCodec()], Step(0.5, 0.25), KINDS, frame)
+    if abs(share) > 1e-5:
+        assert encoded.notes == (f"step: {Parity(3, 1.1e-5, 0, labels_equal=3)}",)
+        assert encoded.parity == Parity(3, 0.0, 3, labels_equal=3)
+    else:
+        assert encoded.notes == ()
+        assert encoded.parity.max_difference == pytest.approx(abs(share), abs=1e-15)
+        assert (encoded.parity.exact, encoded.parity.labels_equal) == (0 if share else 3, 3)
+
+
+def test_one_label_that_differs_is_one_too_many() -> None:
+    frame = pd.DataFrame({"a": [0.0, 1.0, 2.0]})
+    with pytest.raises(ModelError) as caught:
+        encode_with_parity([StepCodec(cut=1.0)], Step(0.5, 0.25), KINDS, frame)
+    assert str(caught.value) == (
+        "no format can hold this model; step: 2 of 3 labels are the model's, probabilities differ by up to 0, "
+        "1e-05 is allowed (2 rows are equal)"
+    )
+
+
+def test_a_classifier_without_probabilities_has_no_format() -> None:
+    frame = frame_of(60)
+    model = pipeline_of(LinearSVC()).fit(frame, labels_of(frame, 2))
+    with pytest.raises(ModelError, match=r"^LinearSVC gives no probabilities$"):
+        encode_with_parity([OnnxCodec(), SkopsCodec()], model, CLASS_SCHEMA, frame)
+    with pytest.raises(ModelError, match=r"^Affine gives no probabilities$"):
+        encode_with_parity([DOUBLE], Affine(1.0, 0.0), KINDS, pd.DataFrame({"a": [1.0]}))
+
+
+def test_probabilities_are_in_the_order_of_the_levels() -> None:
+    model, frame = fitted_classifier("logistic"), frame_of(30)
+    assert isinstance(CLASS_SCHEMA.target, Category)
+    assert class_columns(model, CLASS_SCHEMA.target).tolist() == [2, -1, 1, 0]
+    found = probabilities_of(model, frame, CLASS_SCHEMA.target)
+    assert (found.dtype, found.shape) == (np.float64, (30, len(CLASSES)))
+    assert found.tolist() == probabilities_by_level(model, frame)
+    with pytest.raises(IncompatibleModel, match="LogisticRegression knows the class 'late'; the levels of k are"):
+        probabilities_of(model, frame, Category("k", ("slow", "bientôt ☃")))
+
+
+letters, shares = st.sampled_from("ab"), st.floats(0, 1)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from("ab"), st.sampled_from("ab"), st.tuples(shares, shares), st.tuples(shares, shares)
+        ),
+        min_size=1,
+    )
+)
+def test_comparing_classes_counts_and_takes_the_greatest(rows: list[Any]) -> None:
+    labels, decoded, expected, found = zip(*rows, strict=True)
+    arrays = np.array(labels, object), np.array(expected), np.array(decoded, object), np.array(found)
+    parity = compare_classes(*arrays)
+    pairs = zip([a for row in expected for a in row], [b for row in found for b in row], strict=True)
+    greatest = max(abs(a - b) for a, b in pairs)
+    equal = sum(map(str.__eq__, labels, decoded))
+    exact = sum(a == b and c == d for a, b, c, d in rows)
+    assert parity == Parity(len(rows), greatest, exact, labels_equal=equal)
+    assert parity.holds == (greatest <= 1e-5 and equal == len(rows))
+    same = compare_classes(*arrays[:2], *arrays[:2])
+    assert same == Parity(len(rows), 0.0, len(rows), labels_equal=len(rows))
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_probabilities_that_are_not_finite_never_have_parity(odd: float) -> None:
+    labels, good = np.array(["a", "b"], object), np.array([[0.5, 0.5], [0.0, 1.0]])
+    bad = np.array([[0.5, 0.5], [0.0, odd]])
+    for expected, found in ((good, bad), (bad, good), (bad, bad)):
+        parity = compare_classes(labels, expected, labels, found)
+        assert (parity.max_difference, parity.labels_equal, parity.holds) == (np.inf, 2, False)
+
+
+def test_another_shape_of_answers_has_no_parity() -> None:
+    labels, good = np.array(["a", "b"], object), np.array([[0.5, 0.5], [0.0, 1.0]])
+    assert compare_classes(labels, good, labels, good[:, :1]) == Parity(2, np.inf, 0, labels_equal=2)
+    assert compare_classes(labels, good, labels[:1], good) == Parity(2, 0.0, 0, labels_equal=0)
+    assert not compare_classes(labels, good, labels[:1], good).holds
+
+
+def test_parity_of_classes_as_plain_data() -> None:
+    parity = Parity(3, 1e-7, 1, labels_equal=2)
+    assert parity.max_difference == 1e-7
+    assert not parity.holds
+    assert parity.to_dict() == {
+        "rows": 3,
+        "max_difference": 1e-7,
+        "labels_equal": 2,
+        "exact": 1,
         "tolerance": 1e-5,
     }
 

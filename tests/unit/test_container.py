@@ -1,0 +1,154 @@
+"""The container: each address opens its store, and each port is what it should be."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from adapters.codec_onnx import OnnxCodec
+from adapters.codec_skops import SkopsCodec
+from adapters.local import LocalStore
+from adapters.memory import MemoryStore
+from adapters.registry import StoreRegistry
+from adapters.s3 import S3Store
+from adapters.system import SystemClock, SystemRevision
+from adapters.tabular import TabularReader
+from adapters.telemetry_log import LogEventSink
+from domain.errors import ConfigurationError, StoreNotFound
+from domain.ports import ArtefactStore
+from domain.serving import PredictionService
+from domain.workflow import Ports
+from entrypoints.container import open_store, wire
+from entrypoints.settings import load_settings
+from tests.clocks import SettableClock
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with one folder in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my store").mkdir()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return tmp_path
+
+
+def opened(url: str, create: bool = False) -> ArtefactStore:
+    return open_store(load_settings({"store": url, "create_store": create}), SettableClock())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "my store",
+        "./my store",
+        "{}/my store",
+        "file://{}/my%20store",
+        "file://{}/my store",
+        "file://localhost{}/my%20store",
+        "FILE://{}/my%20store/",
+    ],
+)
+def test_a_folder(folder: Path, address: str) -> None:
+    store = opened(address.format(folder))
+    assert isinstance(store, LocalStore)
+    assert store.url == (folder / "my store").as_uri()
+
+
+@pytest.mark.parametrize("address", ["./nowhere", "{}/nowhere", "file://{}/nowhere"])
+def test_a_folder_that_is_not_there(folder: Path, address: str) -> None:
+    with pytest.raises(StoreNotFound, match="nowhere"):
+        opened(address.format(folder))
+    assert not (folder / "nowhere").exists()
+    assert isinstance(opened(address.format(folder), create=True), LocalStore)
+    assert (folder / "nowhere").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/", "s3://bucket"),
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+        ("s3://bucket/deep/prefix/", "s3://bucket/deep/prefix"),
+        ("s3://bucket/what?not#that", "s3://bucket/what?not#that"),
+        ("s3://Bucket/Prefix", "s3://Bucket/Prefix"),
+    ],
+)
+def test_a_bucket(address: str, url: str) -> None:
+    store = opened(address)
+    assert isinstance(store, S3Store)
+    assert store.url == url
+
+
+def test_a_bucket_is_asked_as_the_settings_say() -> None:
+    settings = load_settings({"store": "s3://bucket", "store_timeout_seconds": 7, "store_attempts": 3})
+    store = open_store(settings, SettableClock())
+    assert isinstance(store, S3Store)
+    config = store._client.meta.config
+    assert (config.read_timeout, config.retries["total_max_attempts"]) == (7.0, 3)
+
+
+def test_memory() -> None:
+    assert isinstance(opened("memory://"), MemoryStore)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://bucket/prefix", "gs://bucket", "s3://", "s3:///prefix", "file://", "file:///", "://", "x://y"),
+        *("file://elsewhere/dir", "memory://shared", "memory:///shared", "file:///dir?query", "file:///dir#part"),
+        *("s3://bucket?query", "s3://bucket#part", "s3://buc?ket/prefix", "s3://[bucket/prefix", "memory://?a"),
+    ],
+)
+def test_any_other_address_is_refused(address: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        opened(address)
+    assert str(caught.value) == (
+        f"the store '{address}' cannot be opened; an address is ./dir, file:///abs/dir, "
+        "s3://bucket/prefix or memory://"
+    )
+
+
+@pytest.mark.parametrize("address", ["", "  "])
+def test_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="the store's address is empty"):
+        opened(address, create=True)
+
+
+def test_every_port_is_wired() -> None:
+    container = wire(load_settings({"store": "memory://", "git_commit_hash": "0a1b2c3"}))
+    ports = container.ports()
+    assert isinstance(ports, Ports)
+    assert [type(codec) for codec in ports.codecs] == [OnnxCodec, SkopsCodec]
+    kinds = [type(port) for port in (ports.store, ports.registry, ports.reader, ports.clock, ports.events)]
+    assert kinds == [MemoryStore, StoreRegistry, TabularReader, SystemClock, LogEventSink]
+    assert isinstance(ports.revisions, SystemRevision)
+    assert ports.revisions.revision() == "0a1b2c3"
+    assert ports.software_version
+    assert ports.operator
+    # There is one store; whatever asks for it gets the same.
+    assert container.store() is ports.store is container.ports().store
+    assert container.registry() is ports.registry
+    service = container.service("time_to_dispatch")
+    assert isinstance(service, PredictionService)
+    assert (service.task, service.loaded) == ("time_to_dispatch", None)
+
+
+def test_containers_share_nothing() -> None:
+    one, other = (wire(load_settings({"store": "memory://"})) for _ in range(2))
+    one.store().write("datasets/a", b"")
+    assert list(other.store().list("datasets/")) == []
+
+
+def test_nothing_is_reached_for_until_it_is_asked_for() -> None:
+    container = wire(load_settings({"store": "gs://nowhere"}))
+    assert container.settings().store == "gs://nowhere"
+    assert isinstance(container.clock(), SystemClock)
+    with pytest.raises(ConfigurationError):
+        container.store()

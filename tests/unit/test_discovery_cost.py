@@ -1,0 +1,350 @@
+"""What it costs to find the newest: requests of 1000 keys or stems, counted on a store that pages as S3 does."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from random import Random
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.memory import MemoryStore
+from adapters.registry import StoreRegistry
+from domain.artefacts import (
+    Artefact,
+    ArtefactRef,
+    NamedInTime,
+    dataset_timestamp,
+    format_timestamp,
+    parse_timestamp,
+)
+from domain.discovery import PAGE, find_last, find_newest, read_newest_dataset
+from domain.errors import ArtefactNotFound, DataError, NothingReleased, StoreUnavailable
+from domain.events import DatasetChosen, DatasetNameUnreadable, Event
+from domain.ports import ArtefactStore, EventSink
+from tests.clocks import SettableClock
+
+NOW = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
+PREFIX = "datasets/time_"
+A_DAY = timedelta(days=1)
+
+#: A way to write a time.
+Spelling = Callable[[datetime], str]
+
+
+class Pager(ArtefactStore):
+    """Keys without contents. It lists them a page at a time and counts the requests, as S3 would.
+
+    Args:
+        keys: ascending; anything that can be indexed, so that a million need not exist.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = keys
+        self.requests = 0
+
+    @property
+    def url(self) -> str:
+        return "pager://"
+
+    def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
+        position = self._position(prefix, start_after)
+        while True:
+            self.requests += 1
+            page = [key for key in self.keys[position : position + PAGE] if key.startswith(prefix)]
+            for key in page:
+                yield ref_of(key)
+            position += PAGE
+            if len(page) < PAGE or not self._has(position, prefix):
+                return
+
+    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
+        position = self._position(prefix, start_after)
+        while True:
+            self.requests += 1
+            for _ in range(PAGE):
+                if not self._has(position, prefix):
+                    return
+                head, found, _ = self.keys[position][len(prefix) :].partition(delimiter)
+                yield f"{prefix}{head}{found}"
+                position = bisect_left(self.keys, f"{prefix}{head}{found}\U0010ffff") if found else position + 1
+            if not self._has(position, prefix):
+                return
+
+    def read(self, what: ArtefactRef | str) -> Artefact:
+        raise ArtefactNotFound(str(what))
+
+    def write(self, key: str, data: bytes) -> ArtefactRef:
+        raise NotImplementedError
+
+    def delete(self, key: str) -> None:
+        raise NotImplementedError
+
+    def _position(self, prefix: str, start_after: str | None) -> int:
+        first = bisect_left(self.keys, prefix)
+        return first if start_after is None else max(first, bisect_right(self.keys, start_after))
+
+    def _has(self, position: int, prefix: str) -> bool:
+        return position < len(self.keys) and self.keys[position].startswith(prefix)
+
+
+class WithoutGroups(Pager):
+    """A store that has only ``list``: the port's own way to the stems."""
+
+    stems = ArtefactStore.stems
+
+
+class Steady(Sequence[str]):
+    """The keys of datasets put at a steady pace, none of which exists until it is looked at."""
+
+    def __init__(self, last: datetime, count: int, pace: timedelta, form: str) -> None:
+        self._first, self._count, self._pace, self._form = last - (count - 1) * pace, count, pace, form
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:  # type: ignore[override]
+        if isinstance(index, slice):
+            return [cast("str", self[number]) for number in range(*index.indices(self._count))]
+        return self._form.format((self._first + index * self._pace).strftime("%Y-%m-%dT%H-%M-%SZ"))
+
+
+class Recorder(EventSink):
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def ref_of(key: str) -> ArtefactRef:
+    return ArtefactRef(key, 1, "1", None, NOW)
+
+
+def timing(name: str) -> datetime | None:
+    return dataset_timestamp("time", name)
+
+
+def local(minutes: int, form: str) -> Spelling:
+    zone = timezone(timedelta(minutes=minutes))
+    sign, size = ("-" if minutes < 0 else "+"), abs(minutes)
+    return lambda moment: f"{moment.astimezone(zone):{form}}{sign}{size // 60:02}:{size % 60:02}"
+
+
+#: Ours first. None of the last two has a T; the date alone gives few names.
+SPELLINGS: list[Spelling] = [
+    format_timestamp,
+    lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S}",
+    lambda moment: f"{moment:%Y-%m-%dT%H|%M|%S}",
+    lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z",
+    local(330, "%Y-%m-%dT%H:%M:%S"),
+    local(-480, "%Y-%m-%dT%H-%M-%S"),
+    lambda moment: f"{moment:%Y-%m-%d}",
+    lambda moment: f"{moment:%Y-%m-%d %H:%M:%S}",
+]
+
+
+def spread(random: Random, last: datetime, count: int, span: timedelta, spellings: list[Spelling]) -> list[str]:
+    """Keys of ``count`` datasets at random times, the last of which is at ``last``."""
+    seconds = span.total_seconds()
+    moments = [last, *(last - timedelta(seconds=random.random() * seconds) for _ in range(count - 1))]
+    return [f"{PREFIX}{random.choice(spellings)(moment)}.csv" for moment in moments]
+
+
+def scan(keys: Sequence[str]) -> NamedInTime | None:
+    """The newest, by looking at every key."""
+    named = [(moment, key) for key in keys if (moment := timing(key.partition("/")[2])) is not None]
+    return NamedInTime(max(named)[0], ref_of(max(named)[1])) if named else None
+
+
+def cost(store: Pager, now: datetime = NOW) -> tuple[NamedInTime | None, int]:
+    store.requests = 0
+    return find_newest(store, PREFIX, timing, SettableClock(now)).newest, store.requests
+
+
+ENDS = [NOW - timedelta(seconds=1), NOW - timedelta(days=3), NOW - 100 * A_DAY, NOW - 8 * 365 * A_DAY, NOW + A_DAY]
+ENDS += [datetime(2021, 6, 30, 23, 59, tzinfo=UTC), datetime(2021, 1, 1, 0, 0, 1, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("last", ENDS, ids=str)
+@pytest.mark.parametrize("count", [1_000, 100_000, 1_000_000])
+def test_six_requests_are_enough_for_any_number(count: int, last: datetime) -> None:
+    pace = timedelta(days=8 * 365) / count
+    for form in (PREFIX + "{}.csv", PREFIX + "{}.parquet"):
+        found, requests = cost(Pager(Steady(last, count, pace, form)))
+        assert found is not None
+        assert found.timestamp == last
+        assert 5 <= requests <= 6
+
+
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (999, 1), (1000, 5), (1001, 5)])
+def test_a_folder_of_less_than_a_page_is_one_request(count: int, requests: int) -> None:
+    assert cost(Pager(Steady(NOW, count, A_DAY, PREFIX + "{}.csv")))[1] == requests
+
+
+@pytest.mark.parametrize("last", ENDS, ids=str)
+def test_six_requests_are_enough_for_a_hundred_thousand_in_every_spelling(last: datetime) -> None:
+    random = Random(1)
+    keys = sorted({*spread(random, last, 100_000, 8 * 365 * A_DAY, SPELLINGS), *rubbish(random)})
+    found, requests = cost(Pager(keys))
+    assert found == scan(keys)
+    assert requests <= 6
+
+
+def rubbish(random: Random) -> list[str]:
+    """What else is in such a folder, tens of thousands of other tasks' datasets among it."""
+    others = spread(random, NOW + 300 * A_DAY, 20_000, 900 * A_DAY, SPELLINGS[:2])
+    return [
+        *(key.replace("time_", "time_to_dispatch_") for key in others),
+        *(key.replace("time_", "timer_") for key in others[:2000]),
+        *(
+            f"{PREFIX}{text}.csv"
+            for text in ("latest", "(1)", "2021", "2021-07", "9999-99-99T1", "2021-07-99", "~")
+        ),
+        *(f"{PREFIX}2021-07-{day:02}_backup.csv" for day in range(1, 32)),
+    ]
+
+
+@pytest.mark.parametrize("days_ago", [0, 1, 10, 13, 14, 20, 30])
+def test_a_month_of_many_spellings_costs_one_request_more(days_ago: int) -> None:
+    # Sixty names a day, two thousand a month, are not spelled like the others: more than a page lists.
+    last = datetime(2020, 12, 31, 22, 0, tzinfo=UTC) - days_ago * A_DAY
+    mixed = [SPELLINGS[1]] * 4 + [SPELLINGS[-1]]
+    keys = sorted(set(spread(Random(2), last, 36_000, 120 * A_DAY, mixed)))
+    found, requests = cost(Pager(keys))
+    assert found == scan(keys)
+    assert requests <= 6
+    assert cost(Pager(keys), last)[0] == found
+
+
+def test_every_thousand_names_of_the_last_two_dates_cost_a_request() -> None:
+    # Any of them may be the newest, by its zone: there is no way round looking at each.
+    keys = [*Steady(NOW, 20_000, timedelta(seconds=4), PREFIX + "{}.csv")]
+    late = f"{PREFIX}2021-07-03T10:00:00-23:00.csv"
+    keys = sorted([*keys, late])
+    found, requests = cost(Pager(keys))
+    assert found == scan(keys) == NamedInTime(datetime(2021, 7, 4, 9, tzinfo=UTC), ref_of(late))
+    assert requests == 3 + 1 + len([key for key in keys if key > f"{PREFIX}2021-07-02"]) // PAGE + 1
+
+
+def test_all_within_a_day() -> None:
+    keys = sorted(set(spread(Random(3), NOW, 30_000, timedelta(hours=20), SPELLINGS)))
+    found, requests = cost(Pager(keys))
+    assert found == scan(keys)
+    assert requests <= len(keys) // PAGE + 6
+
+
+@st.composite
+def folders(draw: st.DrawFn) -> list[str]:
+    """More than a page of keys, in clusters, in some spellings, with what else may lie about."""
+    random = Random(draw(st.integers(0, 2**32)))
+    spellings = draw(st.lists(st.sampled_from(SPELLINGS), min_size=1, max_size=4))
+    spellings += [
+        local(draw(st.integers(-1439, 1439)), "%Y-%m-%dT%H:%M:%S") for _ in range(draw(st.integers(0, 2)))
+    ]
+    keys: list[str] = []
+    for _ in range(draw(st.integers(1, 4))):
+        last = NOW + timedelta(minutes=draw(st.integers(-5_000_000, 60)))
+        span = timedelta(hours=draw(st.sampled_from([1, 30, 500, 20_000])))
+        keys += spread(random, last, draw(st.sampled_from([2, 300, 1100])), span, spellings)
+    future = draw(st.lists(st.integers(1, 3_000_000), max_size=2))
+    keys += [f"{PREFIX}{random.choice(SPELLINGS)(NOW + timedelta(minutes=minutes))}.csv" for minutes in future]
+    keys += draw(st.lists(st.sampled_from(LATE_RUBBISH), max_size=4))
+    if draw(st.booleans()):
+        keys += rubbish(random)[:1500]
+    keys += [f"{PREFIX}0000{number:04}.csv" for number in range(draw(st.sampled_from([0, 1100])))]
+    return sorted(set(keys))
+
+
+#: Names that look like the last of all until they are read, so that the search has to go further back.
+LATE_RUBBISH = [
+    f"{PREFIX}{text}.csv"
+    for text in ("2099-12-31T", "2099-12-31T99", "2099-12-30 1", "2098-02-30T00:00:00", "9999-12-31T24-00-00Z")
+] + [
+    f"{PREFIX}2099-12-31T12:00:00.csv.gz",
+    f"{PREFIX}2022-01-01T00:00:00.txt",
+    f"{PREFIX}9999-12-31T23:59:59-01.csv",
+]
+
+
+@given(folders(), st.sampled_from([NOW, NOW - 2000 * A_DAY]))
+def test_the_newest_is_always_that_of_a_look_at_everything(keys: list[str], now: datetime) -> None:
+    expected = scan(keys)
+    assert cost(Pager(keys), now)[0] == expected
+    assert cost(WithoutGroups(keys), now)[0] == expected
+
+
+def test_when_zones_draw_all_of_the_last_dates_back_more_of_the_past_is_seen() -> None:
+    drawn_back = f"{PREFIX}2021-07-03T00:10:00+23:00.csv"
+    newer = f"{PREFIX}2021-07-01T23:00:00-23:00.csv"
+    older = [*Steady(NOW - 5 * A_DAY, 2000, timedelta(hours=1), PREFIX + "{}.csv")]
+    found, requests = cost(Pager(sorted([drawn_back, newer, *older])))
+    assert found == NamedInTime(datetime(2021, 7, 2, 22, tzinfo=UTC), ref_of(newer))
+    assert requests == 6
+
+
+def test_the_first_and_the_last_date_of_all() -> None:
+    first = [
+        f"{PREFIX}0001-01-01T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.csv"
+        for second in range(1500)
+    ]
+    assert cost(Pager(first))[0] == scan(first)
+    last = f"{PREFIX}9999-12-31T23:59:59.csv"
+    assert cost(Pager([*first, last]))[0] == NamedInTime(
+        datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), ref_of(last)
+    )
+
+
+def test_a_large_folder_of_nothing_readable() -> None:
+    keys = sorted([*LATE_RUBBISH[:-1], *(f"{PREFIX}{number:04}.csv" for number in range(3000))])
+    found = find_newest(Pager(keys), PREFIX, timing, SettableClock(NOW))
+    assert found.newest is None
+    assert {ref.key for ref in found.unreadable} >= set(keys[:PAGE])
+
+
+def test_a_store_that_cannot_group_pays_a_request_for_each_stem_at_most() -> None:
+    keys = [*Steady(NOW, 100_000, timedelta(minutes=42), PREFIX + "{}.csv")]
+    found, requests = cost(WithoutGroups(keys))
+    assert found is not None
+    assert found.timestamp == NOW
+    years, dates = 9, 184
+    assert requests <= 1 + years + dates + 2
+    few = [*Steady(NOW, 3000, A_DAY, PREFIX + "{}.csv")]
+    assert cost(WithoutGroups(few))[1] <= 1 + 9 + 1 + 1
+
+
+@pytest.mark.parametrize("count", [1_000, 100_000, 1_000_000])
+@pytest.mark.parametrize("pace", [timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)], ids=str)
+def test_releases_and_promotions_cost_at_most_six_requests_at_any_pace(count: int, pace: timedelta) -> None:
+    for last in (NOW, NOW - 3000 * A_DAY):
+        store = Pager(
+            Steady(last, count, min(pace, timedelta(days=365 * 2000) / count), "promotions/time_{}-0a1b2c3d.json")
+        )
+        found = find_last(store, "promotions/time_", lambda name: parse_timestamp(name[5:25]))
+        assert found == NamedInTime(last, ref_of(store.keys[count - 1]))
+        assert store.requests == 6
+        store.requests = 0
+        with pytest.raises(ArtefactNotFound, match=found.ref.key):
+            StoreRegistry(store, SettableClock(NOW))._store.read(found.ref.key)
+
+
+@given(st.lists(st.integers(0, 10**8), min_size=1000, max_size=1200, unique=True), st.data())
+def test_the_last_of_our_names_is_that_of_a_look_at_everything(seconds: list[int], data: st.DataObject) -> None:
+    keys = [f"models/time_{format_timestamp(NOW - timedelta(seconds=second))}-0a1b2c3d" for second in seconds]
+    # Bytes without a record, and what is not ours, come last of all.
+    whole = data.draw(st.sets(st.sampled_from(sorted(keys)), max_size=3))
+    orphans = [f"models/time_{format_timestamp(NOW + timedelta(days=day))}-0a1b2c3d.onnx" for day in range(3)]
+    names = [
+        *(f"{key}.onnx" for key in keys),
+        *(f"{key}.json" for key in whole),
+        *orphans,
+        "models/time_2099-01-x",
+    ]
+    found = find_last(
+        Pager(sorted(names)),
+        "models/time_",
+        lambda name: parse_timestamp(name[5:25]) if name.endswith(".json") else None,
+    )
+    assert (None if found is None else found.ref.key) == (f"{max(whole)}.json" if whole else None)

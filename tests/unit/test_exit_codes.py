@@ -1,0 +1,61 @@
+"""Every error has an exit code that somebody has thought about."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+
+import adapters
+import domain
+import entrypoints
+from domain.errors import DataError, Problem, WeighbridgeError
+from entrypoints.exit_codes import exit_code, remedy
+
+#: The code of each error, and whether it needs a remedy because its messages do not tell what to do.
+EXPECTED = {
+    "WeighbridgeError": (1, "This needs a person: see the message above."),
+    "TaskError": (2, "Mend the task's definition; nothing was written."),
+    "ConfigurationError": (2, ""),
+    "DataError": (4, "Nothing was written. Mend the data at its source and put it in the store again."),
+    "StoreError": (75, ""),
+    "ArtefactNotFound": (75, "It was removed or replaced meanwhile; run the command again."),
+    "ArtefactExists": (2, "Nothing is ever overwritten; choose another time or name."),
+    "StoreNotFound": (2, ""),
+    "StoreDenied": (2, ""),
+    "StoreUnavailable": (75, ""),
+    "RegistryError": (1, "This needs a person: see the message above."),
+    "NothingReleased": (2, ""),
+    "UnknownVersion": (2, ""),
+    "ModelError": (1, "This needs a person: see the message above."),
+    "ModelUnreadable": (1, "This needs a person: see the message above."),
+    "IncompatibleModel": (1, "This needs a person: see the message above."),
+}
+
+
+def errors(root: type[WeighbridgeError] = WeighbridgeError) -> Iterator[type[WeighbridgeError]]:
+    """The class and all below it, as far as they are the project's own."""
+    if root.__module__.partition(".")[0] in ("domain", "adapters", "entrypoints"):
+        yield root
+    for kind in root.__subclasses__():
+        yield from errors(kind)
+
+
+def test_no_error_is_without_an_exit_code() -> None:
+    for package in (domain, adapters, entrypoints):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    assert sorted(kind.__name__ for kind in errors()) == sorted(EXPECTED)
+
+
+@pytest.mark.parametrize("kind", list(errors()), ids=lambda kind: kind.__name__)
+def test_the_exit_code_of_an_error(kind: type[WeighbridgeError]) -> None:
+    error = DataError("a.csv", [Problem("wrong")]) if kind is DataError else kind("what went wrong")
+    assert (exit_code(error), remedy(error)) == EXPECTED[kind.__name__]
+
+
+def test_an_error_of_a_task_s_own_has_the_code_of_its_kind() -> None:
+    class Late(DataError):
+        """Raised by somebody else's code."""
+
+    assert exit_code(Late("a.csv", [Problem("too late")])) == 4

@@ -1,0 +1,238 @@
+"""The gate: three regions by metric, all reasons, and the worst verdict."""
+
+import math
+import re
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from domain.checks import CheckResult
+from domain.errors import ConfigurationError
+from domain.gate import GateDecision, Threshold, Verdict, decide
+from domain.metrics import METRICS
+
+R2 = Threshold("r2", error=0.8, warning=0.9)
+ERROR = Threshold("mean_absolute_error", error=10, warning=5)
+
+#: From best to worst.
+VERDICTS = [Verdict.RELEASE, Verdict.RELEASE_WITH_WARNING, Verdict.REJECT]
+
+
+@st.composite
+def thresholds(draw: st.DrawFn) -> Threshold:
+    name = draw(st.sampled_from(sorted(METRICS)))
+    metric = METRICS[name]
+    levels = st.floats(metric.lowest, 100 if metric.highest is None else metric.highest)
+    low, high = sorted([draw(levels), draw(levels)])
+    return Threshold(name, low, high) if metric.greater_is_better else Threshold(name, high, low)
+
+
+def values() -> st.SearchStrategy[float]:
+    return st.one_of(st.floats(-1, 2), st.floats(0, 200), st.floats())
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value", "verdict", "reason"),
+    [
+        (R2, 1.0, Verdict.RELEASE, None),
+        (R2, 0.9, Verdict.RELEASE, None),
+        (
+            R2,
+            math.nextafter(0.9, 0),
+            Verdict.RELEASE_WITH_WARNING,
+            "r2 0.8999999999999999 is below its warning threshold 0.9",
+        ),
+        (R2, 0.8, Verdict.RELEASE_WITH_WARNING, "r2 0.8 is below its warning threshold 0.9"),
+        (R2, math.nextafter(0.8, 0), Verdict.REJECT, "r2 0.7999999999999999 is below its error threshold 0.8"),
+        (R2, -3.25, Verdict.REJECT, "r2 -3.25 is below its error threshold 0.8"),
+        (R2, 0.123456789, Verdict.REJECT, "r2 0.123457 is below its error threshold 0.8"),
+        (ERROR, 0.0, Verdict.RELEASE, None),
+        (ERROR, 5, Verdict.RELEASE, None),
+        (
+            ERROR,
+            math.nextafter(5, 6),
+            Verdict.RELEASE_WITH_WARNING,
+            "mean_absolute_error 5.000000000000001 is above its warning threshold 5",
+        ),
+        (ERROR, 10, Verdict.RELEASE_WITH_WARNING, "mean_absolute_error 10 is above its warning threshold 5"),
+        (
+            ERROR,
+            math.nextafter(10, 11),
+            Verdict.REJECT,
+            "mean_absolute_error 10.000000000000002 is above its error threshold 10",
+        ),
+        (ERROR, 1234.5678, Verdict.REJECT, "mean_absolute_error 1234.57 is above its error threshold 10"),
+        *((R2, value, Verdict.REJECT, "r2 is not a finite number") for value in (math.nan, math.inf, -math.inf)),
+        *(
+            (ERROR, value, Verdict.REJECT, "mean_absolute_error is not a finite number")
+            for value in (math.nan, math.inf, -math.inf)
+        ),
+    ],
+)
+def test_the_three_regions_and_their_edges(
+    threshold: Threshold, value: float, verdict: Verdict, reason: str | None
+) -> None:
+    assert threshold.weigh(value) == (verdict, reason)
+    reasons = () if reason is None else (reason,)
+    assert decide({threshold.metric: value}, [threshold], []) == GateDecision(verdict, reasons)
+
+
+@given(thresholds(), values())
+def test_a_value_is_in_one_region(threshold: Threshold, value: float) -> None:
+    better = METRICS[threshold.metric].greater_is_better
+    verdict, reason = threshold.weigh(value)
+    if not math.isfinite(value):
+        assert verdict == Verdict.REJECT
+    elif (value >= threshold.warning) if better else (value <= threshold.warning):
+        assert verdict == Verdict.RELEASE
+    elif (value >= threshold.error) if better else (value <= threshold.error):
+        assert verdict == Verdict.RELEASE_WITH_WARNING
+    else:
+        assert verdict == Verdict.REJECT
+    assert (reason is None) == (verdict == Verdict.RELEASE)
+
+
+@given(thresholds(), values(), values())
+def test_a_better_metric_never_gives_a_worse_verdict(threshold: Threshold, one: float, other: float) -> None:
+    assume(math.isfinite(one) and math.isfinite(other))
+    worse, better = sorted([one, other], reverse=not METRICS[threshold.metric].greater_is_better)
+    assert VERDICTS.index(threshold.weigh(better)[0]) <= VERDICTS.index(threshold.weigh(worse)[0])
+
+
+@given(thresholds(), st.floats(-1, 2).filter(math.isfinite), st.floats(0, 200))
+def test_a_reason_shows_two_numbers_on_the_sides_that_it_says(
+    threshold: Threshold, one: float, other: float
+) -> None:
+    for value in (one, other, math.nextafter(threshold.error, 0), math.nextafter(threshold.warning, 300)):
+        reason = threshold.weigh(value)[1]
+        if reason is not None:
+            number = r"(-?[\d.]+(?:e[+-]\d+)?)"
+            said = re.fullmatch(rf"\w+ {number} is (below|above) its (error|warning) threshold {number}", reason)
+            assert said is not None, reason
+            assert (float(said[1]) < float(said[4])) == (said[2] == "below")
+            assert float(said[1]) != float(said[4])
+            assert float(said[4]) == (threshold.error if said[3] == "error" else threshold.warning)
+
+
+@given(
+    st.lists(thresholds(), max_size=4),
+    st.dictionaries(st.sampled_from(sorted(METRICS)), values()),
+    st.lists(
+        st.builds(CheckResult, st.sampled_from("abc"), st.booleans(), st.sampled_from(["x", "y"])), max_size=4
+    ),
+)
+def test_the_worst_verdict_wins_and_every_reason_is_listed(
+    weighed: list[Threshold], metrics: dict[str, float], checks: list[CheckResult]
+) -> None:
+    decision = decide(metrics, iter(weighed), checks)
+    single = [threshold.weigh(metrics.get(threshold.metric, math.nan)) for threshold in weighed]
+    failed = [f"check '{check.name}' failed: {check.detail}" for check in checks if not check.passed]
+    assert decision.reasons == (*(reason for _, reason in single if reason is not None), *failed)
+    verdicts = [verdict for verdict, _ in single] + [Verdict.REJECT] * len(failed)
+    assert decision.verdict == max(verdicts, key=VERDICTS.index, default=Verdict.RELEASE)
+
+
+def test_everything_against_a_candidate_is_said_at_once() -> None:
+    checks = [
+        CheckResult("one", False, "no"),
+        CheckResult("two", True, "yes"),
+        CheckResult("three", False, "never"),
+    ]
+    decision = decide({"r2": 0.85, "mean_absolute_error": 11}, [R2, ERROR], checks)
+    assert decision == GateDecision(
+        Verdict.REJECT,
+        (
+            "r2 0.85 is below its warning threshold 0.9",
+            "mean_absolute_error 11 is above its error threshold 10",
+            "check 'one' failed: no",
+            "check 'three' failed: never",
+        ),
+    )
+
+
+def test_a_metric_that_was_not_measured_refuses() -> None:
+    assert decide({"mean_absolute_error": 1}, [R2], []) == GateDecision(
+        Verdict.REJECT, ("r2 is not a finite number",)
+    )
+
+
+def test_equal_levels_leave_no_room_for_a_warning() -> None:
+    threshold = Threshold("r2", 0.8, 0.8)
+    assert threshold.weigh(0.8) == (Verdict.RELEASE, None)
+    assert threshold.weigh(math.nextafter(0.8, 0))[0] == Verdict.REJECT
+
+
+@pytest.mark.parametrize(
+    ("metric", "error", "warning", "message"),
+    [
+        (
+            "accuracy_of_sorts",
+            0.8,
+            0.9,
+            f"there is no metric 'accuracy_of_sorts'; there are {', '.join(METRICS)}",
+        ),
+        ("r2", -0.1, 0.9, "the error threshold of r2 is -0.1, out of its range: from 0 to 1"),
+        ("r2", 0.8, 1.1, "the warning threshold of r2 is 1.1, out of its range: from 0 to 1"),
+        ("r2", 1.5, 0.9, "the error threshold of r2 is 1.5, out of its range: from 0 to 1"),
+        ("r2", math.nan, 0.9, "the error threshold of r2 is nan, out of its range: from 0 to 1"),
+        ("r2", 0.8, math.inf, "the warning threshold of r2 is inf, out of its range: from 0 to 1"),
+        (
+            "mean_absolute_error",
+            math.inf,
+            5,
+            "the error threshold of mean_absolute_error is inf, out of its range: from 0",
+        ),
+        (
+            "root_mean_squared_error",
+            10,
+            -1,
+            "the warning threshold of root_mean_squared_error is -1, out of its range: from 0",
+        ),
+        (
+            "r2",
+            0.9,
+            0.8,
+            (
+                "the warning threshold of r2, 0.8, is out of order: it must be at least as demanding as the error "
+                "threshold, 0.9"
+            ),
+        ),
+        (
+            "mean_absolute_error",
+            5,
+            10,
+            (
+                "the warning threshold of mean_absolute_error, 10, is out of order: it must be at least as "
+                "demanding as the error threshold, 5"
+            ),
+        ),
+    ],
+)
+def test_thresholds_that_cannot_be(metric: str, error: float, warning: float, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Threshold(metric, error, warning)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("metric", "error", "warning"), [("r2", 0, 1), ("r2", 1, 1), ("mean_absolute_error", 1e300, 0)]
+)
+def test_thresholds_at_the_ends_of_their_range(metric: str, error: float, warning: float) -> None:
+    assert Threshold(metric, error, warning).error == error
+
+
+@given(st.sampled_from(sorted(METRICS)), st.floats(-1, 2), st.floats(-1, 2))
+def test_a_threshold_exists_when_its_levels_are_in_range_and_in_order(
+    name: str, error: float, warning: float
+) -> None:
+    metric = METRICS[name]
+    in_range = all(metric.lowest <= level <= (metric.highest or math.inf) for level in (error, warning))
+    in_order = error <= warning if metric.greater_is_better else warning <= error
+    try:
+        Threshold(name, error, warning)
+    except ConfigurationError:
+        assert not (in_range and in_order)
+    else:
+        assert in_range
+        assert in_order

@@ -1,0 +1,223 @@
+"""Log lines, exactly: as text and as JSON, one for each event."""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from adapters.telemetry_log import LogEventSink
+from domain.events import (
+    DatasetAdmitted,
+    DatasetChosen,
+    DatasetNameUnreadable,
+    Event,
+    FormatPassedOver,
+    ModelLoaded,
+    ModelPromoted,
+    ModelRefused,
+    ModelReleased,
+    NothingNew,
+    PromotionHeld,
+    RefreshFailed,
+    SearchFinished,
+)
+from entrypoints.logs import JsonFormatter, TextFormatter, configure_logs
+
+#: 2021-07-03T23:05:32.25Z.
+CREATED = 1_625_353_532.25
+
+#: Every event, with its severity, its name and the sentence that it is.
+EVENTS: list[tuple[Event, str, str, str]] = [
+    (
+        DatasetNameUnreadable("datasets/a_x.csv"),
+        "warning",
+        "dataset_name_unreadable",
+        (
+            "passing over 'datasets/a_x.csv': its name does not end in a timestamp and .csv or .parquet, such as "
+            "2021-07-03T23:05:32.csv"
+        ),
+    ),
+    (DatasetChosen("a.csv", 1234), "info", "dataset_chosen", "the newest dataset is 'a.csv' (1,234 bytes)"),
+    (DatasetAdmitted("a.csv", 1234, "ab"), "info", "dataset_admitted", "admitted 1,234 rows of 'a.csv'"),
+    (
+        NothingNew("a.csv", "v1"),
+        "info",
+        "nothing_new",
+        "nothing to do: 'a.csv' is what the newest release, v1, was trained on",
+    ),
+    (
+        SearchFinished("tree_grid", 1620, 0.96789, 12.34),
+        "info",
+        "search_finished",
+        "searched 1,620 points in 12.3 s; the best scores 0.9679",
+    ),
+    (FormatPassedOver("onnx: no"), "warning", "format_passed_over", "a model format was passed over: onnx: no"),
+    (ModelReleased("v1", "release", ()), "info", "model_released", "released v1"),
+    (
+        ModelReleased("v1", "release_with_warning", ("one", "two")),
+        "info",
+        "model_released",
+        "released v1, with a warning: one; two",
+    ),
+    (ModelRefused("v1", ("one", "two")), "warning", "model_refused", "refused v1: one; two"),
+    (ModelPromoted("v1", "better"), "info", "model_promoted", "v1 is live now (better)"),
+    (
+        PromotionHeld("v2", "v1", "until monday"),
+        "warning",
+        "promotion_held",
+        "v2 is published but not live: v1 is held (until monday)",
+    ),
+    (ModelLoaded("v1", 0.123), "info", "model_loaded", "serving v1, loaded in 0.12 s"),
+    (RefreshFailed("v1", "gone"), "error", "refresh_failed", "could not refresh, still serving v1: gone"),
+    (RefreshFailed(None, "gone"), "error", "refresh_failed", "could not refresh, no model is loaded: gone"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _loggers() -> Iterator[None]:
+    """Leave the process's logging as it was."""
+    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
+    before = list(root.handlers), root.level, ours.level
+    yield
+    root.handlers[:], root.level = before[0], before[1]
+    ours.setLevel(before[2])
+
+
+def record(message: str, *args: object, level: int = logging.INFO, name: str = "weighbridge") -> logging.LogRecord:
+    made = logging.LogRecord(name, level, __file__, 1, message, args, None)
+    made.created = CREATED
+    return made
+
+
+def failed() -> logging.LogRecord:
+    made = record("it failed", level=logging.ERROR)
+    try:
+        raise ValueError("why")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    return made
+
+
+def test_a_line_of_text() -> None:
+    formatter = TextFormatter()
+    assert formatter.format(record("released %s", "v1")) == "2021-07-03T23:05:32.250Z info     released v1"
+    line = formatter.format(record("mind", level=logging.WARNING, name="botocore"))
+    assert line == "2021-07-03T23:05:32.250Z warning  mind"
+
+
+def test_a_traceback_stands_below_a_line_of_text() -> None:
+    lines = TextFormatter().format(failed()).splitlines()
+    assert lines[:2] == ["2021-07-03T23:05:32.250Z error    it failed", "Traceback (most recent call last):"]
+    assert lines[-1] == "ValueError: why"
+
+
+def test_a_line_of_json() -> None:
+    line = JsonFormatter().format(record("released %s é\n", "v1"))
+    assert line == (
+        '{"time": "2021-07-03T23:05:32.250Z", "level": "info", "message": "released v1 é\\n"}'  # one line
+    )
+    other = json.loads(JsonFormatter().format(record("mind", level=logging.WARNING, name="botocore.auth")))
+    assert other == {
+        "time": "2021-07-03T23:05:32.250Z",
+        "level": "warning",
+        "message": "mind",
+        "logger": "botocore.auth",
+    }
+
+
+def test_a_traceback_is_a_field_of_a_line_of_json() -> None:
+    line = JsonFormatter().format(failed())
+    assert "\n" not in line
+    document = json.loads(line)
+    assert document.pop("traceback").startswith("Traceback (most recent call last):\n")
+    assert document == {"time": "2021-07-03T23:05:32.250Z", "level": "error", "message": "it failed"}
+
+
+def test_every_event_is_tried_here() -> None:
+    # A dataclass with slots is a second class of the same name.
+    kinds = {kind.__name__ for kind in Event.__subclasses__() if kind.__module__ == Event.__module__}
+    assert {type(event).__name__ for event, *_ in EVENTS} == kinds
+
+
+def emit(event: Event, capsys: pytest.CaptureFixture[str], log_format: Any) -> str:
+    """What one event writes, time aside."""
+    configure_logs(log_format, "info")
+    LogEventSink().emit(event)
+    out, err = capsys.readouterr()
+    assert out == ""
+    text, count = re.subn(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "TIME", err)
+    assert count == 1
+    return text
+
+
+@pytest.mark.parametrize(("event", "severity", "name", "sentence"), EVENTS)
+def test_an_event_is_one_line_of_text(
+    event: Event, severity: str, name: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert emit(event, capsys, "text") == f"TIME {severity:8} {sentence}\n"
+
+
+@pytest.mark.parametrize(("event", "severity", "name", "sentence"), EVENTS)
+def test_an_event_is_one_line_of_json(
+    event: Event, severity: str, name: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = emit(event, capsys, "json")
+    assert line.count("\n") == 1
+    assert json.loads(line) == {
+        "time": "TIME",
+        "level": severity,
+        "message": sentence,
+        "event": name,
+        **{field: list(value) if isinstance(value, tuple) else value for field, value in asdict(event).items()},
+    }
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_an_event_with_lines_in_it_is_one_line(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = emit(FormatPassedOver("onnx: no\n  because\r\nof %s"), capsys, log_format)
+    assert line.count("\n") == 1
+    assert "a model format was passed over: onnx: no because of %s" in line
+
+
+def test_json_has_no_number_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(constant: str) -> float:
+        raise ValueError(constant)
+
+    line = emit(SearchFinished("grid", 2, float("nan"), float("inf")), capsys, "json")
+    document = json.loads(line, parse_constant=refuse)
+    assert (document["score"], document["seconds"], document["points"]) == (None, None, 2)
+
+
+@pytest.mark.parametrize(
+    ("level", "written"),
+    [
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("info", ["info", "warning", "error"]),
+        ("warning", ["warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_the_level_is_that_of_our_own_logs(
+    level: str, written: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("json", level)
+    for name in ("weighbridge", "weighbridge.part", "botocore"):
+        for at in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+            logging.getLogger(name).log(at, "%s", name)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    for name in ("weighbridge", "weighbridge.part"):
+        assert [line["level"] for line in lines if line["message"] == name] == written
+    assert [line["level"] for line in lines if line["message"] == "botocore"] == ["warning", "error"]
+
+
+def test_what_is_configured_again_replaces_what_was(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("json", "debug")
+    configure_logs("text", "info")
+    logging.getLogger("weighbridge").info("once")
+    logging.getLogger("weighbridge").debug("never")
+    assert [line[25:] for line in capsys.readouterr().err.splitlines()] == ["info     once"]

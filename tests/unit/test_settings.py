@@ -1,0 +1,128 @@
+"""Settings: where they come from, in which order, and what is refused."""
+
+import os
+
+import pytest
+from pydantic import ValidationError
+
+from domain.errors import ConfigurationError
+from entrypoints.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("WEIGHBRIDGE_") or name == "GIT_COMMIT_HASH":
+            monkeypatch.delenv(name)
+
+
+DEFAULTS = {
+    "store": "./weighbridge-store",
+    "create_store": False,
+    "refresh_seconds": 10.0,
+    "max_body_bytes": 1 << 20,
+    "store_timeout_seconds": 20.0,
+    "store_attempts": 4,
+    "log_format": "text",
+    "log_level": "info",
+    "git_commit_hash": None,
+}
+
+ENVIRONMENT = {
+    "WEIGHBRIDGE_STORE": ("s3://bucket/prefix", "store", "s3://bucket/prefix"),
+    "WEIGHBRIDGE_CREATE_STORE": ("1", "create_store", True),
+    "WEIGHBRIDGE_REFRESH_SECONDS": ("0.5", "refresh_seconds", 0.5),
+    "WEIGHBRIDGE_MAX_BODY_BYTES": ("4096", "max_body_bytes", 4096),
+    "WEIGHBRIDGE_STORE_TIMEOUT_SECONDS": ("3", "store_timeout_seconds", 3.0),
+    "WEIGHBRIDGE_STORE_ATTEMPTS": ("1", "store_attempts", 1),
+    "WEIGHBRIDGE_LOG_FORMAT": ("json", "log_format", "json"),
+    "WEIGHBRIDGE_LOG_LEVEL": ("error", "log_level", "error"),
+    "GIT_COMMIT_HASH": ("0a1b2c3", "git_commit_hash", "0a1b2c3"),
+}
+
+
+def test_the_defaults() -> None:
+    assert load_settings({}).model_dump() == DEFAULTS
+    assert load_settings(dict.fromkeys(DEFAULTS)).model_dump() == DEFAULTS
+
+
+@pytest.mark.parametrize(("variable", "row"), ENVIRONMENT.items(), ids=ENVIRONMENT)
+def test_each_setting_has_its_variable(
+    variable: str, row: tuple[str, str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, name, value = row
+    monkeypatch.setenv(variable, text)
+    assert load_settings({}).model_dump() == DEFAULTS | {name: value}
+    assert set(Settings.model_fields) == {name for _, name, _ in ENVIRONMENT.values()}
+
+
+def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_STORE", "./environment")
+    monkeypatch.setenv("WEIGHBRIDGE_REFRESH_SECONDS", "3")
+    monkeypatch.setenv("GIT_COMMIT_HASH", "0a1b2c3")
+    given = {"store": "./given", "refresh_seconds": None, "git_commit_hash": "9f8e7d6"}
+    assert load_settings(given).model_dump() == DEFAULTS | {
+        "store": "./given",
+        "refresh_seconds": 3.0,
+        "git_commit_hash": "9f8e7d6",
+    }
+
+
+def test_other_variables_are_others_affair(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_TASK", "time_to_dispatch")
+    monkeypatch.setenv("STORE", "./elsewhere")
+    assert load_settings({}).model_dump() == DEFAULTS
+
+
+def test_settings_are_frozen() -> None:
+    settings = load_settings({})
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.store = "./elsewhere"
+    assert settings.store == "./weighbridge-store"
+
+
+BAD = {
+    "unknown": ({"stroe": "./dir"}, "stroe (WEIGHBRIDGE_STROE) is './dir': Extra inputs are not permitted"),
+    "refresh 0": ({"refresh_seconds": 0}, "refresh_seconds (WEIGHBRIDGE_REFRESH_SECONDS) is 0: Input should be "),
+    "refresh nan": ({"refresh_seconds": "nan"}, "refresh_seconds (WEIGHBRIDGE_REFRESH_SECONDS) is 'nan': "),
+    "refresh too seldom": ({"refresh_seconds": 86_401}, "is 86401: Input should be less than or equal to 86400"),
+    "no body": ({"max_body_bytes": 0}, "max_body_bytes (WEIGHBRIDGE_MAX_BODY_BYTES) is 0: "),
+    "timeout 0": ({"store_timeout_seconds": 0}, "(WEIGHBRIDGE_STORE_TIMEOUT_SECONDS) is 0: "),
+    "timeout without end": ({"store_timeout_seconds": "inf"}, "(WEIGHBRIDGE_STORE_TIMEOUT_SECONDS) is 'inf': "),
+    "timeout too long": ({"store_timeout_seconds": 3601}, "(WEIGHBRIDGE_STORE_TIMEOUT_SECONDS) is 3601: "),
+    "no attempt": ({"store_attempts": 0}, "store_attempts (WEIGHBRIDGE_STORE_ATTEMPTS) is 0: "),
+    "21 attempts": ({"store_attempts": 21}, "store_attempts (WEIGHBRIDGE_STORE_ATTEMPTS) is 21: "),
+    "format": ({"log_format": "xml"}, "log_format (WEIGHBRIDGE_LOG_FORMAT) is 'xml': Input should be 'text' or "),
+    "level": ({"log_level": "loud"}, "log_level (WEIGHBRIDGE_LOG_LEVEL) is 'loud': Input should be 'debug', "),
+    "revision": ({"git_commit_hash": 5}, "git_commit_hash (GIT_COMMIT_HASH) is 5: Input should be a valid string"),
+}
+
+
+@pytest.mark.parametrize(("given", "says"), BAD.values(), ids=BAD)
+def test_what_is_not_allowed_is_said_with_its_variable(given: dict[str, object], says: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(given)
+    assert str(caught.value).startswith("settings: ")
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_ends_of_the_ranges_are_allowed() -> None:
+    allowed = {
+        "refresh_seconds": 86_400.0,
+        "max_body_bytes": 1,
+        "store_attempts": 20,
+        "store_timeout_seconds": 3600.0,
+    }
+    assert load_settings(allowed).model_dump() == DEFAULTS | allowed
+
+
+def test_every_fault_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_STORE_ATTEMPTS", "many")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({"log_format": "xml"})
+    assert str(caught.value) == (
+        "settings: store_attempts (WEIGHBRIDGE_STORE_ATTEMPTS) is 'many': Input should be a valid integer, unable "
+        "to parse string as an integer; log_format (WEIGHBRIDGE_LOG_FORMAT) is 'xml': Input should be 'text' or "
+        "'json'"
+    )
