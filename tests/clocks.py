@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from domain.ports import Clock
+from domain.ports import Clock, MemoryMeter
 
 START = datetime(2021, 7, 3, 23, 5, 32, 250_000, tzinfo=UTC)
 
@@ -24,3 +24,13 @@ class SettableClock(Clock):
         """Move the time of day; a negative number moves it back."""
         self._now += timedelta(seconds=seconds)
         self._seconds += max(seconds, 0.0)
+
+
+class SettableMemory(MemoryMeter):
+    """Tells the peak that it was given."""
+
+    def __init__(self, peak: int = 100_000_000) -> None:
+        self.peak = peak
+
+    def peak_bytes(self) -> int:
+        return self.peak

@@ -157,12 +157,15 @@ class OnnxTreePredictor(Predictor):
     pace: ClassVar[Pace] = "instant"
 
     def __init__(self, walk: TreeWalk, data: bytes, schema: Schema) -> None:
-        self.predict_row = walk.predict_row
-        self._data, self._schema = data, schema
+        self._walk, self._data, self._schema = walk, data, schema
+
+    def predict_row(self, row: Row) -> Value:
+        """See ``Predictor.predict_row``."""
+        return self._walk.predict_row(row)
 
     def predict_rows(self, rows: Sequence[Row]) -> list[Value]:
         """See ``Predictor.predict_rows``."""
-        return [self.predict_row(row) for row in rows]
+        return [self._walk.predict_row(row) for row in rows]
 
     def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
         """See ``Predictor.predict``.
@@ -401,6 +404,8 @@ def _session(data: bytes) -> Any:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # Single rows need no arena, which would keep megabytes for them.
+    options.enable_cpu_mem_arena = False
     # Never the other format that ONNX Runtime would recognise, which nothing of ours writes or checks.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:

@@ -1,5 +1,6 @@
 """The machine itself: its clock, and the identity of the code that runs."""
 
+import resource
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from domain.ports import Clock, RevisionSource
+from domain.ports import Clock, MemoryMeter, RevisionSource
 
 #: The libraries that shape a model or what is served of it.
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx", "skops")
@@ -23,6 +24,16 @@ class SystemClock(Clock):
     def seconds(self) -> float:
         """A monotonic count of seconds."""
         return time.monotonic()
+
+
+class SystemMemory(MemoryMeter):
+    """The memory of this process, as the operating system accounts for it."""
+
+    def peak_bytes(self) -> int:
+        """The peak of the resident set."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        # The BSDs tell bytes, Linux kibibytes.
+        return peak if sys.platform == "darwin" else peak * 1024
 
 
 class SystemRevision(RevisionSource):

@@ -1,22 +1,27 @@
-"""Behavioural checks: what a model must do, whatever its score. All of them run, and all are reported."""
+"""Behavioural checks: what a model must do, whatever its score. All of them run, and all are reported.
+
+Here is what a check is, and those that most tasks of numbers want; more are in
+``behaviour_checks``, ``known_rows`` and ``class_checks``.
+"""
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from domain.errors import TaskError
+from domain.check_wording import SHOWN, change, exact, first_few, unlike
+from domain.errors import ModelError, TaskError
 from domain.schema import Category, Number
+from domain.sweep import Sweep
 
 if TYPE_CHECKING:
     import numpy as np
 
     from domain.dataset import Dataset
     from domain.estimator import FittedModel
-    from domain.schema import Schema, Value
+    from domain.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class Check(Protocol):
         """See that the check fits the task.
 
         Raises:
-            TaskError: it names features or levels that are not there, or values out of range.
+            TaskError: it names features or levels that are not there, or values out of range, or it is not
+                for this kind of target.
         """
 
     @abstractmethod
@@ -51,7 +57,7 @@ class Check(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Increases(Check):
-    """The prediction rises between two values of a feature, for each level of another.
+    """The prediction of a number rises between two values of a feature, for each level of another.
 
     Further features are held at a typical value of the dataset: the median of a number, the commonest level
     of a category.
@@ -72,59 +78,40 @@ class Increases(Check):
     def name(self) -> str:
         """What is demanded."""
         each = f" for each {self.for_each}" if self.for_each else ""
-        return f"prediction increases from {self.feature} {self.low:g} to {self.high:g}{each}"
+        return f"prediction increases from {self.feature} {exact(self.low)} to {exact(self.high)}{each}"
 
     def validate(self, schema: Schema) -> None:
         """See that both features exist and are of the right type, and that the values are admissible."""
-        feature = schema.feature(self.feature)
-        if not isinstance(feature, Number):
-            raise TaskError(f"check '{self.name}': '{self.feature}' is not a number feature")
-        for value in (self.low, self.high):
-            if not feature.admits(value):
-                raise TaskError(f"check '{self.name}': {value!r} is not allowed; {feature.expectation}")
+        require_number_target(self, schema)
+        self._sweep.validate(self.name, schema)
         if not self.low < self.high:
             raise TaskError(f"check '{self.name}': low must be less than high")
-        if self.for_each is not None and not isinstance(schema.feature(self.for_each), Category):
-            raise TaskError(f"check '{self.name}': '{self.for_each}' is not a category feature")
 
     def run(self, model: FittedModel, dataset: Dataset) -> CheckResult:
         """Predict at both values for every level and compare."""
-        import pandas as pd
+        predicted = model.predict(self._sweep.frame(dataset))
+        return compare_ends(self.name, "prediction", self._sweep.levels(dataset.schema), predicted)
 
-        levels = _levels(dataset.schema, self.for_each)
-        typical = _typical_row(dataset)
-        rows = [
-            typical | {self.feature: value} | ({self.for_each: level} if self.for_each else {})
-            for level in levels
-            for value in (self.low, self.high)
-        ]
-        frame = pd.DataFrame(rows)[list(dataset.schema.feature_names)]
-        low_high = model.predict(frame).reshape(-1, 2)
-        found = [
-            f"{level + ': ' if level else ''}{low:.6g} -> {high:.6g}"
-            for level, (low, high) in zip(levels, low_high, strict=True)
-            if not high > low
-        ]
-        if found:
-            return CheckResult(self.name, False, f"the prediction does not increase for {'; '.join(found)}")
-        smallest = float((low_high[:, 1] - low_high[:, 0]).min())
-        return CheckResult(self.name, True, f"the smallest increase is {smallest:.6g}")
+    @property
+    def _sweep(self) -> Sweep:
+        return Sweep(self.feature, (self.low, self.high), self.for_each)
 
 
 @dataclass(frozen=True, slots=True)
 class NotBelow(Check):
-    """No prediction is below a bound, over every row of the dataset."""
+    """No prediction of a number is below a bound, over every row of the dataset."""
 
     bound: float
 
     @property
     def name(self) -> str:
         """What is demanded."""
-        return f"predictions are not below {self.bound:g}"
+        return f"predictions are not below {exact(self.bound)}"
 
-    def validate(self, schema: Schema) -> None:  # noqa: ARG002
-        """See that the bound is finite."""
-        if not math.isfinite(self.bound):
+    def validate(self, schema: Schema) -> None:
+        """See that the target is a number and the bound finite."""
+        require_number_target(self, schema)
+        if not Number("bound").admits(self.bound):
             raise TaskError(f"check '{self.name}': the bound must be a finite number")
 
     def run(self, model: FittedModel, dataset: Dataset) -> CheckResult:
@@ -132,24 +119,25 @@ class NotBelow(Check):
         predicted = model.predict(dataset.features)
         at_fault = ~(predicted >= self.bound)
         if at_fault.any():
-            return CheckResult(self.name, False, _offenders(predicted, at_fault, f"below {self.bound:g}"))
+            return CheckResult(self.name, False, _offenders(predicted, at_fault, "below", self.bound))
         return CheckResult(self.name, True, f"the smallest is {float(predicted.min()):.6g}")
 
 
 @dataclass(frozen=True, slots=True)
 class NotAboveLargestLabel(Check):
-    """No prediction is above a factor of the largest observed label, over every row of the dataset."""
+    """No prediction of a number is above a factor of the largest observed label, over every row of the dataset."""
 
     factor: float
 
     @property
     def name(self) -> str:
         """What is demanded."""
-        return f"predictions are not above {self.factor:g} times the largest label"
+        return f"predictions are not above {exact(self.factor)} times the largest label"
 
-    def validate(self, schema: Schema) -> None:  # noqa: ARG002
-        """See that the factor is finite and positive."""
-        if not 0 < self.factor < math.inf:
+    def validate(self, schema: Schema) -> None:
+        """See that the target is a number, and the factor finite and positive."""
+        require_number_target(self, schema)
+        if not (Number("factor").admits(self.factor) and self.factor > 0):
             raise TaskError(f"check '{self.name}': the factor must be a finite number greater than 0")
 
     def run(self, model: FittedModel, dataset: Dataset) -> CheckResult:
@@ -158,47 +146,75 @@ class NotAboveLargestLabel(Check):
         bound = self.factor * float(dataset.target.max())
         at_fault = ~(predicted <= bound)
         if at_fault.any():
-            return CheckResult(self.name, False, _offenders(predicted, at_fault, f"above {bound:.6g}"))
+            return CheckResult(self.name, False, _offenders(predicted, at_fault, "above", bound))
         return CheckResult(self.name, True, f"the largest is {float(predicted.max()):.6g}, the bound {bound:.6g}")
 
 
 def run_checks(checks: Sequence[Check], model: FittedModel, dataset: Dataset) -> tuple[CheckResult, ...]:
     """Run every check, whatever the others found.
 
-    One that cannot be run, because the model cannot predict what it asks for, has failed.
+    One that cannot be run, because the model cannot predict what it asks for or gives no probabilities, has
+    failed.
     """
     return tuple(_run(check, model, dataset) for check in checks)
+
+
+def require_number_target(check: Check, schema: Schema) -> None:
+    """See that the target is a number.
+
+    Raises:
+        TaskError: it is a category.
+    """
+    if not isinstance(schema.target, Number):
+        raise TaskError(
+            f"check '{check.name}': the target '{schema.target.name}' is a category; this check is for numbers"
+        )
+
+
+def require_category_target(check: Check, schema: Schema) -> Category:
+    """The target, a category.
+
+    Raises:
+        TaskError: it is a number.
+    """
+    if not isinstance(schema.target, Category):
+        raise TaskError(
+            f"check '{check.name}': the target '{schema.target.name}' is a number; this check is for categories"
+        )
+    return schema.target
+
+
+def compare_ends(name: str, subject: str, levels: Sequence[str], low_high: np.ndarray[Any, Any]) -> CheckResult:
+    """Whether numbers rise from one value of a feature to another; every level at which they do not is named.
+
+    Args:
+        name: of the check.
+        subject: what the numbers are.
+        levels: at which they were found; an empty text for none in particular.
+        low_high: of shape [levels * 2], at the low value and at the high one.
+    """
+    pairs = low_high.reshape(-1, 2)
+    found = [
+        f"{level + ': ' if level else ''}{change(low, high)}"
+        for level, (low, high) in zip(levels, pairs, strict=True)
+        if not high > low
+    ]
+    if found:
+        return CheckResult(name, False, f"the {subject} does not increase for {'; '.join(found)}")
+    return CheckResult(name, True, f"the smallest increase is {float((pairs[:, 1] - pairs[:, 0]).min()):.6g}")
 
 
 def _run(check: Check, model: FittedModel, dataset: Dataset) -> CheckResult:
     try:
         return check.run(model, dataset)
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ModelError, ValueError, TypeError, ArithmeticError) as error:
         return CheckResult(check.name, False, f"it could not be run: {error}")
 
 
-def _offenders(predicted: np.ndarray[Any, Any], at_fault: np.ndarray[Any, Any], where: str) -> str:
+def _offenders(predicted: np.ndarray[Any, Any], at_fault: np.ndarray[Any, Any], side: str, bound: float) -> str:
     import numpy as np
 
-    worst = ", ".join(f"row {row + 1}: {predicted[row]:.6g}" for row in np.flatnonzero(at_fault)[:5])
     count = int(at_fault.sum())
-    return f"{count} of {len(predicted)} predictions are {where} ({worst}{', ...' if count > 5 else ''})"
-
-
-def _levels(schema: Schema, name: str | None) -> tuple[str, ...]:
-    if name is None:
-        return ("",)
-    feature = schema.feature(name)
-    assert isinstance(feature, Category)
-    return feature.levels
-
-
-def _typical_row(dataset: Dataset) -> dict[str, Value]:
-    return {
-        feature.name: (
-            float(dataset.frame[feature.name].median())
-            if isinstance(feature, Number)
-            else str(dataset.frame[feature.name].mode().iloc[0])
-        )
-        for feature in dataset.schema.features
-    }
+    rows = np.flatnonzero(at_fault)[:SHOWN]
+    worst = first_few((f"row {row + 1}: {unlike(float(predicted[row]), bound)}" for row in rows), count)
+    return f"{count} of {len(predicted)} predictions are {side} {bound:.6g} ({worst})"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import DataError, Problem, TaskError
+from domain.schema import Category
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +46,8 @@ class SplitSpec:
 
     Args:
         test_size: the share of rows to weigh on, greater than 0 and less than 1.
-        stratify_by: the feature whose levels keep their shares on both sides, to within one row; None for no
-            stratification.
+        stratify_by: the category whose levels keep their shares on both sides, to within one row; None for the
+            target, when that is a category, and for no stratification when it is not.
         seed: of the shuffle.
     """
 
@@ -81,7 +82,9 @@ def split(dataset: Dataset, spec: SplitSpec, folds: int, subject: str) -> Split:
     """
     from sklearn.model_selection import train_test_split
 
-    strata = None if spec.stratify_by is None else dataset.frame[spec.stratify_by]
+    target = dataset.schema.target
+    stratum = spec.stratify_by or (target.name if isinstance(target, Category) else None)
+    strata = None if stratum is None else dataset.frame[stratum]
     problems = _size_problems(len(dataset), spec, folds)
     if strata is not None:
         problems += _strata_problems(strata, spec)
@@ -119,7 +122,7 @@ def _strata_problems(strata: pd.Series[Any], spec: SplitSpec) -> list[Problem]:
     problems = [
         Problem(
             "the only row of its level, which cannot be on both sides of the split",
-            spec.stratify_by,
+            str(strata.name),
             int((strata == level).to_numpy().argmax()) + 1,
             level,
         )
@@ -131,7 +134,7 @@ def _strata_problems(strata: pd.Series[Any], spec: SplitSpec) -> list[Problem]:
         problems.append(
             Problem(
                 f"{len(strata)} rows are too few to have each of {len(counts)} levels on both sides of the split",
-                spec.stratify_by,
+                str(strata.name),
             )
         )
     return problems

@@ -5,12 +5,13 @@ folder whole. In a large one the last date is found through the stems of the key
 last year, the days of the last month: one request each), and only its neighbourhood is read.
 
 A request lists 1000 keys or stems. Six are enough for any number of objects, as long as the folder's end is not
-crowded. One goes for the first page, one for the years, one or two for the months and the days, and the rest
-for reading: the last two dates, for the zone of a name can move its time by almost a day, so that none of them
-may be left unseen. What goes beyond, each thousand names on the last two dates, and each thousand names of the
-last month that are spelled unlike the others, costs another request; the answer is always that of a look at
-everything. Names that we write ourselves have one spelling and no zone (see ``find_last``): there the bound
-holds unless a single minute has more than a thousand.
+crowded. One goes for the first page, one for the years, one or two for the months and the days, and the rest for
+reading the last two dates: the zone of a name can move its time by almost a day, so that none of them may be left
+unseen. Each thousand names on those dates cost a request, and so do each thousand names of the last month that
+are spelled unlike the others, zones that draw all of the last date back into the day before, and a date, month
+or year at the end that has only unreadable names. The answer is always that of a look at everything. Names that we
+write ourselves have one spelling and no zone (see ``find_last``): there the bound holds unless the last minute
+has more than a thousand of them.
 """
 
 from __future__ import annotations
@@ -227,20 +228,19 @@ def _dates_of_month(
     stems = list(islice(store.stems(month, usual), PAGE))
     dates = _dates_of(prefix, stems, usual, timing)
     if len(stems) == PAGE:
-        # Too many of another spelling. A page shows so many days: first as many from the end of the month, then
-        # what lies between.
-        reached = int(stems[-1][len(month) :][:2]) if stems[-1][len(month) :][:2].isdigit() else 0
+        # Too many of another spelling. One page shows so many days: first as many from the end of the month, then
+        # what lies between; of the day that was reached there may be more.
+        seen = stems[-1][len(month) :][:2]
+        reached = max((day for day in range(1, 32) if f"{day:02}" <= seen), default=0)
         now = clock.now()
         end = now.day if month == f"{prefix}{now.year:04}-{now.month:02}-" else 31
         jump = max(reached, end - reached)
-        for start, stop in ((jump, 99), (reached, jump - 1)):
-            between = store.stems(month, usual, start_after=f"{month}{start:02}")
-            yield from (
-                day
-                for day in _dates_of(prefix, _until(between, f"{month}{stop:02}"), usual, timing)
-                if start <= day.day <= stop
-            )
-        dates = [day for day in dates if day.day <= reached]
+        for start, stop in ((jump + 1, 31), (reached + 1, jump)):
+            if start <= stop:
+                between = _until(store.stems(month, usual, f"{month}{start:02}"), f"{month}{stop:02}")
+                yield from _dates_of(prefix, between, usual, timing)
+        doubtful = _as_date(f"{month[len(prefix) :]}{reached:02}")
+        dates = sorted({*dates, *([doubtful] if doubtful else [])}, reverse=True)
     yield from dates
 
 

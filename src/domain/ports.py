@@ -228,6 +228,14 @@ class RevisionSource(Protocol):
         """Versions of the libraries that shape a model, by name; Python's own is among them."""
 
 
+class MemoryMeter(Protocol):
+    """Where the use of memory is told."""
+
+    @abstractmethod
+    def peak_bytes(self) -> int:
+        """The most memory that this process has held at once until now, in bytes."""
+
+
 class EventSink(Protocol):
     """Takes the facts that the workflows emit."""
 

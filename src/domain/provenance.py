@@ -16,7 +16,8 @@ from typing import Any
 from domain.checks import CheckResult
 from domain.errors import TaskError
 from domain.gate import GateDecision, Verdict
-from domain.schema import Row, Schema
+from domain.rule import Finding, FindingLevel
+from domain.schema import Row, Schema, Value
 
 #: The layout of the record.
 RECORD_SCHEMA_VERSION = 1
@@ -103,15 +104,48 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class GoldenRow:
-    """A row and the prediction that the fitted model made for it, to try a decoded model on."""
+    """A row and the prediction that the fitted model made for it, to try a decoded model on.
+
+    ``probabilities`` are by level, for a category; None for a number.
+    """
 
     inputs: Row
-    prediction: float
+    prediction: Value
+    probabilities: Mapping[str, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data; no probabilities for a number."""
+        document: dict[str, Any] = {"inputs": self.inputs, "prediction": self.prediction}
+        return document if self.probabilities is None else document | {"probabilities": dict(self.probabilities)}
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Everything that is known of one training run and its outcome."""
+    """Everything that is known of one training run and its outcome.
+
+    Args:
+        task: its name.
+        version: of the model.
+        created_at: when the model was encoded.
+        dataset: what it was trained and weighed on.
+        code: what trained it.
+        libraries: versions by name.
+        training: how it was trained.
+        metrics: on the test rows.
+        checks: what each check found.
+        decision: the verdict, and every reason.
+        model: its bytes.
+        schema: of the task.
+        golden: rows to try a decoded model on.
+        thresholds: by which it was weighed.
+        task_fingerprint: of the task's whole definition.
+        statistics: summaries of the dataset's columns, for later data to be compared with; never rows.
+        test_errors: the distribution of its absolute errors on the test rows.
+        findings: what each rule about data found.
+        comparison: with the model that was live then, on the same rows.
+        test_predictions: a digest of its predictions on the test rows.
+        phases: seconds and peak memory by phase.
+    """
 
     task: str
     version: str
@@ -128,6 +162,12 @@ class Record:
     golden: tuple[GoldenRow, ...]
     thresholds: Sequence[Mapping[str, Any]] = field(default=())
     task_fingerprint: str = ""
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    test_errors: Mapping[str, Any] | None = None
+    findings: tuple[Finding, ...] = ()
+    comparison: Mapping[str, Any] = field(default_factory=dict)
+    test_predictions: str = ""
+    phases: Sequence[Mapping[str, Any]] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON data; a metric that is not a finite number becomes null."""
@@ -146,8 +186,17 @@ class Record:
             "decision": {"verdict": str(self.decision.verdict), "reasons": list(self.decision.reasons)},
             "model": asdict(self.model),
             "schema": self.schema.to_dict() | {"fingerprint": self.schema.fingerprint},
-            "golden": [asdict(row) for row in self.golden],
+            "golden": [row.to_dict() for row in self.golden],
             "task_fingerprint": self.task_fingerprint,
+            "comparison": dict(self.comparison),
+            "findings": [
+                {"name": one.name, "level": str(one.level), "detail": one.detail, "numbers": dict(one.numbers)}
+                for one in self.findings
+            ],
+            "phases": [dict(phase) for phase in self.phases],
+            "test_predictions": self.test_predictions,
+            "test_errors": self.test_errors,
+            "statistics": dict(self.statistics),
         }
 
     def to_json(self) -> bytes:
@@ -183,9 +232,20 @@ class Record:
                 decision=GateDecision(Verdict(data["decision"]["verdict"]), tuple(data["decision"]["reasons"])),
                 model=_known(ModelFile, data["model"]),
                 schema=Schema.from_dict(data["schema"]),
-                golden=tuple(_known(GoldenRow, row) for row in data["golden"]),
+                golden=tuple(
+                    GoldenRow(row["inputs"], row["prediction"], row.get("probabilities")) for row in data["golden"]
+                ),
                 thresholds=tuple(data.get("thresholds", ())),
                 task_fingerprint=data.get("task_fingerprint", ""),
+                statistics=data.get("statistics", {}),
+                test_errors=data.get("test_errors"),
+                findings=tuple(
+                    Finding(one["name"], FindingLevel(one["level"]), one["detail"], one["numbers"])
+                    for one in data.get("findings", ())
+                ),
+                comparison=data.get("comparison", {}),
+                test_predictions=data.get("test_predictions", ""),
+                phases=tuple(data.get("phases", ())),
             )
             fingerprint = data["schema"].get("fingerprint")
         except (KeyError, TypeError, AttributeError, OverflowError, TaskError) as error:

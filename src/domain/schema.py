@@ -139,6 +139,10 @@ class Schema:
         _check_name(self.prediction)
         if self.prediction == "model_version":
             raise TaskError("schema: the prediction cannot be named 'model_version', which every answer has")
+        if self.prediction == "probabilities":
+            raise TaskError(
+                "schema: the prediction cannot be named 'probabilities', which answers of classes have"
+            )
 
     @property
     def feature_names(self) -> tuple[str, ...]:

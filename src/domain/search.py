@@ -78,6 +78,18 @@ def search(spec: EstimatorSpec, train: Dataset, seed: int, progress: SearchProgr
     return Candidate(model, params, SearchSummary(kind, spec.points, spec.folds, score, spec.scoring))
 
 
+def fit(spec: EstimatorSpec, train: Dataset, seed: int, params: Mapping[str, Any]) -> Pipeline:
+    """The pipeline with these parameters, fitted on every training row.
+
+    Raises:
+        TaskError: the pipeline cannot be built or fitted with them.
+    """
+    try:
+        return spec.pipeline(seed).set_params(**params).fit(train.features, train.target)
+    except (ValueError, TypeError) as error:
+        raise TaskError(f"estimator: the pipeline cannot be fitted: {error}") from error
+
+
 def _grid_search(
     spec: EstimatorSpec,
     pipeline: Pipeline,

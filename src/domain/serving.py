@@ -6,17 +6,18 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from domain.encoding import compare
+from domain.encoding import compare, compare_classes
 from domain.errors import DataError, IncompatibleModel, ModelUnreadable, NothingReleased, WeighbridgeError
 from domain.events import ModelLoaded, RefreshFailed
 from domain.schema import Category
 
 if TYPE_CHECKING:
     from domain.ports import Clock, EventSink, ModelCodec, ModelRegistry
+    from domain.provenance import Record
     from domain.releases import Promotion, Release
     from domain.schema import Row, Schema, Value
 
@@ -27,6 +28,13 @@ Columns: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 #: How long a predictor takes for a row: a few microseconds; well below a millisecond, nearly all of it for the
 #: call and not for the row; or longer.
 Pace: TypeAlias = Literal["instant", "short", "long"]
+
+
+class Classification(NamedTuple):
+    """A label, and the probabilities of all levels in the order of the target's."""
+
+    label: str
+    probabilities: list[float]
 
 
 class Predictor(Protocol):
@@ -48,17 +56,21 @@ class Predictor(Protocol):
         """
         if not rows:
             return []
-        columns = {
-            name: np.array([row[name] for row in rows], dtype=object if isinstance(value, str) else np.float64)
-            for name, value in rows[0].items()
-        }
-        return cast("list[Value]", self.predict(columns).tolist())
+        return cast("list[Value]", self.predict(_columns(rows)).tolist())
+
+    def classify_rows(self, rows: Sequence[Row]) -> list[Classification]:
+        """For a category target: the label and the probabilities for admitted rows; no rows give none."""
+        if not rows:
+            return []
+        columns = _columns(rows)
+        labels, likely = self.predict(columns).tolist(), self.predict_proba(columns).tolist()
+        return [Classification(*pair) for pair in zip(labels, likely, strict=True)]
 
     def predict_row(self, row: Row) -> Value:
         """The prediction for one admitted row."""
         return self.predict_rows([row])[0]
 
-    def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:
+    def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:  # noqa: ARG002
         """For a category target: float64 of shape [rows, levels], in the order of the target's levels.
 
         A level that was not in the training data has the probability 0.
@@ -71,10 +83,17 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A prediction, in the target's unit, and the version that made it as ``<task>/<version>``."""
+    """A prediction, and the version that made it as ``<task>/<version>``.
+
+    Args:
+        value: in the target's unit; the label for a category.
+        model_version: of the model that made it.
+        probabilities: by level, for a category; None for a number.
+    """
 
     value: Value
     model_version: str
+    probabilities: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,11 @@ class LoadedModel:
 
     def predict(self, row: Row) -> Prediction:
         """Predict an admitted row."""
+        target = self.schema.target
+        if isinstance(target, Category):
+            label, likely = self.predictor.classify_rows([row])[0]
+            probabilities = dict(zip(target.levels, likely, strict=True))
+            return Prediction(label, self.release.version.qualified, probabilities)
         return Prediction(self.predictor.predict_row(row), self.release.version.qualified)
 
 
@@ -179,6 +203,13 @@ class PredictionService:
         return predictor
 
 
+def _columns(rows: Sequence[Row]) -> Columns:
+    return {
+        name: np.array([row[name] for row in rows], dtype=object if isinstance(value, str) else np.float64)
+        for name, value in rows[0].items()
+    }
+
+
 def columns_of_rows(rows: Sequence[Row], schema: Schema) -> Columns:
     """Admitted rows, as a predictor takes them."""
     return {
@@ -192,19 +223,33 @@ def columns_of_rows(rows: Sequence[Row], schema: Schema) -> Columns:
 
 def _try_golden_rows(predictor: Predictor, release: Release) -> None:
     record = release.record
+    target = record.schema.target
     try:
         rows = [record.schema.admit_row(row.inputs) for row in record.golden]
-        expected = np.array([row.prediction for row in record.golden], dtype=np.float64)
-    except (DataError, TypeError, ValueError, OverflowError) as error:
+        kind = object if isinstance(target, Category) else np.float64
+        expected = np.array([row.prediction for row in record.golden], dtype=kind)
+        likely = _golden_probabilities(record, target) if isinstance(target, Category) else None
+    except (DataError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise IncompatibleModel(
             f"{release.version} has golden rows that are not of its schema: {error}"
         ) from error
     if not rows:
         return
     # Row by row, as requests come.
-    parity = compare(expected, np.array(predictor.predict_rows(rows), dtype=np.float64))
+    found = np.array(predictor.predict_rows(rows), dtype=kind)
+    if likely is None:
+        parity = compare(expected, found)
+    else:
+        probabilities = predictor.predict_proba(columns_of_rows(rows, record.schema))
+        parity = compare_classes(expected, likely, found, probabilities)
     if not parity.holds:
         raise IncompatibleModel(
-            f"{release.version} fails its golden rows: off by {parity.max_relative_difference:.3g}, "
+            f"{release.version} fails its golden rows: off by {parity.max_difference:.3g}, "
             f"allowed is {parity.tolerance:g}"
         )
+
+
+def _golden_probabilities(record: Record, target: Category) -> np.ndarray[Any, Any]:
+    return np.array(
+        [[(row.probabilities or {})[level] for level in target.levels] for row in record.golden], dtype=np.float64
+    )

@@ -11,10 +11,13 @@ from typing import Any
 
 from domain.artefacts import is_task_name
 from domain.checks import Check
+from domain.comparison import NotWorseThanLive
 from domain.dataset import SplitSpec
 from domain.errors import ConfigurationError, TaskError
 from domain.estimator import EstimatorSpec
 from domain.gate import Threshold
+from domain.metrics import measured, metric_named
+from domain.rule import Rule
 from domain.schema import Category, Schema
 
 #: Where Python says that an object is, in its text.
@@ -32,6 +35,8 @@ class TaskDefinition:
         thresholds: at least one; the first is the one that options on the command line set.
         split: which rows a model is weighed on.
         checks: what a model must do whatever its score; no two of one name.
+        comparisons: how much worse than the live model a candidate may be, on the same rows.
+        rules: what goes wrong with data and is looked for; no two of one name.
 
     Raises:
         TaskError: the parts do not fit together.
@@ -43,6 +48,8 @@ class TaskDefinition:
     thresholds: tuple[Threshold, ...]
     split: SplitSpec = SplitSpec()
     checks: tuple[Check, ...] = ()
+    comparisons: tuple[NotWorseThanLive, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         if not is_task_name(self.name):
@@ -50,13 +57,37 @@ class TaskDefinition:
         if not self.thresholds:
             raise TaskError("thresholds: there is none; a model must have something to achieve")
         stratum = self.split.stratify_by
-        if stratum is not None and not isinstance(self.schema.feature(stratum), Category):
+        if stratum not in (None, self.schema.target.name) and not isinstance(
+            self.schema.feature(stratum), Category
+        ):
             raise TaskError(f"split: stratify_by names '{stratum}', which is not a category feature")
-        names = [check.name for check in self.checks]
-        if len(set(names)) != len(names):
-            raise TaskError(f"checks: one name stands twice in {names}")
+        if stratum == self.schema.target.name and not isinstance(self.schema.target, Category):
+            raise TaskError(f"split: stratify_by names the target '{stratum}', which is not a category")
+        for part, members in (("checks", self.checks), ("rules", self.rules)):
+            names = [member.name for member in members]
+            if len(set(names)) != len(names):
+                raise TaskError(f"{part}: one name stands twice in {names}")
         for check in self.checks:
             check.validate(self.schema)
+        for rule in self.rules:
+            rule.validate(self.schema)
+        self._check_metrics()
+
+    def _check_metrics(self) -> None:
+        classes = isinstance(self.schema.target, Category)
+        categories = [feature.name for feature in self.schema.features if isinstance(feature, Category)]
+        categories += [self.schema.target.name] if classes else []
+        for metric in (*(one.metric for one in self.thresholds), *(one.metric for one in self.comparisons)):
+            if metric_named(metric).classes not in (classes, None):
+                kind = "a category" if classes else "a number"
+                fitting = ", ".join(measured(self.schema.target))
+                raise TaskError(f"thresholds: {metric} does not fit {kind} as the target; these do: {fitting}")
+        for threshold in self.thresholds:
+            if threshold.slice_by is not None and threshold.slice_by not in categories:
+                raise TaskError(
+                    f"thresholds: slice_by names '{threshold.slice_by}', which is not a category; "
+                    f"there are {', '.join(categories) or 'none'}"
+                )
 
     def with_levels(self, error: float | None, warning: float | None) -> TaskDefinition:
         """The task with other levels for its first threshold; None leaves a level as it is.
@@ -102,8 +133,10 @@ class TaskDefinition:
                 "scoring": self.estimator.scoring,
             },
             "split": asdict(self.split),
-            "thresholds": [asdict(threshold) for threshold in self.thresholds],
+            "thresholds": [threshold.to_dict() for threshold in self.thresholds],
             "checks": [_plain(check) for check in self.checks],
+            "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "rules": [_plain(rule) for rule in self.rules],
         }
 
     @property

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from domain.admission import admit
 from domain.artefacts import Artefact, ArtefactRef, dataset_key
-from domain.checks import run_checks
+from domain.comparison import live_model
 from domain.dataset import Dataset, Split, split
-from domain.discovery import newest_dataset
-from domain.encoding import EncodedModel, encode_with_parity
-from domain.errors import ArtefactExists, NothingReleased
+from domain.discovery import read_newest_dataset
+from domain.encoding import EncodedModel, encode_with_parity, probabilities_of
+from domain.errors import ArtefactExists, NothingReleased, RegistryError
 from domain.events import (
     DatasetAdmitted,
     FormatPassedOver,
@@ -25,18 +29,24 @@ from domain.events import (
     PromotionHeld,
     SearchFinished,
 )
-from domain.gate import Verdict, decide
-from domain.metrics import measure
+from domain.gate import Verdict
+from domain.phases import Phases
+from domain.predictions import prediction_digest
 from domain.provenance import CodeSource, DatasetSource, GoldenRow, ModelFile, Record, Training
 from domain.releases import ModelVersion, Promotion, Release
+from domain.schema import Category
 from domain.search import Candidate, search
+from domain.weighing import errors_to_dict, weigh
 
 if TYPE_CHECKING:
+    from domain.estimator import FittedModel
+    from domain.metrics import Metrics
     from domain.ports import (
         ArtefactStore,
         Clock,
         DatasetReader,
         EventSink,
+        MemoryMeter,
         ModelCodec,
         ModelRegistry,
         RevisionSource,
@@ -46,6 +56,9 @@ if TYPE_CHECKING:
 
 #: How many rows a record keeps to try a decoded model on.
 GOLDEN_ROWS = 10
+
+#: How many earlier releases the rules about data look at.
+HISTORY = 20
 
 
 class Outcome(StrEnum):
@@ -80,6 +93,7 @@ class Ports:
     reader: DatasetReader
     codecs: Sequence[ModelCodec]
     clock: Clock
+    memory: MemoryMeter
     revisions: RevisionSource
     events: EventSink
     progress: SearchProgress
@@ -100,24 +114,28 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         StoreError, RegistryError: from the ports; what was written by then is garbage at worst, never a lie.
     """
     fingerprint = task.fingerprint
-    artefact = ports.store.read(newest_dataset(ports.store, task.name, ports.clock, ports.events))
-    newest = ports.registry.newest(task.name)
+    phases = Phases(ports.clock, ports.memory)
+    with phases("read"):
+        artefact = read_newest_dataset(ports.store, task.name, ports.clock, ports.events)
+        newest = ports.registry.newest(task.name)
     if newest is not None and not force and _is_trained_on(newest, artefact, fingerprint):
         return _nothing_new(newest, artefact.ref, ports)
 
-    dataset = admit(ports.reader.read(artefact, task.schema), task.schema, artefact.ref.key)
-    ports.events.emit(DatasetAdmitted(artefact.ref.key, len(dataset), artefact.sha256))
-    parts = split(dataset, task.split, task.estimator.folds, artefact.ref.key)
-
-    started = ports.clock.seconds()
-    candidate = _search(task, parts.train, ports)
-    metrics = measure(candidate.model, parts.test)
-    checks = run_checks(task.checks, candidate.model, dataset)
-    decision = decide(metrics, task.thresholds, checks)
-    encoded = encode_with_parity(ports.codecs, candidate.model, task.schema, parts.test.features)
+    with phases("admit"):
+        dataset = admit(ports.reader.read(artefact, task.schema), task.schema, artefact.ref.key)
+        ports.events.emit(DatasetAdmitted(artefact.ref.key, len(dataset), artefact.sha256))
+        parts = split(dataset, task.split, task.estimator.folds, artefact.ref.key)
+    with phases("search"):
+        candidate = _search(task, parts.train, ports)
+    with phases("weigh"):
+        live = live_model(ports.registry, ports.codecs, task.name, task.schema)
+        weighing = weigh(task, candidate.model, dataset, parts, live, _history(task, ports))
+    with phases("encode"):
+        encoded = encode_with_parity(ports.codecs, candidate.model, task.schema, parts.test.features)
     for note in encoded.notes:
         ports.events.emit(FormatPassedOver(note))
 
+    decision = weighing.decision
     version = ModelVersion.of(task.name, ports.clock.now(), encoded.sha256)
     record = Record(
         task=task.name,
@@ -126,15 +144,21 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         dataset=_source(artefact, dataset),
         code=CodeSource(ports.revisions.revision(), ports.software_version),
         libraries=ports.revisions.libraries(),
-        training=_training(task, candidate, parts, ports.clock.seconds() - started),
-        metrics=metrics,
-        thresholds=[asdict(threshold) for threshold in task.thresholds],
-        checks=checks,
+        training=_training(task, candidate, parts, phases.seconds("search", "weigh", "encode")),
+        metrics=weighing.metrics,
+        thresholds=[threshold.to_dict() for threshold in task.thresholds],
+        checks=weighing.checks,
         decision=decision,
         model=_model_file(version, encoded, kept=decision.verdict is not Verdict.REJECT),
         schema=task.schema,
-        golden=_golden(candidate, parts.test),
+        golden=_golden(candidate.model, parts.test),
         task_fingerprint=fingerprint,
+        statistics=weighing.statistics.to_dict(),
+        test_errors=errors_to_dict(weighing.test_errors),
+        findings=weighing.findings,
+        comparison=weighing.live.to_dict(weighing.metrics),
+        test_predictions=prediction_digest(weighing.predicted),
+        phases=phases.to_list(),
     )
     if decision.verdict is Verdict.REJECT:
         ports.registry.refuse(record)
@@ -259,14 +283,33 @@ def _model_file(version: ModelVersion, encoded: EncodedModel, kept: bool) -> Mod
     )
 
 
-def _golden(candidate: Candidate, test: Dataset) -> tuple[GoldenRow, ...]:
+def _history(task: TaskDefinition, ports: Ports) -> list[Metrics]:
+    """The metrics of the latest releases, when there are rules to look at them."""
+    found: list[Metrics] = []
+    # A record that cannot be read is no history; it must not keep a better model from being trained.
+    with suppress(RegistryError):
+        releases = ports.registry.releases(task.name) if task.rules else iter(())
+        found.extend(release.record.metrics for release in islice(releases, HISTORY))
+    return found
+
+
+def _golden(model: FittedModel, test: Dataset) -> tuple[GoldenRow, ...]:
     """Test rows spread evenly over the order of predictions, the smallest and the largest among them."""
-    predicted = candidate.model.predict(test.features)
+    predicted = np.asarray(model.predict(test.features))
     order = predicted.argsort(kind="stable")
     count = min(GOLDEN_ROWS, len(order))
     chosen = [order[position * (len(order) - 1) // max(count - 1, 1)] for position in range(count)]
-    rows = test.features.iloc[chosen].to_dict(orient="records")
+    features = test.features.iloc[chosen]
+    rows = [
+        test.schema.admit_row({str(name): value for name, value in row.items()})
+        for row in features.to_dict(orient="records")
+    ]
+    values = predicted[chosen].tolist()
+    target = test.schema.target
+    if not isinstance(target, Category):
+        return tuple(GoldenRow(row, float(value)) for row, value in zip(rows, values, strict=True))
+    probabilities = probabilities_of(model, features, target).tolist()
     return tuple(
-        GoldenRow(test.schema.admit_row({str(name): value for name, value in row.items()}), float(value))
-        for row, value in zip(rows, predicted[chosen], strict=True)
+        GoldenRow(row, str(value), dict(zip(target.levels, likely, strict=True)))
+        for row, value, likely in zip(rows, values, probabilities, strict=True)
     )

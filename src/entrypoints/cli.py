@@ -15,6 +15,7 @@ from domain.errors import ConfigurationError, DataError, WeighbridgeError
 from entrypoints import exit_codes
 from entrypoints.logs import configure_logs
 from entrypoints.settings import PREFIX, load_settings
+from entrypoints.task_commands import task_app
 
 if TYPE_CHECKING:
     from entrypoints.container import Container
@@ -31,6 +32,7 @@ datasets = typer.Typer(help="The datasets in the store.", no_args_is_help=True, 
 models = typer.Typer(help="The releases in the store.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(datasets, name="datasets")
 app.add_typer(models, name="models")
+app.add_typer(task_app, name="task")
 
 
 class LogFormat(StrEnum):
@@ -79,6 +81,10 @@ Wait = Annotated[bool, _option("--wait", "Start without a model, and wait until 
 RefreshSeconds = Annotated[
     Optional[float],  # noqa: UP045
     _option("--refresh-seconds", "How often to look for a newer live model.  [default: 10]"),
+]
+Workers = Annotated[
+    Optional[int],  # noqa: UP045
+    _option("--workers", "How many processes answer, side by side on one port.  [default: 1]"),
 ]
 RowJson = Annotated[str, _option("--row", 'One row of features as JSON: {"orders_placed": 10, ...}.')]
 At = Annotated[
@@ -156,6 +162,7 @@ def serve(
     port: Port = 8000,
     wait: Wait = False,
     refresh_seconds: RefreshSeconds = None,
+    workers: Workers = None,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
     debug: Debug = False,
@@ -165,17 +172,11 @@ def serve(
     Example: weighbridge serve --store ./weighbridge-store --port 8000
     """
     _logs(log_format, log_level, debug)
-    from entrypoints.http.server import listen, run
+    from entrypoints.serving import serve as serve_until_told
     from entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    container = _container(store=store, refresh_seconds=refresh_seconds)
-    service = container.service(name)
-    if wait:
-        service.refresh()
-    else:
-        service.load()
-    run(service, container.settings(), listen(host, port))
+    settings = load_settings({"store": store, "refresh_seconds": refresh_seconds, "workers": workers})
+    serve_until_told(task_name(task), settings, host, port, wait)
 
 
 @app.command(short_help="Predict one row with the live model.")
@@ -216,7 +217,10 @@ def predict(
         )
         raise typer.Exit(exit_codes.BAD_DATA) from error
     prediction = service.loaded.predict(admitted)
-    print_json({schema.prediction: prediction.value, "model_version": prediction.model_version})
+    answer: dict[str, Any] = {schema.prediction: prediction.value}
+    if prediction.probabilities is not None:
+        answer["probabilities"] = dict(prediction.probabilities)
+    print_json(answer | {"model_version": prediction.model_version})
 
 
 @app.command(short_help="Tell the whole story on local files.")

@@ -15,21 +15,25 @@ from urllib.parse import unquote
 from dependency_injector import containers, providers
 
 from adapters.registry import StoreRegistry
-from adapters.system import SystemClock, SystemRevision
+from adapters.system import SystemClock, SystemMemory, SystemRevision
 from adapters.telemetry_log import LogEventSink
+from adapters.telemetry_prometheus import PrometheusTelemetry
+from domain.cells import Cells, private_memory
 from domain.errors import ConfigurationError
 from domain.ports import (
     ArtefactStore,
     Clock,
     DatasetReader,
     EventSink,
+    MemoryMeter,
     ModelCodec,
     ModelRegistry,
     RevisionSource,
     SearchProgress,
+    ServingTelemetry,
 )
 from domain.serving import PredictionService
-from entrypoints.progress import search_progress
+from entrypoints.event_sinks import EverySink
 from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
@@ -98,6 +102,12 @@ def _reader() -> DatasetReader:
     return TabularReader()
 
 
+def _progress(clock: Clock) -> SearchProgress:
+    from entrypoints.progress import search_progress
+
+    return search_progress(clock)
+
+
 def _ports(**given: Any) -> Ports:
     from domain.workflow import Ports
 
@@ -116,10 +126,13 @@ class Container(containers.DeclarativeContainer):
     """One provider per port; the settings come from the entrypoint, see ``wire``."""
 
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
+    cells: providers.Provider[Cells] = providers.Singleton(Cells, providers.Callable(private_memory))
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
-    progress: providers.Provider[SearchProgress] = providers.Factory(search_progress, clock)
+    memory: providers.Provider[MemoryMeter] = providers.Singleton(SystemMemory)
+    progress: providers.Provider[SearchProgress] = providers.Factory(_progress, clock)
     events: providers.Provider[EventSink] = providers.Singleton(LogEventSink)
+    telemetry: providers.Provider[ServingTelemetry] = providers.Singleton(PrometheusTelemetry, cells, clock)
     revisions: providers.Provider[RevisionSource] = providers.Singleton(
         SystemRevision, settings.provided.git_commit_hash
     )
@@ -135,6 +148,7 @@ class Container(containers.DeclarativeContainer):
         reader=reader,
         codecs=codecs,
         clock=clock,
+        memory=memory,
         revisions=revisions,
         events=events,
         progress=progress,
@@ -142,10 +156,22 @@ class Container(containers.DeclarativeContainer):
         operator=providers.Callable(_operator),
     )
     service: providers.Provider[PredictionService] = providers.Factory(
-        PredictionService, registry=registry, codecs=codecs, clock=clock, events=events
+        PredictionService,
+        registry=registry,
+        codecs=codecs,
+        clock=clock,
+        events=providers.Factory(EverySink, events, telemetry),
     )
 
 
-def wire(settings: Settings) -> Container:
-    """The container over these settings. Nothing is built, and nothing reached for, until it is asked for."""
-    return Container(settings=providers.Object(settings))
+def wire(settings: Settings, cells: Cells | None = None) -> Container:
+    """The container over these settings. Nothing is built, and nothing reached for, until it is asked for.
+
+    Args:
+        settings: what to wire by.
+        cells: where to count, for one of several processes that count together.
+    """
+    container = Container(settings=providers.Object(settings))
+    if cells is not None:
+        container.cells.override(providers.Object(cells))
+    return container

@@ -112,7 +112,7 @@ def _put(container: Container, seed: int, shuffled: tuple[str, ...]) -> Artefact
 def _serving(container: Container, service: Any) -> Iterator[str]:
     """Run the service in a thread on a free port; yields its address."""
     listener = listen("127.0.0.1", 0)
-    server = make_server(service, container.settings())
+    server = make_server(service, container.settings(), container.telemetry())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import ConfigurationError
@@ -22,11 +22,23 @@ class Settings(BaseSettings):
     create_store: bool = False
     refresh_seconds: float = Field(10.0, gt=0, le=86_400)
     max_body_bytes: int = Field(1 << 20, gt=0)
+    max_header_bytes: int = Field(1 << 14, gt=0)
+    keep_alive_seconds: int = Field(65, ge=1, le=3600)
+    drain_seconds: float = Field(1.0, ge=0, le=600)
+    shutdown_seconds: int = Field(30, ge=1, le=3600)
+    workers: int = Field(1, ge=1, le=256)
+    access_log: bool = False
+    api_keys: SecretStr = SecretStr("")
     store_timeout_seconds: float = Field(20.0, gt=0, le=3600)
     store_attempts: int = Field(4, ge=1, le=20)
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     git_commit_hash: str | None = Field(None, validation_alias="GIT_COMMIT_HASH")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The API keys, which ``api_keys`` has separated by commas; none when the service is open."""
+        return tuple(key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip())
 
 
 def load_settings(given: Mapping[str, Any]) -> Settings:

@@ -16,6 +16,8 @@ from adapters.codec_onnx import OnnxCodec
 from adapters.memory import MemoryStore
 from adapters.registry import StoreRegistry
 from adapters.system import SystemClock
+from adapters.telemetry_prometheus import PrometheusTelemetry
+from domain.cells import Cells, private_memory
 from domain.events import Event, ModelLoaded, RefreshFailed
 from domain.ports import ArtefactStore, EventSink
 from domain.serving import PredictionService, columns_of_rows
@@ -52,7 +54,7 @@ def serving(service: PredictionService, refresh_seconds: float = 3600) -> Iterat
     """A client of the service, which runs in a thread on a free port."""
     settings = load_settings({"refresh_seconds": refresh_seconds, "max_body_bytes": LIMIT})
     listener = listen("127.0.0.1", 0)
-    server = make_server(service, settings)
+    server = make_server(service, settings, PrometheusTelemetry(Cells(private_memory()), CLOCK))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -305,7 +307,7 @@ def test_the_probes_and_the_live_record(client: httpx.Client) -> None:
 def test_the_documentation_describes_the_live_schema(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
-    assert set(document["paths"]) == {PREDICT, f"{PREDICT}/model", "/livez", "/readyz"}
+    assert set(document["paths"]) == {PREDICT, f"{PREDICT}/model", "/livez", "/readyz", "/metrics"}
     operation = document["paths"][PREDICT]["post"]
     body = operation["requestBody"]
     assert body["required"] is True

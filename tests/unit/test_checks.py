@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from domain.checks import Check, CheckResult, Increases, NotAboveLargestLabel, NotBelow, run_checks
 from domain.dataset import Dataset
-from domain.errors import TaskError
+from domain.errors import IncompatibleModel, ModelError, TaskError
 from domain.estimator import FittedModel
 from domain.schema import Category, Number, Schema
 
@@ -101,6 +101,9 @@ def test_each_level_that_does_not_increase_is_named() -> None:
     assert Increases("weight", 0, 1).run(Answers(2, 1), DATASET).detail == (
         "the prediction does not increase for 2 -> 1"
     )
+    assert RISES.run(Answers(1, 2, 5.000000000000001, 5, 7, math.inf), DATASET).detail == (
+        "the prediction does not increase for B: 5.000000000000001 -> 5.0"
+    )
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=3, max_size=3))
@@ -120,7 +123,11 @@ def test_an_increase_is_strict_and_of_every_level(pairs: list[tuple[int, int]]) 
         ((5, 9, 7, 6), True, "the smallest is 5"),
         ((9, 5, math.nextafter(5, 6), 8), True, "the smallest is 5"),
         ((9, 4.5, 7, 6), False, "1 of 4 predictions are below 5 (row 2: 4.5)"),
-        ((math.nextafter(5, 4), 5, 5, -math.inf), False, "2 of 4 predictions are below 5 (row 1: 5, row 4: -inf)"),
+        (
+            (math.nextafter(5, 4), 5, 5, -math.inf),
+            False,
+            "2 of 4 predictions are below 5 (row 1: 4.999999999999999, row 4: -inf)",
+        ),
         ((5, math.nan, 7, 6), False, "1 of 4 predictions are below 5 (row 2: nan)"),
         (
             range(-1, 6),
@@ -141,7 +148,11 @@ def test_predictions_not_below_a_bound(answers: Any, passed: bool, detail: str) 
     [
         ((5, 12.5, 7, -6), True, "the largest is 12.5, the bound 12.5"),
         ((5, 6, 7, -6), True, "the largest is 7, the bound 12.5"),
-        ((5, math.nextafter(12.5, 13), 7, 6), False, "1 of 4 predictions are above 12.5 (row 2: 12.5)"),
+        (
+            (5, math.nextafter(12.5, 13), 7, 6),
+            False,
+            "1 of 4 predictions are above 12.5 (row 2: 12.500000000000002)",
+        ),
         (
             (13, 1, math.inf, math.nan),
             False,
@@ -164,7 +175,14 @@ def test_bounds_are_looked_at_on_every_row_of_the_dataset() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("no such level: C"), TypeError("not a float"), FloatingPointError("overflow")]
+    "error",
+    [
+        ValueError("no such level: C"),
+        TypeError("not a float"),
+        FloatingPointError("overflow"),
+        ModelError("cannot be used"),
+        IncompatibleModel("Picky gives no probabilities"),
+    ],
 )
 def test_all_checks_run_and_are_reported_even_when_one_cannot(error: Exception) -> None:
     class Picky(FittedModel):
@@ -190,6 +208,11 @@ def test_all_checks_run_and_are_reported_even_when_one_cannot(error: Exception) 
 def test_a_fault_of_the_code_is_no_failed_check() -> None:
     with pytest.raises(KeyError):
         run_checks([NotBelow(0)], Broken(KeyError("a bug")), DATASET)
+
+
+def test_a_task_at_fault_is_no_failed_check() -> None:
+    with pytest.raises(TaskError, match="there is no feature 'colour'"):
+        run_checks([Increases("weight", 0, 1, "colour")], Broken(ValueError("never asked")), DATASET)
 
 
 def test_no_checks_find_nothing() -> None:
@@ -235,6 +258,19 @@ def test_checks_that_fit(check: Check) -> None:
         ),
         (Increases("orders", 2, 2), "check 'prediction increases from orders 2 to 2': low must be less than high"),
         (Increases("orders", 3, 2), "check 'prediction increases from orders 3 to 2': low must be less than high"),
+        (
+            Increases("orders", 0, 10**400),
+            f"check 'prediction increases from orders 0 to {10**400}': {10**400} is not allowed; "
+            "expected a number not below 0",
+        ),
+        (
+            Increases("orders", "few", 2),  # type: ignore[arg-type]
+            (
+                "check 'prediction increases from orders 'few' to 2': 'few' is not allowed; expected a number "
+                "not below 0"
+            ),
+        ),
+        (NotBelow("0"), "check 'predictions are not below '0'': the bound must be a finite number"),  # type: ignore[arg-type]
         (NotBelow(math.nan), "check 'predictions are not below nan': the bound must be a finite number"),
         (NotBelow(-math.inf), "check 'predictions are not below -inf': the bound must be a finite number"),
         (
@@ -264,3 +300,35 @@ def test_checks_that_do_not_fit(check: Check, message: str) -> None:
     with pytest.raises(TaskError) as caught:
         check.validate(SCHEMA)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("check", [Increases("orders", 1, 2), NotBelow(0), NotAboveLargestLabel(2)])
+def test_checks_of_numbers_refuse_a_category_as_the_target(check: Check) -> None:
+    schema = Schema(SCHEMA.features, Category("speed", ("slow", "fast")), "p")
+    with pytest.raises(TaskError) as caught:
+        check.validate(schema)
+    assert str(caught.value) == (
+        f"check '{check.name}': the target 'speed' is a category; this check is for numbers"
+    )
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_checks_of_different_numbers_have_different_names(one: float, other: float) -> None:
+    for make in (NotBelow, NotAboveLargestLabel, lambda high: Increases("orders", 0, high)):
+        assert (make(one).name == make(other).name) == (one == other or repr(one) == repr(other))
+
+
+@given(
+    st.lists(st.integers(-9, 9), min_size=1, max_size=12),
+    st.integers(-9, 9),
+)
+def test_bounds_report_the_first_rows_at_fault(answers: list[int], bound: int) -> None:
+    found = NotBelow(bound).run(Answers(*answers), DATASET)
+    faults = [f"row {row}: {answer}" for row, answer in enumerate(answers, 1) if answer < bound]
+    shown = ", ".join(faults[:5] + ["..."] * (len(faults) > 5))
+    assert found.passed == (not faults)
+    assert found.detail == (
+        f"{len(faults)} of {len(answers)} predictions are below {bound} ({shown})"
+        if faults
+        else f"the smallest is {min(answers)}"
+    )

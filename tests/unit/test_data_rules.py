@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.association import association
+from domain.association import association, association_error
 from domain.data_rules import (
     DEFAULT_RULES,
     AssociationChanged,
@@ -34,12 +34,13 @@ from domain.data_rules import (
     inspect_all,
 )
 from domain.dataset import Dataset, Split
-from domain.drift import distance
+from domain.drift import compare_statistics, distance
 from domain.errors import TaskError
 from domain.metrics import measure
 from domain.rule import RULE_ALPHA, grade, grade_shortage
 from domain.schema import Category, Number, Schema
 from domain.score_error import LOSSES, loss_of_score, measure_loss, summarise_errors
+from domain.significance import binomial_bound, normal_p
 from domain.statistics import summarise
 
 OK, WARNING, ERROR = FindingLevel.OK, FindingLevel.WARNING, FindingLevel.ERROR
@@ -113,6 +114,7 @@ def levels_of(evidence):
 BEFORE = made(1000, 1)
 NOW = made(1000, 2)
 HISTORY = tuple({"r2": score} for score in (0.9, 0.91, 0.92, 0.905, 0.915))
+BEFORE_STATISTICS = summarise(parted(BEFORE)[0])
 SOUND = weighing(NOW, BEFORE, history=HISTORY)
 FIRST = weighing(NOW)
 
@@ -140,7 +142,7 @@ def spoilt(column, values):
 
 SHUFFLED = np.random.default_rng(0).permutation(NOW["size"])
 DOUBLED = pd.concat([NOW.iloc[:950], NOW.iloc[:50]])
-FEW_OF_A_LEVEL = pd.concat([NOW[NOW["colour"] != "c"], NOW[NOW["colour"] == "c"].head(9)]).sample(
+FEW_OF_A_LEVEL = pd.concat([NOW[NOW["colour"] != "c"], NOW[NOW["colour"] == "c"].head(4)]).sample(
     frac=1, random_state=0
 )
 FAULTS = {
@@ -312,6 +314,9 @@ def test_copies_across_the_split_are_counted_and_copies_on_one_side_are_not():
     finding = IdenticalRows().inspect(FAULTS[IdenticalRows()][0])
     assert finding.numbers["share"] == 50 / 200
     assert finding.detail == "50 of 200 test rows are copies of rows to train on, told by 'size'"
+    ordered = NOW.sort_values("size")
+    least = pd.concat([ordered.iloc[:950], ordered.iloc[:50]])
+    assert IdenticalRows().inspect(weighing(least)).numbers["share"] == 50 / 200
     one_side = pd.concat([NOW.iloc[:700], NOW.iloc[:100], NOW.iloc[800:]])
     assert IdenticalRows().inspect(weighing(one_side)).numbers["share"] == 0
 
@@ -356,8 +361,17 @@ def test_targets_that_repeat_themselves_may_be_predicted_exactly():
     rounded = NOW.assign(cost=NOW["cost"].round())
     evidence = weighing(rounded.assign(cost=Known().predict(NOW)), rounded)
     assert PredictedLabels().inspect(evidence).detail == "not looked at: targets repeat themselves"
+    half = BEFORE.assign(cost=np.arange(1000) // 2 * 1.0)
+    assert PredictedLabels().inspect(weighing(NOW, half)).detail.startswith("0 of 200")
     finding = PredictedLabels().inspect(FAULTS[PredictedLabels()][0])
     assert finding.detail == "200 of 200 targets are exactly what the live model predicts"
+
+
+def test_a_target_of_nothing_can_be_predicted_too():
+    frame = NOW.assign(cost=np.where(NOW.index < 801, NOW["cost"], 0.0))
+    evidence = weighing(frame, BEFORE)
+    nothing = replace(evidence, live=replace(evidence.live, predicted=np.zeros(200)))
+    assert PredictedLabels().inspect(nothing).numbers["share"] == 199 / 200
 
 
 # Distributions.
@@ -444,7 +458,7 @@ def test_too_few_rows(rows, level):
     )
 
 
-@pytest.mark.parametrize(("rows", "level"), [(1, ERROR), (2, WARNING), (9, WARNING), (10, OK)])
+@pytest.mark.parametrize(("rows", "level"), [(1, ERROR), (2, WARNING), (4, WARNING), (5, OK)])
 def test_too_few_rows_of_a_level(rows, level):
     frame = pd.concat([NOW[NOW["colour"] == "c"].head(rows), NOW[NOW["colour"] != "c"]])
     finding = FewRowsPerLevel().inspect(weighing(frame))
@@ -564,10 +578,35 @@ def test_without_recorded_errors_the_sampling_error_of_the_score_decides():
 
 
 def test_a_chance_equal_to_alpha_is_not_raised():
-    for rule, evidence in ((ConceptDrift(), FAULTS[ConceptDrift()][0]), (TooGood(), FAULTS[TooGood()][0])):
+    for rule in (ConceptDrift(), TooGood(), IdenticalRows()):
+        evidence = FAULTS[rule][0]
         chance = rule.inspect(evidence).numbers["p_value"]
         assert replace(rule, alpha=chance).inspect(evidence).level is OK
         assert replace(rule, alpha=math.nextafter(chance, 1)).inspect(evidence).level is ERROR
+
+
+def test_a_chance_over_all_looks_that_equals_alpha_is_not_raised():
+    size = {rule: FAULTS[rule][0] for rule in (AssociationChanged(), PopulationStability(), KolmogorovSmirnov())}
+    drift = compare_statistics(BEFORE_STATISTICS, size[PopulationStability()].statistics)[0]
+    change = abs(AssociationChanged().inspect(size[AssociationChanged()]).numbers["size"])
+    error = math.sqrt(2) * association_error(1000, 1 - SOUND.live.statistics.target.commonest**2, numeric=True)
+    tenth = weighing(NOW.assign(weight=2.0), BEFORE.assign(weight=np.where(np.arange(1000) < 50, 1.0, 2.0)))
+    gone = FAULTS[LevelsAgainstLive()][0]
+    rows, before = len(gone.dataset), int((BEFORE["colour"] == "b").sum())
+    for rule, evidence, chance in (
+        (AssociationChanged(), size[AssociationChanged()], 2 * normal_p(change / error) * 3),
+        (PopulationStability(), size[PopulationStability()], drift.psi_p_value * 3),
+        (KolmogorovSmirnov(), size[KolmogorovSmirnov()], drift.distance.p_value * 2),
+        (LevelsAgainstLive(), gone, binomial_bound(0, before, rows / (rows + 1000)) * 3),
+        (LostColumns(), tenth, binomial_bound(1000, 1000, 0.95) * 4),
+    ):
+        assert 0 < chance < RULE_ALPHA
+        assert replace(rule, alpha=chance).inspect(evidence).level is OK
+        assert replace(rule, alpha=math.nextafter(chance, 1)).inspect(evidence).level is ERROR
+
+
+def test_a_column_of_two_values_is_not_constant():
+    assert LostColumns().inspect(weighing(NOW.assign(weight=np.arange(1000) % 2 * 1.0))).numbers == {"columns": 0}
 
 
 def test_a_record_without_the_metric_is_not_compared():
@@ -589,6 +628,7 @@ def test_too_good_takes_a_history():
     finding = TooGood().inspect(evidence)
     assert finding.detail == f"the loss is {loss:.4g}; 5 earlier releases left {1 - 0.91:.4g}"
     assert finding.numbers["gain"] == pytest.approx(1 - loss / (1 - 0.91))
+    assert TooGood(least_history=1).least_history == 1
     with pytest.raises(TaskError, match="least_history is 0; it must be at least 1"):
         TooGood(least_history=0)
 
@@ -666,3 +706,14 @@ def test_the_sampling_error_of_a_loss_is_what_theory_gives():
 def test_recorded_errors_are_those_of_the_rows():
     errors = summarise_errors(pd.Series([1.0, 2.0, 5.0]), np.array([1.5, 2.0, 2.0]))
     assert errors.values == (0.0, 0.5, 3.0)
+
+
+def test_a_tree_that_was_trained_on_rows_that_are_still_there_is_no_feedback():
+    class Remembering:
+        def predict(self, features):
+            seen = features["size"].isin(NOW["size"].iloc[::5])
+            return np.where(seen, 0.0, NOW.set_index("size")["cost"].reindex(features["size"]))
+
+    finding = PredictedLabels().inspect(weighing(NOW, BEFORE, live_model=Remembering()))
+    assert finding.numbers["share"] == pytest.approx(0.8, abs=0.01)
+    assert finding.level is OK

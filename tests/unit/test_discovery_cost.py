@@ -2,16 +2,14 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from random import Random
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
 from domain.artefacts import (
     Artefact,
     ArtefactRef,
@@ -20,9 +18,9 @@ from domain.artefacts import (
     format_timestamp,
     parse_timestamp,
 )
-from domain.discovery import PAGE, find_last, find_newest, read_newest_dataset
-from domain.errors import ArtefactNotFound, DataError, NothingReleased, StoreUnavailable
-from domain.events import DatasetChosen, DatasetNameUnreadable, Event
+from domain.discovery import PAGE, find_last, find_newest
+from domain.errors import ArtefactNotFound
+from domain.events import Event
 from domain.ports import ArtefactStore, EventSink
 from tests.clocks import SettableClock
 
@@ -108,6 +106,9 @@ class Steady(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | list[str]:  # type: ignore[override]
         if isinstance(index, slice):
             return [cast("str", self[number]) for number in range(*index.indices(self._count))]
+        index += self._count if index < 0 else 0
+        if index >= self._count:
+            raise IndexError
         return self._form.format((self._first + index * self._pace).strftime("%Y-%m-%dT%H-%M-%SZ"))
 
 
@@ -176,10 +177,10 @@ def test_six_requests_are_enough_for_any_number(count: int, last: datetime) -> N
         found, requests = cost(Pager(Steady(last, count, pace, form)))
         assert found is not None
         assert found.timestamp == last
-        assert 5 <= requests <= 6
+        assert requests <= 6
 
 
-@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (999, 1), (1000, 5), (1001, 5)])
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (999, 1), (1000, 4), (1001, 4)])
 def test_a_folder_of_less_than_a_page_is_one_request(count: int, requests: int) -> None:
     assert cost(Pager(Steady(NOW, count, A_DAY, PREFIX + "{}.csv")))[1] == requests
 
@@ -187,23 +188,20 @@ def test_a_folder_of_less_than_a_page_is_one_request(count: int, requests: int) 
 @pytest.mark.parametrize("last", ENDS, ids=str)
 def test_six_requests_are_enough_for_a_hundred_thousand_in_every_spelling(last: datetime) -> None:
     random = Random(1)
-    keys = sorted({*spread(random, last, 100_000, 8 * 365 * A_DAY, SPELLINGS), *rubbish(random)})
+    keys = sorted({*spread(random, last, 100_000, 8 * 365 * A_DAY, SPELLINGS), *rubbish(random, last)})
     found, requests = cost(Pager(keys))
     assert found == scan(keys)
     assert requests <= 6
 
 
-def rubbish(random: Random) -> list[str]:
+def rubbish(random: Random, last: datetime) -> list[str]:
     """What else is in such a folder, tens of thousands of other tasks' datasets among it."""
     others = spread(random, NOW + 300 * A_DAY, 20_000, 900 * A_DAY, SPELLINGS[:2])
     return [
         *(key.replace("time_", "time_to_dispatch_") for key in others),
         *(key.replace("time_", "timer_") for key in others[:2000]),
-        *(
-            f"{PREFIX}{text}.csv"
-            for text in ("latest", "(1)", "2021", "2021-07", "9999-99-99T1", "2021-07-99", "~")
-        ),
-        *(f"{PREFIX}2021-07-{day:02}_backup.csv" for day in range(1, 32)),
+        *(f"{PREFIX}{text}.csv" for text in ("latest", "(1)", f"{last:%Y}", f"{last:%Y-%m}-99", "~")),
+        *(f"{PREFIX}{last:%Y-%m}-{day:02}_backup.csv" for day in range(1, 32)),
     ]
 
 
@@ -226,7 +224,7 @@ def test_every_thousand_names_of_the_last_two_dates_cost_a_request() -> None:
     keys = sorted([*keys, late])
     found, requests = cost(Pager(keys))
     assert found == scan(keys) == NamedInTime(datetime(2021, 7, 4, 9, tzinfo=UTC), ref_of(late))
-    assert requests == 3 + 1 + len([key for key in keys if key > f"{PREFIX}2021-07-02"]) // PAGE + 1
+    assert requests == 3 + -(-len(keys) // PAGE)
 
 
 def test_all_within_a_day() -> None:
@@ -234,6 +232,7 @@ def test_all_within_a_day() -> None:
     found, requests = cost(Pager(keys))
     assert found == scan(keys)
     assert requests <= len(keys) // PAGE + 6
+    assert cost(Pager(keys), NOW + 100 * A_DAY)[0] == found
 
 
 @st.composite
@@ -253,8 +252,12 @@ def folders(draw: st.DrawFn) -> list[str]:
     keys += [f"{PREFIX}{random.choice(SPELLINGS)(NOW + timedelta(minutes=minutes))}.csv" for minutes in future]
     keys += draw(st.lists(st.sampled_from(LATE_RUBBISH), max_size=4))
     if draw(st.booleans()):
-        keys += rubbish(random)[:1500]
+        keys += rubbish(random, NOW)[:1500]
     keys += [f"{PREFIX}0000{number:04}.csv" for number in range(draw(st.sampled_from([0, 1100])))]
+    # Rubbish that fills a page before, within or after the days of a month.
+    kind = draw(st.sampled_from(["- ", "-00", "-03 x", "-31", "-99", "-x"]))
+    filler = f"{PREFIX}{max(keys)[len(PREFIX) :][:7]}{kind}"
+    keys += [f"{filler}{number:04}.csv" for number in range(draw(st.sampled_from([0, 1100])))]
     return sorted(set(keys))
 
 
@@ -282,7 +285,7 @@ def test_when_zones_draw_all_of_the_last_dates_back_more_of_the_past_is_seen() -
     older = [*Steady(NOW - 5 * A_DAY, 2000, timedelta(hours=1), PREFIX + "{}.csv")]
     found, requests = cost(Pager(sorted([drawn_back, newer, *older])))
     assert found == NamedInTime(datetime(2021, 7, 2, 22, tzinfo=UTC), ref_of(newer))
-    assert requests == 6
+    assert requests == 5
 
 
 def test_the_first_and_the_last_date_of_all() -> None:
@@ -325,9 +328,6 @@ def test_releases_and_promotions_cost_at_most_six_requests_at_any_pace(count: in
         found = find_last(store, "promotions/time_", lambda name: parse_timestamp(name[5:25]))
         assert found == NamedInTime(last, ref_of(store.keys[count - 1]))
         assert store.requests == 6
-        store.requests = 0
-        with pytest.raises(ArtefactNotFound, match=found.ref.key):
-            StoreRegistry(store, SettableClock(NOW))._store.read(found.ref.key)
 
 
 @given(st.lists(st.integers(0, 10**8), min_size=1000, max_size=1200, unique=True), st.data())

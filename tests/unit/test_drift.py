@@ -268,8 +268,11 @@ def test_rare_levels_are_pooled():
     pooled = stats.chi2_contingency([[100, 12], [100, 2]], correction=False).pvalue
     assert homogeneity_p([100, 4, 4, 4], [100, 1, 1, 0]) == pytest.approx(pooled)
     # Exactly five expected on either side is not rare.
-    kept = stats.chi2_contingency([[90, 10], [100, 0]], correction=False).pvalue
-    assert homogeneity_p([90, 10], [100, 0]) == pytest.approx(kept)
+    kept = stats.chi2_contingency([[80, 10, 10], [100, 0, 0]], correction=False).pvalue
+    assert homogeneity_p([80, 10, 10], [100, 0, 0]) == pytest.approx(kept)
+    # A level that neither has is no level.
+    present = stats.chi2_contingency([[40, 20], [30, 30]], correction=False).pvalue
+    assert homogeneity_p([40, 20, 0], [30, 30, 0]) == pytest.approx(present)
     # One level, rare or not, or an empty side, has nothing to differ in.
     assert homogeneity_p([4, 4], [1, 1]) == homogeneity_p([40], [30]) == homogeneity_p([0, 0], [1, 2]) == 1
 

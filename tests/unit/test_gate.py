@@ -170,7 +170,8 @@ def test_equal_levels_leave_no_room_for_a_warning() -> None:
             "accuracy_of_sorts",
             0.8,
             0.9,
-            f"there is no metric 'accuracy_of_sorts'; there are {', '.join(METRICS)}",
+            f"there is no metric 'accuracy_of_sorts'; there are {', '.join(METRICS)}, and the names of "
+            "scikit-learn's scorers",
         ),
         ("r2", -0.1, 0.9, "the error threshold of r2 is -0.1, out of its range: from 0 to 1"),
         ("r2", 0.8, 1.1, "the warning threshold of r2 is 1.1, out of its range: from 0 to 1"),

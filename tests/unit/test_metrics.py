@@ -36,6 +36,9 @@ def rows(*labels: float) -> Dataset:
     return Dataset(frame, SCHEMA)
 
 
+NUMBERS = ("r2", "mean_absolute_error", "root_mean_squared_error")
+
+
 @given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=20))
 def test_the_metrics_are_those_of_the_textbook(pairs: list[tuple[float, float]]) -> None:
     labels, answers = zip(*pairs, strict=True)
@@ -66,8 +69,7 @@ def test_a_perfect_model() -> None:
 
 
 def test_a_metric_that_is_not_defined_is_nan() -> None:
-    with pytest.warns(match="R.2 score is not well-defined"):
-        found = measure(Answers(3), rows(1))
+    found = measure(Answers(3), rows(1))
     assert math.isnan(found["r2"])
     assert (found["mean_absolute_error"], found["root_mean_squared_error"]) == (2.0, 2.0)
 
@@ -75,14 +77,14 @@ def test_a_metric_that_is_not_defined_is_nan() -> None:
 @pytest.mark.parametrize("answer", [math.nan, math.inf, -math.inf])
 def test_no_metric_is_defined_on_predictions_that_are_not_finite(answer: float) -> None:
     found = measure(Answers(1, answer, 3), rows(1, 2, 3))
-    assert list(found) == list(METRICS)
+    assert list(found) == list(NUMBERS)
     assert all(math.isnan(value) for value in found.values())
 
 
 def test_every_metric_can_be_a_threshold_and_has_its_direction() -> None:
     found = measure(Answers(1, 2), rows(1, 3))
-    assert list(found) == list(METRICS) == ["r2", "mean_absolute_error", "root_mean_squared_error"]
+    assert tuple(found) == NUMBERS
     assert all(type(value) is float for value in found.values())
     worse = measure(Answers(1, 0), rows(1, 3))
-    for name, metric in METRICS.items():
-        assert (found[name] > worse[name]) == metric.greater_is_better
+    for name in NUMBERS:
+        assert (found[name] > worse[name]) == METRICS[name].greater_is_better

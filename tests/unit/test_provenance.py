@@ -23,6 +23,7 @@ from domain.provenance import (
     SearchSummary,
     Training,
 )
+from domain.rule import Finding, FindingLevel
 from domain.schema import Category, Number, Schema
 from tests.strategies import admissible_rows, moments, schemas
 
@@ -51,6 +52,16 @@ RECORD = Record(
     golden=(GoldenRow({"orders": 1.0, "product": "A"}, 2.5),),
     thresholds=[{"metric": "r2", "error": 0.8, "warning": 0.9}],
     task_fingerprint="cd" * 32,
+    comparison={
+        "live_version": "2021-07-02T23-05-32Z-0a1b2c3d",
+        "note": "",
+        "metrics": {"r2": {"candidate": 0.85, "live": 0.84}},
+    },
+    findings=(Finding("too few rows", FindingLevel.WARNING, "10 rows", {"rows": 10.0}),),
+    phases=({"name": "read", "seconds": 0.5, "peak_bytes": 1000},),
+    test_predictions="ef" * 32,
+    test_errors={"rows": 2, "mean": 1.5},
+    statistics={"rows": 10},
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -143,6 +154,16 @@ def test_how_a_record_is_written() -> None:
         "schema": SCHEMA.to_dict() | {"fingerprint": SCHEMA.fingerprint},
         "golden": [{"inputs": {"orders": 1.0, "product": "A"}, "prediction": 2.5}],
         "task_fingerprint": "cd" * 32,
+        "comparison": {
+            "live_version": "2021-07-02T23-05-32Z-0a1b2c3d",
+            "note": "",
+            "metrics": {"r2": {"candidate": 0.85, "live": 0.84}},
+        },
+        "findings": [{"name": "too few rows", "level": "warning", "detail": "10 rows", "numbers": {"rows": 10.0}}],
+        "phases": [{"name": "read", "seconds": 0.5, "peak_bytes": 1000}],
+        "test_predictions": "ef" * 32,
+        "test_errors": {"rows": 2, "mean": 1.5},
+        "statistics": {"rows": 10},
     }
     data = RECORD.to_json()
     assert data.startswith(b'{\n  "schema_version": 1,\n')
@@ -200,7 +221,20 @@ def test_fields_of_lists_that_are_not_known_are_passed_over() -> None:
     assert Record.from_dict(document) == Record.from_dict(written())
 
 
-@pytest.mark.parametrize("name", sorted(set(written()) - {"thresholds", "task_fingerprint"}))
+#: Fields that the first records did not have, with what stands for them.
+LATER_FIELDS: dict[str, object] = {
+    "thresholds": (),
+    "task_fingerprint": "",
+    "comparison": {},
+    "findings": (),
+    "phases": (),
+    "test_predictions": "",
+    "test_errors": None,
+    "statistics": {},
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(written()) - set(LATER_FIELDS)))
 def test_no_field_may_be_missing(name: str) -> None:
     document = written()
     del document[name]
@@ -208,10 +242,12 @@ def test_no_field_may_be_missing(name: str) -> None:
         Record.from_dict(document)
 
 
-def test_an_early_record_has_neither_thresholds_nor_the_tasks_fingerprint() -> None:
+def test_an_early_record_lacks_the_later_fields() -> None:
     document = written()
-    del document["thresholds"], document["task_fingerprint"], document["schema"]["fingerprint"]
-    assert Record.from_dict(document) == replace(RECORD, thresholds=(), task_fingerprint="")
+    for name in LATER_FIELDS:
+        del document[name]
+    del document["schema"]["fingerprint"]
+    assert Record.from_dict(document) == replace(RECORD, **LATER_FIELDS)
 
 
 @pytest.mark.parametrize("version", [RECORD_SCHEMA_VERSION + 1, RECORD_SCHEMA_VERSION + 0.5, 99])

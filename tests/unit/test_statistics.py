@@ -19,6 +19,8 @@ from domain.statistics import (
     CategorySummary,
     NumberSummary,
     Statistics,
+    column_from_dict,
+    column_to_dict,
     summarise,
     summarise_column,
 )
@@ -171,6 +173,11 @@ def test_what_is_no_statistics_is_refused(change):
     del data["rows"]
     with pytest.raises(ValueError, match="the statistics cannot be read: KeyError: 'rows'"):
         Statistics.from_dict(data)
+
+
+def test_one_column_survives_json_too():
+    for column in (summarise_column(pd.Series([1.5, 2.0])), summarise_column(pd.Series(["a", "b"], dtype="str"))):
+        assert column_from_dict(json.loads(json.dumps(column_to_dict(column)))) == column
 
 
 def test_twenty_columns_of_many_rows_take_less_than_100_kb_and_no_row_is_kept():

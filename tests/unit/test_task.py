@@ -294,6 +294,8 @@ def test_the_whole_definition_is_described() -> None:
         {"type": "domain.checks.Increases", "feature": "orders", "low": 1, "high": 2, "for_each": None},
         {"type": "domain.checks.NotBelow", "bound": 0},
     ]
+    assert described["comparisons"] == []
+    assert described["rules"] == []
     estimator = described["estimator"]
     assert {name: estimator[name] for name in ("grid", "folds", "scoring")} == {
         "grid": {"regressor__alpha": [0.1, 1.0], "scale__with_mean": [True]},

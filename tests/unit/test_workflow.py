@@ -41,7 +41,7 @@ from domain.serving import columns_of_rows
 from domain.task import TaskDefinition
 from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from domain.workflow import Outcome, Ports, TrainingResult, put_dataset, train_and_release
-from tests.clocks import SettableClock
+from tests.clocks import SettableClock, SettableMemory
 from tests.registry_contract import Crash, CrashingStore, keys_of
 
 TASK = replace(
@@ -93,6 +93,7 @@ class World:
             reader=TabularReader(),
             codecs=(OnnxCodec(), SkopsCodec()),
             clock=self.clock,
+            memory=SettableMemory(),
             revisions=SystemRevision("0a1b2c3"),
             events=self.recorder,
             progress=self.steps,
@@ -183,7 +184,18 @@ def test_the_record_tells_everything(world: World) -> None:
     assert set(record) == {
         *("schema_version", "task", "version", "created_at", "dataset", "code", "libraries", "training"),
         *("metrics", "thresholds", "checks", "decision", "model", "schema", "golden", "task_fingerprint"),
+        *("comparison", "findings", "phases", "test_predictions", "test_errors", "statistics"),
     }
+    assert record["comparison"] == {"live_version": None, "note": "nothing is live", "metrics": {}}
+    assert [finding["name"] for finding in record["findings"]] == [rule.name for rule in TASK.rules]
+    assert {finding["level"] for finding in record["findings"]} == {"ok"}
+    assert record["phases"] == [
+        {"name": name, "seconds": 0.0, "peak_bytes": 100_000_000}
+        for name in ("read", "admit", "search", "weigh", "encode")
+    ]
+    assert len(record["test_predictions"]) == 64
+    assert record["test_errors"]["rows"] == 80
+    assert record["statistics"]["rows"] == 400
     assert record["schema_version"] == 1
     assert record["task"] == "time_to_dispatch"
     assert record["version"] == f"2021-07-03T23-05-32Z-{model.sha256[:8]}"
@@ -326,8 +338,15 @@ def test_every_reason_is_given_and_the_live_model_stays(trained: World) -> None:
     assert str(result.live) == trained.live == before
     reasons = result.document["decision"]["reasons"]
     failed = [check for check in result.document["checks"] if not check["passed"]]
+    compared = result.document["comparison"]
+    assert compared["live_version"] == before
+    assert set(compared["metrics"]["r2"]) == {"candidate", "live"}
+    assert compared["metrics"]["r2"]["candidate"] == result.document["metrics"]["r2"]
+    raised = [finding for finding in result.document["findings"] if finding["level"] != "ok"]
+    assert [finding["level"] for finding in raised] == ["error", "error"]
     assert reasons == [
         f"r2 {result.document['metrics']['r2']:.6g} is below its error threshold 0.95",
+        *(f"rule '{finding['name']}': {finding['detail']}" for finding in raised),
         *(f"check '{check['name']}' failed: {check['detail']}" for check in failed),
     ]
     assert len(result.document["checks"]) == 3

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.checks import Increases, NotAboveLargestLabel, NotBelow
+from domain.comparison import NotWorseThanLive
+from domain.data_rules import DEFAULT_RULES
 from domain.dataset import SplitSpec
 from domain.estimator import EstimatorSpec
 from domain.gate import Threshold
@@ -65,6 +67,8 @@ TIME_TO_DISPATCH = TaskDefinition(
         NotBelow(0),
         NotAboveLargestLabel(1.25),
     ),
+    comparisons=(NotWorseThanLive("r2", warning=0.02, error=0.1),),
+    rules=DEFAULT_RULES,
 )
 
 

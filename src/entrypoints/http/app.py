@@ -7,32 +7,49 @@ import random
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 
+from domain.ports import ServingTelemetry
 from domain.serving import PredictionService
-from entrypoints.http.errors import install_error_handlers
-from entrypoints.http.routes import API, build_router
+from entrypoints.http.access_log import AccessLog
+from entrypoints.http.answers import LiveAnswers
+from entrypoints.http.errors import MEDIA_TYPE, install_error_handlers
+from entrypoints.http.front import Front
+from entrypoints.http.keys import OPEN_PATHS, ApiKeys
+from entrypoints.http.routes import API, Lifecycle, build_router
 from entrypoints.http.schemas import answer_schema, request_schema
+from entrypoints.settings import Settings
 
 
-def create_app(service: PredictionService, refresh_seconds: float, max_body_bytes: int) -> FastAPI:
-    """The ASGI application of one task.
+def create_app(
+    service: PredictionService, settings: Settings, telemetry: ServingTelemetry, lifecycle: Lifecycle
+) -> Front:
+    """The ASGI application of one task, behind its front.
 
-    While it runs, a thread refreshes ``service`` about every ``refresh_seconds``.
+    While it runs, a thread refreshes ``service`` about every ``settings.refresh_seconds``.
     """
+    access_log = AccessLog() if settings.access_log else None
+    answers = LiveAnswers(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stop = threading.Event()
         # A daemon: a store that hangs must not keep the process from stopping.
-        threading.Thread(target=_follow, args=(service, refresh_seconds, stop), daemon=True).start()
+        arguments = (service, settings.refresh_seconds, telemetry, stop)
+        threading.Thread(target=_follow, args=arguments, name="refresh", daemon=True).start()
+        if access_log is not None:
+            access_log.start()
         try:
             yield
         finally:
             stop.set()
+            answers.close()
+            if access_log is not None:
+                access_log.stop()
 
     app = FastAPI(
         title=f"Weighbridge: {service.task}",
@@ -41,23 +58,37 @@ def create_app(service: PredictionService, refresh_seconds: float, max_body_byte
         lifespan=lifespan,
         redoc_url=None,
     )
-    app.include_router(build_router(service, max_body_bytes))
+    app.include_router(build_router(service, answers, telemetry, lifecycle, settings.max_body_bytes))
     install_error_handlers(app)
-    _describe_live_schema(app, service)
-    return app
+    keys = ApiKeys(settings.keys)
+    _describe(app, service, bool(keys))
+    return Front(
+        app,
+        path=f"{API}/{service.task}",
+        answers=answers,
+        telemetry=telemetry,
+        keys=keys,
+        max_body_bytes=settings.max_body_bytes,
+        max_header_bytes=settings.max_header_bytes,
+        access_log=access_log,
+    )
 
 
-def _follow(service: PredictionService, seconds: float, stop: threading.Event) -> None:
+def _follow(
+    service: PredictionService, seconds: float, telemetry: ServingTelemetry, stop: threading.Event
+) -> None:
     # Spread by a tenth either way, so that replicas do not ask the store in step.
     while not stop.wait(seconds * random.uniform(0.9, 1.1)):  # noqa: S311
         try:
             service.refresh()
-        except Exception:
+            telemetry.refreshed(service.problem)
+        except Exception as error:
+            telemetry.refreshed(str(error) or type(error).__name__)
             logging.getLogger("weighbridge").exception("a refresh failed; the next one is tried in its turn")
 
 
-def _describe_live_schema(app: FastAPI, service: PredictionService) -> None:
-    """Have the OpenAPI document tell the request and the answer as the live release has them."""
+def _describe(app: FastAPI, service: PredictionService, needs_key: bool) -> None:
+    """Have the OpenAPI document tell requests and answers as the live release has them, and who may ask."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -71,6 +102,21 @@ def _describe_live_schema(app: FastAPI, service: PredictionService) -> None:
         if loaded:
             answer = {"application/json": {"schema": answer_schema(loaded.schema)}}
             operation["responses"]["200"]["content"] = answer
+        if needs_key:
+            _describe_keys(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe_keys(document: dict[str, Any]) -> None:
+    document.setdefault("components", {})["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    refused = {"description": HTTPStatus.UNAUTHORIZED.phrase, "content": {MEDIA_TYPE: {}}}
+    for path, methods in document["paths"].items():
+        if path not in OPEN_PATHS:
+            for operation in methods.values():
+                operation["security"] = [{"bearer": []}, {"key": []}]
+                operation["responses"]["401"] = refused

@@ -1,23 +1,39 @@
-"""The routes: one row in and a prediction out, the live record, and the probes."""
+"""The routes: one row in and a prediction out, the live record, the probes and the metrics."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import ValidationError
 
-from domain.serving import LoadedModel, PredictionService
+from domain.ports import ServingTelemetry
+from domain.serving import PredictionService
+from entrypoints.http.answers import Answers, LiveAnswers, label_or_value, names_in_header
 from entrypoints.http.errors import MEDIA_TYPE, RequestProblem, bad_row
-from entrypoints.http.schemas import request_adapter
 
 API = "/api/v0.1"
 
+OUTSIDE_HEADER = "X-Outside-Training-Range"
 
-def build_router(service: PredictionService, max_body_bytes: int) -> APIRouter:
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Where the process is in its life."""
+
+    is_stopping: bool = False
+
+
+def build_router(
+    service: PredictionService,
+    answers: LiveAnswers,
+    telemetry: ServingTelemetry,
+    lifecycle: Lifecycle,
+    max_body_bytes: int,
+) -> APIRouter:
     """The routes of one task over ``service``; a body longer than ``max_body_bytes`` is refused with 413."""
     router = APIRouter()
     problems: dict[int | str, dict[str, Any]] = {
@@ -27,50 +43,70 @@ def build_router(service: PredictionService, max_body_bytes: int) -> APIRouter:
 
     @router.post(f"{API}/{service.task}", tags=["prediction"], responses=problems, name="predict")
     async def predict(request: Request) -> Response:
-        """Predict one row; the answer names the version that made it."""
-        model = _loaded(service)
+        """Predict one row; the answer names the version that made it.
+
+        A row with values outside the range that they had in training is answered, and the header
+        `X-Outside-Training-Range` names its features.
+        """
+        live = _live(service, answers)
         _require_json(request)
         body = await _read_body(request, max_body_bytes)
         try:
-            row = request_adapter(model.schema).validate_json(body)
+            row = live.read(body)
         except ValidationError as error:
             raise bad_row(error) from None
-        prediction = model.predict(row)
-        answer = {model.schema.prediction: prediction.value, "model_version": prediction.model_version}
-        return Response(json.dumps(answer), media_type="application/json")
+        value = await live.predict(row)
+        outside = live.outside(row)
+        telemetry.predicted((label_or_value(value),))
+        telemetry.outside_training_range(outside)
+        headers = {OUTSIDE_HEADER: names_in_header(outside).decode()} if outside else {}
+        return Response(live.write(value), headers=headers, media_type="application/json")
 
     @router.get(f"{API}/{service.task}/model", tags=["prediction"], responses={503: problems[503]}, name="model")
     async def model() -> Response:
         """The record of the release that answers now."""
-        return JSONResponse(dict(_loaded(service).release.document))
+        return JSONResponse(dict(_live(service, answers).model.release.document))
 
     @router.get("/livez", tags=["operations"], name="livez")
     async def livez() -> Response:
         """Whether the process runs; it depends on nothing."""
         return JSONResponse({"status": "alive"})
 
-    @router.get("/readyz", tags=["operations"], responses={503: {"description": "No model yet"}}, name="readyz")
+    @router.get(
+        "/readyz",
+        tags=["operations"],
+        responses={503: {"description": "No model yet, or the process is stopping"}},
+        name="readyz",
+    )
     async def readyz() -> Response:
         """Whether a model is loaded, which one, and why a newer one could not be."""
         loaded = service.loaded
+        is_ready = loaded is not None and not lifecycle.is_stopping
+        status = "stopping" if lifecycle.is_stopping else "ready" if loaded else "no model is loaded"
         return JSONResponse(
             {
-                "status": "ready" if loaded else "no model is loaded",
+                "status": status,
                 "model_version": loaded.release.version.qualified if loaded else None,
                 "problem": service.problem,
             },
-            HTTPStatus.OK if loaded else HTTPStatus.SERVICE_UNAVAILABLE,
+            HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
         )
+
+    @router.get("/metrics", tags=["operations"], response_class=PlainTextResponse, name="metrics")
+    async def metrics(request: Request) -> Response:
+        """What the service does, for Prometheus; as OpenMetrics when it is asked for."""
+        content, media_type = telemetry.exposition(service.loaded, request.headers.get("accept", ""))
+        return Response(content, headers={"Content-Type": media_type})
 
     return router
 
 
-def _loaded(service: PredictionService) -> LoadedModel:
-    loaded = service.loaded
-    if loaded is None:
+def _live(service: PredictionService, answers: LiveAnswers) -> Answers:
+    live = answers.now()
+    if live is None:
         detail = service.problem or f"no model of {service.task} is loaded yet"
         raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "10"})
-    return loaded
+    return live
 
 
 def _require_json(request: Request) -> None:

@@ -37,14 +37,20 @@ def request_schema(schema: Schema) -> dict[str, Any]:
 
 def answer_schema(schema: Schema) -> dict[str, Any]:
     """The JSON Schema of an answer, for the OpenAPI document."""
+    target = schema.target
+    properties: dict[str, Any] = {schema.prediction: {"type": "number"}}
+    if isinstance(target, Category):
+        likely = {level: {"type": "number", "minimum": 0, "maximum": 1} for level in target.levels}
+        properties = {
+            schema.prediction: {"type": "string", "enum": list(target.levels)},
+            "probabilities": {"type": "object", "properties": likely, "required": list(target.levels)},
+        }
+    properties["model_version"] = {"type": "string", "description": "task/version"}
     return {
         "title": "A prediction, and the model that made it",
         "type": "object",
-        "properties": {
-            schema.prediction: {"type": "number"},
-            "model_version": {"type": "string", "description": "task/version"},
-        },
-        "required": [schema.prediction, "model_version"],
+        "properties": properties,
+        "required": list(properties),
     }
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
+import threading
+from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 
 from domain.errors import ConfigurationError
+from domain.ports import ServingTelemetry
 from domain.serving import PredictionService
 from entrypoints.http.app import create_app
+from entrypoints.http.routes import Lifecycle
 from entrypoints.settings import Settings
 
 #: Connections that wait to be accepted; the same as uvicorn's own.
@@ -39,21 +45,87 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_server(service: PredictionService, settings: Settings) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """A uvicorn server that says it is stopping before it stops.
+
+    SIGTERM makes ``/readyz`` answer 503 at once, while everything is still answered for ``drain_seconds``: whoever
+    sends requests here has that long to learn of it. Then no connection is accepted any more, and requests
+    under way are finished. SIGINT, and a second SIGTERM, skip the first part.
+    """
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
+        self._drain_seconds = drain_seconds
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal that ends the process."""
+        is_first = not self._lifecycle.is_stopping
+        self._lifecycle.is_stopping = True
+        if sig == signal.SIGTERM and is_first and self._drain_seconds:
+            self._captured_signals.append(sig)
+            timer = threading.Timer(self._drain_seconds, self._stop)
+            timer.daemon = True
+            timer.start()
+        else:
+            super().handle_exit(sig, frame)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def make_server(service: PredictionService, settings: Settings, telemetry: ServingTelemetry) -> Server:
     """A uvicorn server of the application, not yet running."""
-    app = create_app(service, settings.refresh_seconds, settings.max_body_bytes)
-    return uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=30)
+    lifecycle = Lifecycle()
+    app = create_app(service, settings, telemetry, lifecycle)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        h11_max_incomplete_event_size=settings.max_header_bytes,
     )
+    return Server(config, lifecycle, settings.drain_seconds)
 
 
-def run(service: PredictionService, settings: Settings, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished before it returns."""
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    logging.getLogger("weighbridge").info("listening on http://%s:%d, documented at /docs", shown, port)
+def run(server: Server, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are finished before it returns.
+
+    Args:
+        server: to run.
+        listener: on which to accept.
+        ready: called before the first request is accepted.
+    """
     # Once it has stopped, uvicorn raises the signal that stopped it again. It has done its work by then: the
     # process ends as one that did what it was told.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    make_server(service, settings).run(sockets=[listener])
+    # What is there by now stays: it need not be looked through for garbage again and again.
+    gc.collect()
+    gc.freeze()
+    if ready is not None:
+        ready()
+    server.run(sockets=[listener])
+
+
+def announce(listener: socket.socket, has_keys: bool) -> None:
+    """Log where the service listens, and a warning when strangers may ask it."""
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    logger = logging.getLogger("weighbridge")
+    logger.info("listening on http://%s:%d, documented at /docs", shown, port)
+    if not has_keys and not _is_loopback(host):
+        logger.warning(
+            "whoever reaches %s port %d may ask for predictions and records; WEIGHBRIDGE_API_KEYS restricts it",
+            shown,
+            port,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "::1" or host.startswith(("127.", "::ffff:127."))

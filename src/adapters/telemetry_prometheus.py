@@ -1,0 +1,216 @@
+"""What the service does, as Prometheus metrics.
+
+The hot path adds to plain numbers; families, labels and text are made when somebody asks for them, which is
+also when ``prometheus_client`` is imported. The numbers are those of every process of the service.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from domain.artefacts import dataset_timestamp
+from domain.cells import Cells
+from domain.events import Event
+from domain.ports import Clock, EventSink, ServingTelemetry
+
+if TYPE_CHECKING:
+    from domain.cells import Key
+    from domain.schema import Value
+    from domain.serving import LoadedModel
+
+#: Upper bounds of the buckets of latencies, in seconds.
+LATENCIES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+#: Upper bounds of the buckets of predictions, in the target's unit, whatever that is.
+PREDICTIONS = (
+    *(-float(f"1e{power}") for power in range(6, -4, -1)),
+    0.0,
+    *(float(f"{digits}e{power}") for power in range(-3, 6) for digits in ("1", "2.5", "5")),
+    1e6,
+)
+
+_REQUESTS, _PREDICTIONS, _CLASSES, _OUTSIDE, _REFRESHES, _EVENTS = (
+    "requests",
+    "predictions",
+    "classes",
+    "outside",
+    "refreshes",
+    "events",
+)
+
+
+class PrometheusTelemetry(ServingTelemetry, EventSink):
+    """Counts into cells and exposes them through a registry of its own.
+
+    Args:
+        cells: where to count.
+        clock: for the ages of the model and of its dataset.
+    """
+
+    def __init__(self, cells: Cells, clock: Clock) -> None:
+        self._cells = cells
+        self._numbers = cells.numbers
+        self._clock = clock
+        self._requests: dict[tuple[str, str, int], int] = {}
+        self._predictions: int | None = None
+        # Events come from several threads.
+        self._lock = threading.Lock()
+        self._problem: str | None = None
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """See the port."""
+        start = self._requests.get((method, route, status))
+        if start is None:
+            start = self._block((_REQUESTS, method, route, str(status)), len(LATENCIES) + 2)
+            self._requests[method, route, status] = start
+        numbers = self._numbers
+        numbers[start] += seconds
+        numbers[start + 1 + bisect_left(LATENCIES, seconds)] += 1
+
+    def predicted(self, values: Sequence[Value]) -> None:
+        """See the port. Numbers are counted by size, classes by name."""
+        numbers = self._numbers
+        for value in values:
+            if isinstance(value, str):
+                numbers[self._block((_CLASSES, value), 1)] += 1
+            else:
+                start = self._predictions
+                if start is None:
+                    start = self._predictions = self._block((_PREDICTIONS,), len(PREDICTIONS) + 2)
+                numbers[start] += value
+                numbers[start + 1 + bisect_left(PREDICTIONS, value)] += 1
+
+    def outside_training_range(self, features: Iterable[str]) -> None:
+        """See the port."""
+        for feature in features:
+            self._numbers[self._block((_OUTSIDE, feature), 1)] += 1
+
+    def refreshed(self, problem: str | None) -> None:
+        """See the port."""
+        self._problem = problem
+        self._numbers[self._block((_REFRESHES, "failure" if problem else "success"), 1)] += 1
+
+    def emit(self, event: Event) -> None:
+        """Count ``event`` by its name."""
+        with self._lock:
+            self._numbers[self._block((_EVENTS, event.name), 1)] += 1
+
+    def exposition(self, loaded: LoadedModel | None, accept: str) -> tuple[bytes, str]:
+        """See the port: OpenMetrics when it is asked for, else Prometheus' text."""
+        from prometheus_client import CollectorRegistry
+        from prometheus_client.exposition import choose_encoder
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Families(self._families(loaded)))
+        encode, media_type = choose_encoder(accept)
+        return encode(registry), media_type
+
+    def _block(self, key: Key, size: int) -> int:
+        try:
+            return self._cells.block(key, size)
+        except MemoryError:
+            # Rather one kind of thing not told apart than a request that fails.
+            return self._cells.block((key[0], *("other" for _ in key[1:])), size)
+
+    def _families(self, loaded: LoadedModel | None) -> Iterator[Any]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        totals = self._cells.totals()
+
+        def kind(name: str) -> Iterator[tuple[Key, list[float]]]:
+            return ((key[1:], numbers) for key, numbers in sorted(totals.items()) if key[0] == name)
+
+        requests = CounterMetricFamily(
+            "weighbridge_http_requests", "Requests answered.", labels=("method", "route", "status")
+        )
+        by_route: dict[Key, list[float]] = {}
+        for (method, route, status), numbers in kind(_REQUESTS):
+            requests.add_metric((method, route, status), sum(numbers[1:]))
+            before = by_route.get((method, route), [0.0] * len(numbers))
+            by_route[method, route] = [one + other for one, other in zip(before, numbers, strict=True)]
+        yield requests
+        latency = HistogramMetricFamily(
+            "weighbridge_http_request_duration_seconds",
+            "From the request's headers to the end of the answer.",
+            labels=("method", "route"),
+        )
+        for labels, numbers in by_route.items():
+            latency.add_metric(labels, _buckets(LATENCIES, numbers), numbers[0])
+        yield latency
+
+        rows = 0.0
+        sizes = HistogramMetricFamily("weighbridge_prediction", "Predictions given, in the target's unit.")
+        for _, numbers in kind(_PREDICTIONS):
+            rows += sum(numbers[1:])
+            sizes.add_metric((), _buckets(PREDICTIONS, numbers), numbers[0])
+        yield sizes
+        yield _counter("weighbridge_predicted_classes", "Predictions given.", ("class",), kind(_CLASSES))
+        rows += sum(numbers[0] for _, numbers in kind(_CLASSES))
+        yield CounterMetricFamily("weighbridge_rows_predicted", "Rows predicted.", value=rows)
+        yield _counter(
+            "weighbridge_inputs_outside_training_range",
+            "Rows predicted with a value outside the feature's range in training.",
+            ("feature",),
+            kind(_OUTSIDE),
+        )
+        yield _counter("weighbridge_refreshes", "Looks at the registry.", ("outcome",), kind(_REFRESHES))
+        yield _counter("weighbridge_events", "Events.", ("event",), kind(_EVENTS))
+        yield GaugeMetricFamily(
+            "weighbridge_refresh_failing",
+            "Whether the last refresh failed.",
+            value=float(self._problem is not None),
+        )
+        yield GaugeMetricFamily("weighbridge_ready", "Whether a model is loaded.", value=float(loaded is not None))
+        if loaded is not None:
+            yield from self._of_model(loaded)
+
+    def _of_model(self, loaded: LoadedModel) -> Iterator[Any]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        version, record = loaded.release.version, loaded.release.record
+        names = ("task", "version", "format", "dataset")
+        info = GaugeMetricFamily("weighbridge_model_info", "The model that answers.", labels=names)
+        info.add_metric((version.task, str(version), record.model.format, record.dataset.key), 1.0)
+        yield info
+        now = self._clock.now()
+        yield GaugeMetricFamily(
+            "weighbridge_model_age_seconds",
+            "Since the model that answers was trained.",
+            value=(now - version.created).total_seconds(),
+        )
+        taken = dataset_timestamp(version.task, record.dataset.key.partition("/")[2])
+        if taken is not None:
+            yield GaugeMetricFamily(
+                "weighbridge_dataset_age_seconds",
+                "Since the time that the name of the model's dataset tells.",
+                value=(now - taken).total_seconds(),
+            )
+
+
+class _Families:
+    """What a registry collects from."""
+
+    def __init__(self, families: Iterable[Any]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Any]:
+        return self._families
+
+
+def _counter(name: str, says: str, labels: Sequence[str], found: Iterable[tuple[Key, list[float]]]) -> Any:
+    from prometheus_client.core import CounterMetricFamily
+
+    family = CounterMetricFamily(name, says, labels=labels)
+    for key, (count,) in found:
+        family.add_metric(key, count)
+    return family
+
+
+def _buckets(bounds: Sequence[float], numbers: Sequence[float]) -> list[tuple[str, float]]:
+    """Cumulative counts by upper bound; the numbers begin with the sum of the values."""
+    names = [*(repr(bound) for bound in bounds), "+Inf"]
+    return list(zip(names, accumulate(numbers[1:]), strict=True))

@@ -1,0 +1,199 @@
+"""What stands before the application: ids, keys, headers and counts for every request, and the quick way to a
+prediction.
+
+One row as JSON to the task's route is answered here, without the application's routing; everything else, and
+whatever is wrong with such a request, is passed on to the application, whose own route of the same path gives
+the same answers. So there is one place for errors, and the OpenAPI document describes both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from domain.errors import WeighbridgeError
+from domain.ports import ServingTelemetry
+from entrypoints.http.access_log import AccessLog
+from entrypoints.http.answers import LiveAnswers, label_or_value, names_in_header
+from entrypoints.http.errors import RequestProblem, problem_response
+from entrypoints.http.keys import OPEN_PATHS, ApiKeys
+from entrypoints.http.routes import OUTSIDE_HEADER
+
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_OUTSIDE = OUTSIDE_HEADER.lower().encode()
+
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+_NO_STORE = (b"cache-control", b"no-store")
+_NO_FRAMES = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+#: The page at /docs runs scripts of its own, from where FastAPI has them.
+_PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
+
+_JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Front:
+    """An ASGI application before another.
+
+    Args:
+        app: answers everything but the quick way.
+        path: of the route that predicts one row.
+        answers: of the live model.
+        telemetry: told of every answer.
+        keys: who may ask.
+        max_body_bytes: a longer body is left to the application to refuse.
+        max_header_bytes: names and values of a request's headers; more are refused with 431.
+        access_log: told of every answer; None for none.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        path: str,
+        answers: LiveAnswers,
+        telemetry: ServingTelemetry,
+        keys: ApiKeys,
+        max_body_bytes: int,
+        max_header_bytes: int,
+        access_log: AccessLog | None = None,
+    ) -> None:
+        self._app = app
+        self._path = path
+        self._answers = answers
+        self._telemetry = telemetry
+        self._keys = keys or None
+        self._max_body_bytes = max_body_bytes
+        self._max_header_bytes = max_header_bytes
+        self._access_log = access_log
+        # Ids are unique: random for the process, counted within it.
+        self._id_prefix = secrets.token_hex(8).encode()
+        self._ids = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or pass on whatever else a server has to say."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id")
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+            request_id = b"%b-%x" % (self._id_prefix, next(self._ids))
+        if (
+            scope["path"] == self._path
+            and scope["method"] == "POST"
+            and headers.get(b"content-type") in _JSON
+            and (self._keys is None or self._keys.admit(headers))
+            and sum(map(len, headers)) + sum(map(len, headers.values())) <= self._max_header_bytes
+        ):
+            message = await receive()
+            if await self._predict(message, send, request_id):
+                seconds = perf_counter() - started
+                self._telemetry.answered("POST", self._path, 200, seconds)
+                if self._access_log is not None:
+                    self._access_log.add(scope, 200, seconds, request_id)
+                return
+            receive = _again(message, receive)
+        await self._pass_on(scope, headers, receive, send, request_id, started)
+
+    async def _predict(self, message: Message, send: Send, request_id: bytes) -> bool:
+        """Answer a row with its prediction; False, and nothing sent, when anything is to be said against it."""
+        answers = self._answers.now()
+        if answers is None or message["type"] != "http.request" or message.get("more_body"):
+            return False
+        body = message["body"]
+        if len(body) > self._max_body_bytes:
+            return False
+        try:
+            row = answers.read(body)
+            value = await answers.predict(row)
+        except (ValidationError, RequestProblem, WeighbridgeError):
+            return False
+        content = answers.write(value)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(content)),
+            (b"x-request-id", request_id),
+            _NO_SNIFFING,
+            _NO_FRAMES,
+        ]
+        outside = answers.outside(row)
+        if outside:
+            headers.append((_OUTSIDE, names_in_header(outside)))
+            self._telemetry.outside_training_range(outside)
+        self._telemetry.predicted((label_or_value(value),))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+        return True
+
+    async def _pass_on(
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        send: Send,
+        request_id: bytes,
+        started: float,
+    ) -> None:
+        status = 500
+        own = [(b"x-request-id", request_id), _NO_SNIFFING]
+        own += [] if scope["path"] in _PAGES else [_NO_FRAMES]
+        # Nobody keeps the answer to a POST anyhow.
+        own += [] if scope["method"] == "POST" else [_NO_STORE]
+
+        async def send_more(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *own]
+            await send(message)
+
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        problem = self._objection(scope, headers)
+        try:
+            if problem is None:
+                await self._app(scope, receive, send_more)
+            else:
+                await problem_response(problem)(scope, receive, send_more)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            seconds = perf_counter() - started
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._telemetry.answered(method, route, status, seconds)
+            if self._access_log is not None:
+                self._access_log.add(scope, status, seconds, request_id)
+
+    def _objection(self, scope: Scope, headers: dict[bytes, bytes]) -> RequestProblem | None:
+        """Why a request is not even passed on."""
+        size = sum(len(name) + len(value) for name, value in scope["headers"])
+        if size > self._max_header_bytes:
+            detail = f"the headers are longer than the {self._max_header_bytes:,} bytes that are allowed"
+            return RequestProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+        if self._keys is not None and scope["path"] not in OPEN_PATHS and not self._keys.admit(headers):
+            detail = "a valid key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY"
+            return RequestProblem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+        return None
+
+
+def _again(message: Message, receive: Receive) -> Receive:
+    """A ``receive`` that begins with a message that was taken already."""
+    first: list[Message] = [message]
+
+    async def receive_again() -> Message:
+        return first.pop() if first else await receive()
+
+    return receive_again
