@@ -6,8 +6,8 @@ One JSON line per lookup:
   the server saw.
 - ``pager``: up to a million keys on a simulated store that counts its pages.
 
-The objects lie over eight years, the last of them a second ago or eight years ago, in one spelling or
-in many. Run as ``python benchmarks/bench_discovery.py [server] [pager]``, both by default.
+The objects lie over eight years, the last of them eight years ago or (for the pager) a second ago, in one spelling
+or in many. Run as ``python benchmarks/bench_discovery.py [server] [pager]``, both by default.
 """
 
 import argparse
@@ -20,9 +20,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from adapters.s3 import connect
 from domain.artefacts import DATASETS, MODELS, PROMOTIONS, dataset_timestamp, parse_timestamp
@@ -58,9 +57,11 @@ def last_record(kind: str) -> Callable[[ArtefactStore], str]:
     return look
 
 
-def folders(count: int) -> Iterator[tuple[dict[str, str], Sequence[str], Callable[[ArtefactStore], str], str]]:
+def folders(
+    count: int, ends: dict[str, datetime]
+) -> Iterator[tuple[dict[str, str], Sequence[str], Callable[[ArtefactStore], str], str]]:
     """What a folder is, its keys, the lookup, and the right answer."""
-    for newest, last in ENDS.items():
+    for newest, last in ends.items():
         keys: Sequence[str] = steady(last, count, f"{DATASETS}/{TASK}_{{}}.csv")
         yield {"of": "dataset", "newest": newest, "names": "one spelling"}, keys, newest_dataset, keys[-1]
         keys = sorted(set(spread(Random(0), last, count, YEARS, SPELLINGS)))
@@ -83,7 +84,7 @@ def tell(
 
 def bench_pager() -> None:
     for count in (1_000, 100_000, 1_000_000):
-        for what, keys, look, right in folders(count):
+        for what, keys, look, right in folders(count, ENDS):
             store = Pager(keys)
             started = time.perf_counter()
             found = look(store)
@@ -113,7 +114,7 @@ def bench_server() -> None:
         for key in keys:
             backend.put_object(bucket, key, b"x")
 
-    for number, (what, keys, look, right) in enumerate(folders(100_000)):
+    for number, (what, keys, look, right) in enumerate(folders(100_000, {"eight years ago": NOW - YEARS})):
         fill(f"bucket-{number}", keys)
         server.requests.clear()
         started = time.perf_counter()

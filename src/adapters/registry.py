@@ -82,11 +82,17 @@ class StoreRegistry(ModelRegistry):
                 f"no model of {task} has been released in {self._store.url}; "
                 f"'weighbridge train' makes one from the newest dataset"
             )
-        key = newest.ref.key
-        try:
-            return Promotion.from_dict(task, self._load(key))
-        except (ValueError, ArtefactNotFound) as error:
-            raise RegistryError(f"the promotion '{key}' in {self._store.url} cannot be read: {error}") from error
+        return self._promotion(task, newest.ref.key)
+
+    def promotions(self, task: str) -> Iterator[Promotion]:
+        """See the port."""
+        keys = [
+            (at, ref.key)
+            for ref in self._store.list(f"{PROMOTIONS}/{task}_")
+            if (at := _promoted_at(task, ref.name)) is not None
+        ]
+        for _, key in sorted(keys, reverse=True):
+            yield self._promotion(task, key)
 
     def newest(self, task: str) -> Release | None:
         """See the port."""
@@ -138,6 +144,12 @@ class StoreRegistry(ModelRegistry):
     def _newest_promotion(self, task: str) -> NamedInTime | None:
         prefix = f"{PROMOTIONS}/{task}_"
         return find_last(self._store, prefix, lambda name: _promoted_at(task, name))
+
+    def _promotion(self, task: str, key: str) -> Promotion:
+        try:
+            return Promotion.from_dict(task, self._load(key))
+        except (ValueError, ArtefactNotFound) as error:
+            raise RegistryError(f"the promotion '{key}' in {self._store.url} cannot be read: {error}") from error
 
     def _load(self, key: str) -> Mapping[str, Any]:
         document = json.loads(self._store.read(key).data)

@@ -3,12 +3,15 @@
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from hashlib import md5, sha256
-from typing import Any
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import boto3
@@ -32,6 +35,11 @@ from domain.ports import ArtefactStore
 
 #: Metadata of the objects that we write: which write made it, and the digest of its bytes.
 _WRITE, _DIGEST = "weighbridge-write", "weighbridge-sha256"
+
+_Answer = TypeVar("_Answer")
+
+#: Seconds for an operation in all: enough for a gigabyte over a slow line, and for every attempt at a small thing.
+_DEADLINE = 300.0
 
 _ATTEMPTS = 4
 _TAKEN = {"PreconditionFailed", "412"}
@@ -119,14 +127,33 @@ class S3Store(ArtefactStore):
         client: a boto3 client for S3; see ``open_client``.
         bucket: its name.
         prefix: the folder within the bucket; slashes around it do not matter, empty is the bucket itself.
+        deadline: seconds in which an operation is done, with all its attempts, or has failed.
+        monotonic: tells the seconds that pass.
+        sleep: waits so many seconds before another attempt.
 
     The revision is the ETag, which is never taken for a digest: objects that we write carry their sha256 as
-    metadata instead, and a read that does not match it is tried again. In a bucket with versioning the refs of
-    writes and reads name the version, which listings do not tell. A write is one conditional PUT.
+    metadata instead, and a read that does not match it is tried again. Where others wrote the object, the client
+    checks what checksum the server has, and an ETag that looks like an MD5 and is not that of the bytes is reason
+    to read twice and compare. A listing has no digest: only TLS protects it on its way. In a bucket with
+    versioning the refs of writes and reads name the version, which listings do not tell. A write is one
+    conditional PUT.
+
+    An operation (of a listing, each page) that is not done within the deadline is StoreUnavailable, however the
+    server stalls. What was sent of it is not called back: a write may still arrive, whole.
     """
 
-    def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        prefix: str = "",
+        *,
+        deadline: float = _DEADLINE,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
+        self._deadline, self._monotonic, self._sleep = deadline, monotonic, sleep
         self._bucket = bucket
         self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
@@ -162,17 +189,22 @@ class S3Store(ArtefactStore):
         if isinstance(what, ArtefactRef):
             # Without quotes: Ceph knows no others, and everybody else takes both.
             which = {"VersionId": what.version_id} if what.version_id else {"IfMatch": what.revision}
+        limit = self._limit()
+        doubted = ""
         for attempt in range(_ATTEMPTS):
-            _pause(attempt)
+            self._pause(attempt, limit)
             with self._translated(key):
-                reply = self._client.get_object(**self._object(key), **which)
-                try:
-                    data = reply["Body"].read()
-                except _NO_REPLY:
-                    continue
+                got = self._ask(key, limit, lambda: self._get(key, which))
+            if got is None:
+                continue
+            reply, data = got
             digest = sha256(data).hexdigest()
-            if reply["Metadata"].get(_DIGEST, digest) == digest:
-                return Artefact(_ref(key, len(data), reply, reply["LastModified"]), data, digest)
+            if reply["Metadata"].get(_DIGEST, digest) != digest:
+                continue
+            if _DIGEST not in reply["Metadata"] and _is_doubtful(reply, data) and doubted != digest:
+                doubted = digest
+                continue
+            return Artefact(_ref(key, len(data), reply, reply["LastModified"]), data, digest)
         raise StoreUnavailable(f"{self.url}: {key} came broken {_ATTEMPTS} times; check the network and try again")
 
     def write(self, key: str, data: bytes) -> ArtefactRef:
@@ -185,19 +217,20 @@ class S3Store(ArtefactStore):
             ConfigurationError: the server cannot create without overwriting, or takes no key so long.
         """
         check_key(key)
-        write = secrets.token_hex(16)
+        # A copy: the caller's buffer may change while a request that is late is still being sent.
+        write, data, limit = secrets.token_hex(16), bytes(data), self._limit()
         with self._translated(key):
             for attempt in range(_ATTEMPTS):
-                _pause(attempt)
+                self._pause(attempt, limit)
                 try:
-                    reply = self._put(key, data, write)
+                    reply = self._ask(key, limit, lambda: self._put(key, data, write))
                 except (vendor.ClientError, *_NO_REPLY) as error:
                     code = _code(error)
                     if code in _CONFLICT:
                         continue
                     if code not in _TAKEN and not _may_have_arrived(error):
                         raise
-                    made = self._made_by(key, write)
+                    made = self._ask(key, limit, lambda: self._made_by(key, write))
                     if made is not None:
                         return made
                     if code in _TAKEN:
@@ -213,14 +246,7 @@ class S3Store(ArtefactStore):
         """See ArtefactStore. In a bucket with versioning the versions stay, and can be read by their refs."""
         check_key(key)
         with self._translated(key):
-            try:
-                self._client.head_object(**self._object(key))
-            except vendor.ClientError as error:
-                if _code(error) in _NOT_THERE:
-                    # The reply to a HEAD has no body, and does not tell a missing key from a missing bucket.
-                    self._client.head_bucket(Bucket=self._bucket)
-                raise
-            self._client.delete_object(**self._object(key))
+            self._ask(key, self._limit(), lambda: self._remove(key))
 
     def _pages(self, prefix: str, delimiter: str, start_after: str | None) -> Iterator[Any]:
         position = {}
@@ -233,7 +259,9 @@ class S3Store(ArtefactStore):
         request = {"Bucket": self._bucket, "Prefix": f"{self._folder}{prefix}", "Delimiter": delimiter}
         while True:
             with self._translated(prefix):
-                page = self._client.list_objects_v2(**request, **position)
+                page = self._ask(
+                    prefix, self._limit(), partial(self._client.list_objects_v2, **request, **position)
+                )
             yield page
             if not page["IsTruncated"]:
                 return
@@ -242,10 +270,28 @@ class S3Store(ArtefactStore):
     def _key(self, entry: Any) -> str:
         return str(entry.get("Key") or entry["Prefix"]).removeprefix(self._folder)
 
+    def _get(self, key: str, which: dict[str, str]) -> tuple[Any, bytes] | None:
+        """The reply to a GET and its body; None when the body came broken."""
+        reply = self._client.get_object(**self._object(key), **which)
+        try:
+            return reply, reply["Body"].read()
+        except _NO_REPLY:
+            return None
+
+    def _remove(self, key: str) -> None:
+        try:
+            self._client.head_object(**self._object(key))
+        except vendor.ClientError as error:
+            if _code(error) in _NOT_THERE:
+                # The reply to a HEAD has no body, and does not tell a missing key from a missing bucket.
+                self._client.head_bucket(Bucket=self._bucket)
+            raise
+        self._client.delete_object(**self._object(key))
+
     def _put(self, key: str, data: bytes, write: str) -> Any:
         return self._client.put_object(
             **self._object(key),
-            Body=bytes(data),
+            Body=data,
             IfNoneMatch="*",
             ContentMD5=b64encode(md5(data, usedforsecurity=False).digest()).decode(),
             Metadata={_WRITE: write, _DIGEST: sha256(data).hexdigest()},
@@ -262,6 +308,42 @@ class S3Store(ArtefactStore):
         if head["Metadata"].get(_WRITE) != write:
             return None
         return _ref(key, head["ContentLength"], head, head["LastModified"])
+
+    def _limit(self) -> float:
+        """When an operation that begins now must be done."""
+        return self._monotonic() + self._deadline
+
+    def _ask(self, subject: str, limit: float, request: Callable[[], _Answer]) -> _Answer:
+        """What ``request`` returns or raises, or StoreUnavailable when the limit is reached before.
+
+        The client's timeouts are for each piece that arrives, and a server that sends one byte at a time keeps
+        within them for ever. So a thread asks, and is left to itself when it takes too long.
+        """
+        answers: SimpleQueue[tuple[_Answer | None, BaseException | None]] = SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put((request(), None))
+            except BaseException as error:
+                answers.put((None, error))
+
+        Thread(target=ask, daemon=True).start()
+        try:
+            answer, error = answers.get(timeout=max(0.0, limit - self._monotonic()))
+        except Empty:
+            raise StoreUnavailable(
+                f"{self.url}: {subject}: no whole answer within {self._deadline:g} seconds; "
+                "check the network and AWS_ENDPOINT_URL_S3, then try again"
+            ) from None
+        if error is not None:
+            raise error
+        return cast("_Answer", answer)
+
+    def _pause(self, attempt: int, limit: float) -> None:
+        """Wait before another attempt: up to 0.2, 0.4, 0.8 ... seconds, at random: rivals must not keep step."""
+        if attempt:
+            wait = 0.1 * 2**attempt * secrets.randbelow(1000) / 1000
+            self._sleep(max(0.0, min(wait, limit - self._monotonic())))
 
     def _object(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": f"{self._folder}{key}"}
@@ -339,10 +421,12 @@ def _is_artefact(key: str) -> bool:
         return False
 
 
-def _pause(attempt: int) -> None:
-    """Wait before another attempt: up to 0.2, 0.4, 0.8 ... seconds, at random, so that rivals do not keep step."""
-    if attempt:
-        time.sleep(0.1 * 2**attempt * secrets.randbelow(1000) / 1000)
+def _is_doubtful(reply: Any, data: bytes) -> bool:
+    """Whether the ETag looks like an MD5 of other bytes. Of some objects it is something else, rightly."""
+    etag = reply["ETag"].strip('"')
+    encrypted = reply.get("SSECustomerAlgorithm") or "kms" in reply.get("ServerSideEncryption", "")
+    looks_like_md5 = len(etag) == 32 and not encrypted
+    return looks_like_md5 and etag != md5(data, usedforsecurity=False).hexdigest()
 
 
 def _ref(key: str, size: int, reply: Any, modified: datetime) -> ArtefactRef:

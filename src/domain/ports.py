@@ -134,6 +134,16 @@ class ModelRegistry(Protocol):
         """
 
     @abstractmethod
+    def promotions(self, task: str) -> Iterator[Promotion]:
+        """Every promotion of the task, newest first; nothing when there is none.
+
+        Records are read as they are consumed.
+
+        Raises:
+            RegistryError: one of them cannot be read.
+        """
+
+    @abstractmethod
     def newest(self, task: str) -> Release | None:
         """The release with the newest version, live or not; None when there is none."""
 

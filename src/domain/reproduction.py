@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from domain.admission import admit
 from domain.artefacts import Artefact, ArtefactRef
@@ -49,6 +49,15 @@ class Reproduction:
     version: str
     environment: tuple[Compared, ...]
     results: tuple[Compared, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "version": self.version,
+            "holds": self.holds,
+            "environment": [asdict(one) for one in self.environment],
+            "results": [asdict(one) | {"same": one.same} for one in self.results],
+        }
 
     @property
     def holds(self) -> bool:

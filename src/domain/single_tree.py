@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_NODES = 50_000
 
 
-def tree_of(model: FittedModel, schema: Schema) -> TreeData | None:
+def tree_of(model: FittedModel, schema: Schema, most_nodes: int = MOST_NODES) -> TreeData | None:
     """The single regression tree that ``model`` is, behind what makes its columns; None for any other model.
 
     Known are numbers as they are, ``StandardScaler``, ``OneHotEncoder`` and ``OrdinalEncoder``, side by side in
@@ -31,7 +31,7 @@ def tree_of(model: FittedModel, schema: Schema) -> TreeData | None:
         return None
     tree = regressor.tree_
     parts = _parts_of(steps[:-1], schema)
-    if parts is None or tree.n_outputs != 1 or tree.node_count > MOST_NODES:
+    if parts is None or tree.n_outputs != 1 or tree.node_count > most_nodes:
         return None
     inner = tree.children_left != -1
     return TreeData(

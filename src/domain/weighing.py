@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from domain.gate import GateDecision, decide
 from domain.metrics import METRICS, Metrics, measure
 from domain.rule import Evidence, Finding, LiveEvidence
 from domain.score_error import summarise_errors
-from domain.statistics import NumberSummary, Statistics, summarise
+from domain.statistics import NumberSummary, Statistics, column_from_dict, summarise
 
 if TYPE_CHECKING:
     from domain.dataset import Dataset, Split
@@ -106,14 +106,16 @@ def _live_scores(live: LiveModel, test: Dataset) -> LiveScores:
 
 def _live_evidence(live: LiveModel, test: Dataset) -> LiveEvidence | None:
     record = live.record
-    if record is None or record.schema.fingerprint != test.schema.fingerprint:
+    if record is None:
         return None
+    # With another schema columns can be compared, a column that is gone above all, but no predictions.
+    comparable = record.schema.fingerprint == test.schema.fingerprint
     return LiveEvidence(
         statistics=_recorded_statistics(record),
         metrics=record.metrics,
         test_rows=int(record.training.split.get("test_rows", 0)),
         predicted=None if live.model is None else np.asarray(live.model.predict(test.features)),
-        errors=_recorded_errors(record),
+        errors=_recorded_errors(record) if comparable else None,
     )
 
 
@@ -128,16 +130,7 @@ def _recorded_errors(record: Record) -> NumberSummary | None:
     if record.test_errors is None:
         return None
     try:
-        known: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in record.test_errors.items()
-        }
-        return NumberSummary(**known)
-    except TypeError:
+        errors = column_from_dict(record.test_errors)
+    except ValueError:
         return None
-
-
-def errors_to_dict(errors: NumberSummary | None) -> dict[str, Any] | None:
-    """The distribution of errors as plain data, for the record."""
-    if errors is None:
-        return None
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(errors).items()}
+    return errors if isinstance(errors, NumberSummary) else None

@@ -36,7 +36,8 @@ from domain.provenance import CodeSource, DatasetSource, GoldenRow, ModelFile, R
 from domain.releases import ModelVersion, Promotion, Release
 from domain.schema import Category
 from domain.search import Candidate, search
-from domain.weighing import errors_to_dict, weigh
+from domain.statistics import column_to_dict
+from domain.weighing import weigh
 
 if TYPE_CHECKING:
     from domain.estimator import FittedModel
@@ -154,7 +155,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         golden=_golden(candidate.model, parts.test),
         task_fingerprint=fingerprint,
         statistics=weighing.statistics.to_dict(),
-        test_errors=errors_to_dict(weighing.test_errors),
+        test_errors=None if weighing.test_errors is None else column_to_dict(weighing.test_errors),
         findings=weighing.findings,
         comparison=weighing.live.to_dict(weighing.metrics),
         test_predictions=prediction_digest(weighing.predicted),

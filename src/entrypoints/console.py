@@ -11,6 +11,7 @@ from rich.console import Console
 from domain.schema import Schema
 
 if TYPE_CHECKING:
+    from domain.reproduction import Reproduction
     from domain.workflow import TrainingResult
 
 
@@ -49,6 +50,25 @@ def print_training(result: TrainingResult) -> None:
     if result.outcome is Outcome.NOTHING_NEW:
         say("nothing to do: this dataset has been trained on; --force trains on it again")
     say(f"live      {result.live if result.live is not None else 'nothing'}")
+
+
+def print_reproduction(reproduction: Reproduction) -> None:
+    """What differs in the environment first, then everything that was compared."""
+    if reproduction.environment:
+        print("the environment is not the one that is recorded, which alone may change numbers:")
+        rows = [(one.what, one.recorded, one.reproduced) for one in reproduction.environment]
+        print_table(("WHAT", "RECORDED", "NOW"), rows)
+    compared = [
+        ("same" if one.same else "DIFFERENT", one.what, _short(one.recorded), _short(one.reproduced))
+        for one in reproduction.results
+    ]
+    print_table(("RESULT", "WHAT", "RECORDED", "REPRODUCED"), compared)
+    verdict = "reproduced to the last bit" if reproduction.holds else "NOT reproduced"
+    print(f"{reproduction.version} was {verdict}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def describe_record(record: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -138,6 +138,7 @@ class Container(containers.DeclarativeContainer):
     )
     store: providers.Provider[ArtefactStore] = providers.Singleton(open_store, settings, clock)
     registry: providers.Provider[ModelRegistry] = providers.Singleton(StoreRegistry, store, clock)
+    operator: providers.Provider[str] = providers.Callable(_operator)
     reader: providers.Provider[DatasetReader] = providers.Singleton(_reader)
     codecs = providers.List(providers.Singleton(_onnx), providers.Singleton(_skops))
 
@@ -153,7 +154,7 @@ class Container(containers.DeclarativeContainer):
         events=events,
         progress=progress,
         software_version=providers.Callable(version, "weighbridge"),
-        operator=providers.Callable(_operator),
+        operator=operator,
     )
     service: providers.Provider[PredictionService] = providers.Factory(
         PredictionService,

@@ -1,12 +1,17 @@
 """The options that more than one command has, and what they come to."""
 
+from __future__ import annotations
+
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from entrypoints.logs import configure_logs
-from entrypoints.settings import PREFIX
+from entrypoints.settings import PREFIX, load_settings
+
+if TYPE_CHECKING:
+    from entrypoints.container import Container
 
 
 class LogFormat(StrEnum):
@@ -30,6 +35,9 @@ def option(flag: str, help_text: str) -> Any:
     return typer.Option(flag, envvar=PREFIX + flag.strip("-").replace("-", "_").upper(), help=help_text)
 
 
+Store = Annotated[
+    str, option("--store", "Where everything is: ./dir, file:///abs/dir, s3://bucket/prefix, memory://.")
+]
 Task = Annotated[
     str, option("--task", "A shipped task's name, package.module:ATTRIBUTE, or path/to/file.py:ATTRIBUTE.")
 ]
@@ -38,9 +46,17 @@ Format = Annotated[LogFormat, option("--log-format", "Logs go to stderr: as text
 Level = Annotated[LogLevel, option("--log-level", "The least severe log lines to write.")]
 Debug = Annotated[bool, option("--debug", "Write everything to the log, tracebacks of errors included.")]
 
+STORE = "./weighbridge-store"
 TASK = "time_to_dispatch"
 
 
 def set_up_logs(log_format: LogFormat, log_level: LogLevel, debug: bool) -> None:
     """Send logs to stderr as the options say."""
     configure_logs(log_format.value, LogLevel.DEBUG if debug else log_level)
+
+
+def open_container(**given: Any) -> Container:
+    """The container over the settings that were given and, for the rest, those of the environment."""
+    from entrypoints.container import wire
+
+    return wire(load_settings(given))

@@ -185,7 +185,7 @@ def _trial_lines(trial: Trial) -> Iterator[tuple[str, str]]:
             yield "rule", f"{one.level}: {one.name} ({one.detail})"
     if findings:
         quiet = sum(one.level is FindingLevel.OK for one in findings)
-        yield "rules", f"{quiet} of {len(findings)} have nothing to say; most wait for a live model to compare with"
+        yield "rules", f"{quiet} of {len(findings)} have nothing to say; most compare with a live model"
     decision = trial.weighing.decision
     yield "verdict", f"{decision.verdict.replace('_', ' ')}, were this the best that the search finds"
     for reason in decision.reasons:

@@ -16,7 +16,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeRegressor
 
-from domain import single_tree
 from domain.schema import Category, Number, Schema
 from domain.single_tree import tree_of
 from domain.tree_walk import TreeData, TreeWalk
@@ -117,8 +116,8 @@ def test_a_number_too_large_for_32_bits_goes_the_way_of_infinity() -> None:
 
 def test_a_tree_of_one_leaf_is_its_value() -> None:
     frame, target = data()
-    walk = walk_of(DecisionTreeRegressor(min_samples_leaf=ROWS).fit(frame[["x", "y"]], target), NUMBERS)
-    assert walk.predict_row({"x": 1.0, "y": 2.0}) == target.mean()
+    model = DecisionTreeRegressor(min_samples_leaf=ROWS).fit(frame[["x", "y"]], target)
+    assert walk_of(model, NUMBERS).predict_row({"x": 1.0, "y": 2.0}) == model.tree_.value.item()
 
 
 def test_a_level_that_training_never_saw_is_zero_in_every_column() -> None:
@@ -155,15 +154,13 @@ def test_what_is_no_known_single_tree_is_left_to_the_runtime(name: str) -> None:
     assert tree_of(model, SCHEMA) is None
 
 
-def test_several_outputs_and_too_many_nodes_are_left_to_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_outputs_and_too_many_nodes_are_left_to_the_runtime() -> None:
     frame, target = data()
     two = DecisionTreeRegressor(max_depth=2).fit(frame[["x", "y"]], np.c_[target, target])
     assert tree_of(two, NUMBERS) is None
     one = DecisionTreeRegressor(max_depth=2).fit(frame[["x", "y"]], target)
-    monkeypatch.setattr(single_tree, "MOST_NODES", one.tree_.node_count)
-    assert tree_of(one, NUMBERS) is not None
-    monkeypatch.setattr(single_tree, "MOST_NODES", one.tree_.node_count - 1)
-    assert tree_of(one, NUMBERS) is None
+    assert tree_of(one, NUMBERS, one.tree_.node_count) is not None
+    assert tree_of(one, NUMBERS, one.tree_.node_count - 1) is None
 
 
 def whole() -> dict[str, Any]:

@@ -26,7 +26,8 @@ class Answers:
 
     Attributes:
         read: makes an admitted row of JSON bytes, or raises pydantic's ValidationError.
-        quick: predicts a row at once, in microseconds; None for a model that takes longer.
+        quick: predicts a row at once, in microseconds, and always a finite number; None for a model that
+            takes longer.
     """
 
     def __init__(self, model: LoadedModel, executor: Executor) -> None:
@@ -49,7 +50,9 @@ class Answers:
             RequestProblem: the model has no finite prediction for it.
             ModelError: the model fails.
         """
-        value = self.quick(row) if self.quick is not None else await self._turns.ask(row)
+        if self.quick is not None:
+            return self.quick(row)
+        value = await self._turns.ask(row)
         if isinstance(value, float) and not math.isfinite(value):
             detail = "the model has no finite prediction for this row: its numbers are too large"
             raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)

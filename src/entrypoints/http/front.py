@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from domain.errors import WeighbridgeError
 from domain.ports import ServingTelemetry
 from entrypoints.http.access_log import AccessLog
-from entrypoints.http.answers import LiveAnswers, label_or_value, names_in_header
+from entrypoints.http.answers import Answers, LiveAnswers, names_in_header
 from entrypoints.http.errors import RequestProblem, problem_response
 from entrypoints.http.keys import OPEN_PATHS, ApiKeys
 from entrypoints.http.routes import OUTSIDE_HEADER
@@ -79,6 +79,7 @@ class Front:
         self._max_body_bytes = max_body_bytes
         self._max_header_bytes = max_header_bytes
         self._access_log = access_log
+        self._start = [(b"content-type", b"application/json"), _NO_SNIFFING, _NO_FRAMES]
         # Ids are unique: random for the process, counted within it.
         self._id_prefix = secrets.token_hex(8).encode()
         self._ids = itertools.count(1)
@@ -101,44 +102,41 @@ class Front:
             and sum(map(len, headers)) + sum(map(len, headers.values())) <= self._max_header_bytes
         ):
             message = await receive()
-            if await self._predict(message, send, request_id):
-                seconds = perf_counter() - started
-                self._telemetry.answered("POST", self._path, 200, seconds)
-                if self._access_log is not None:
-                    self._access_log.add(scope, 200, seconds, request_id)
-                return
+            answers = self._answers.now()
+            if answers is not None and not message.get("more_body") and message["type"] == "http.request":
+                content, outside = await self._predict(answers, message["body"])
+                if content is not None:
+                    start = [
+                        *self._start,
+                        (b"x-request-id", request_id),
+                        (b"content-length", b"%d" % len(content)),
+                    ]
+                    if outside:
+                        start.append((_OUTSIDE, names_in_header(outside)))
+                    await send({"type": "http.response.start", "status": 200, "headers": start})
+                    await send({"type": "http.response.body", "body": content})
+                    seconds = perf_counter() - started
+                    self._telemetry.answered("POST", self._path, 200, seconds)
+                    if self._access_log is not None:
+                        self._access_log.add(scope, 200, seconds, request_id)
+                    return
             receive = _again(message, receive)
         await self._pass_on(scope, headers, receive, send, request_id, started)
 
-    async def _predict(self, message: Message, send: Send, request_id: bytes) -> bool:
-        """Answer a row with its prediction; False, and nothing sent, when anything is to be said against it."""
-        answers = self._answers.now()
-        if answers is None or message["type"] != "http.request" or message.get("more_body"):
-            return False
-        body = message["body"]
+    async def _predict(self, answers: Answers, body: bytes) -> tuple[bytes | None, list[str]]:
+        """The answer to a row, and its features outside their range; no answer when anything speaks against it."""
         if len(body) > self._max_body_bytes:
-            return False
+            return None, []
         try:
             row = answers.read(body)
-            value = await answers.predict(row)
+            value = await answers.predict(row) if answers.quick is None else answers.quick(row)
         except (ValidationError, RequestProblem, WeighbridgeError):
-            return False
-        content = answers.write(value)
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(content)),
-            (b"x-request-id", request_id),
-            _NO_SNIFFING,
-            _NO_FRAMES,
-        ]
+            return None, []
         outside = answers.outside(row)
         if outside:
-            headers.append((_OUTSIDE, names_in_header(outside)))
             self._telemetry.outside_training_range(outside)
-        self._telemetry.predicted((label_or_value(value),))
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
-        return True
+        self._telemetry.predicted((value,))
+        return answers.write(value), outside
 
     async def _pass_on(
         self,

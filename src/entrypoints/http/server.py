@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -108,6 +110,7 @@ def run(server: Server, listener: socket.socket, ready: Callable[[], None] | Non
     # What is there by now stays: it need not be looked through for garbage again and again.
     gc.collect()
     gc.freeze()
+    _give_back_memory()
     if ready is not None:
         ready()
     server.run(sockets=[listener])
@@ -125,6 +128,12 @@ def announce(listener: socket.socket, has_keys: bool) -> None:
             shown,
             port,
         )
+
+
+def _give_back_memory() -> None:
+    """Return to the system what loading has needed for a moment; where the C library is not glibc, nothing."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,211 @@
+"""An HTTP proxy that injects the faults of a network, in this process, in front of one server.
+
+Faults are planned for requests to come, all or those of one operation; a request without a planned fault passes.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Iterable
+from enum import Enum
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
+from threading import Event, Lock, Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+_ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code><Message>injected</Message></Error>'
+
+
+class Fault(Enum):
+    """What may happen to a request or to its reply."""
+
+    LATENCY = "latency"
+    RESET_BEFORE = "reset before the server"
+    RESET_AFTER = "reset after the server"
+    ERROR_500 = "500"
+    SLOW_DOWN = "503 SlowDown"
+    TRUNCATED = "truncated body"
+    DRIPPED = "dripped reply"
+    LOST_REPLY = "lost reply"
+    FLIPPED = "flipped byte"
+    #: Of a request, not of a reply.
+    FLIPPED_UPLOAD = "flipped byte of an upload"
+
+
+class FaultProxy:
+    """A proxy on an ephemeral loopback port.
+
+    Args:
+        upstream: ``http://host:port`` of the server.
+
+    Latency is 0.02 seconds; a dripped reply comes a byte in 0.02 seconds, its head too; after a lost one there is
+    silence until the proxy stops, or for a minute. Of a reply the middle byte of its body is flipped, and only
+    where the body is an object's: nothing protects the rest but TLS.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        address = urlsplit(upstream)
+        self._upstream = (str(address.hostname), int(address.port or 80))
+        self._lock = Lock()
+        self._planned: list[tuple[str | None, Fault | None]] = []
+        self._mix: tuple[Random, float, tuple[Fault, ...]] | None = None
+        self.stopping = Event()
+        #: The operations that were asked for, each with the fault that it met.
+        self.met: list[tuple[str, Fault | None]] = []
+        proxy = self
+
+        class Handler(_Handler):
+            def answer(self) -> None:
+                proxy.answer(self)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def plan(self, *faults: Fault | None, operation: str | None = None) -> None:
+        """The next requests (of an operation: list, get, head, put, delete, bucket) meet these, in turn."""
+        with self._lock:
+            self._planned += [(operation, fault) for fault in faults]
+
+    def mix(self, seed: int, rate: float, faults: Iterable[Fault] = Fault) -> None:
+        """From now on each request meets one of these at random, at that rate; a seed gives the same again."""
+        with self._lock:
+            self._mix = (Random(seed), rate, tuple(faults))
+
+    def clear(self) -> None:
+        """No more faults."""
+        with self._lock:
+            self._planned.clear()
+            self._mix = None
+            self.met.clear()
+
+    def answer(self, request: "_Handler") -> None:
+        """Answer one request, with the fault that is its turn."""
+        operation = _operation(request)
+        fault = self._next(operation)
+        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        if fault is Fault.RESET_BEFORE:
+            request.reset()
+        elif fault in {Fault.ERROR_500, Fault.SLOW_DOWN}:
+            status, code = (500, "InternalError") if fault is Fault.ERROR_500 else (503, "SlowDown")
+            text = _ERROR.format(code).encode()
+            request.wfile.write(_head(status, [("Content-Length", str(len(text)))]))
+            request.wfile.write(b"" if request.command == "HEAD" else text)
+        else:
+            self._pass_on(request, operation, body, fault)
+
+    def _pass_on(self, request: "_Handler", operation: str, body: bytes, fault: Fault | None) -> None:
+        if fault is Fault.LATENCY:
+            self.stopping.wait(0.02)
+        status, headers, reply = self._ask(request, _flipped(body) if fault is Fault.FLIPPED_UPLOAD else body)
+        if fault is Fault.RESET_AFTER:
+            request.reset()
+            return
+        if fault is Fault.LOST_REPLY:
+            self.stopping.wait(60)
+            request.reset()
+            return
+        if fault is Fault.FLIPPED and operation == "get" and status == 200:
+            reply = _flipped(reply)
+        head = _head(status, headers)
+        if fault is Fault.DRIPPED:
+            for byte in head + reply:
+                request.wfile.write(bytes([byte]))
+                if self.stopping.wait(0.02):
+                    break
+            request.close_connection = True
+        elif fault is Fault.TRUNCATED and reply:
+            request.wfile.write(head + reply[: len(reply) // 2])
+            request.close_connection = True
+        else:
+            request.wfile.write(head + reply)
+
+    def _ask(self, request: "_Handler", body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        connection = HTTPConnection(*self._upstream, timeout=60)
+        try:
+            connection.putrequest(request.command, request.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in request.headers.items():
+                if name.lower() not in {"expect", "connection"}:
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            reply = connection.getresponse()
+            data = reply.read()
+            hop = {"connection", "transfer-encoding", "content-length"}
+            headers = [(name, value) for name, value in reply.getheaders() if name.lower() not in hop]
+            length = str(len(data)) if request.command != "HEAD" else reply.getheader("Content-Length", "0")
+            return reply.status, [*headers, ("Content-Length", length)], data
+        finally:
+            connection.close()
+
+    def _next(self, operation: str) -> Fault | None:
+        with self._lock:
+            fault = None
+            for index, (wanted, planned) in enumerate(self._planned):
+                if wanted in (None, operation):
+                    fault = planned
+                    del self._planned[index]
+                    break
+            else:
+                if self._mix is not None:
+                    random, rate, faults = self._mix
+                    fault = random.choice(faults) if random.random() < rate else None
+            self.met.append((operation, fault))
+            return fault
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        raise NotImplementedError
+
+    def _answer(self) -> None:
+        try:
+            self.answer()
+        except OSError:
+            self.close_connection = True  # the client has gone
+
+    do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = _answer
+
+    def reset(self) -> None:
+        """End the connection with a TCP reset."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def _operation(request: BaseHTTPRequestHandler) -> str:
+    address = urlsplit(request.path)
+    if request.command == "GET" and "list-type" in parse_qs(address.query):
+        return "list"
+    if request.command == "HEAD" and "/" not in address.path.strip("/"):
+        return "bucket"
+    return request.command.lower()
+
+
+def _head(status: int, headers: list[tuple[str, str]]) -> bytes:
+    lines = [f"HTTP/1.1 {status} .", *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def _flipped(data: bytes) -> bytes:
+    """One bit of the byte in the middle is another."""
+    middle = len(data) // 2
+    return data[:middle] + bytes(byte ^ 1 for byte in data[middle : middle + 1]) + data[middle + 1 :]
