@@ -179,7 +179,17 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True  # the client has gone
 
-    do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = _answer
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        self._answer()
 
     def reset(self) -> None:
         """End the connection with a TCP reset."""

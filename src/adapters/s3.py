@@ -75,14 +75,15 @@ _NO_REPLY = (
 )
 
 
-def connect(bucket: str, prefix: str = "") -> "S3Store":
+def connect(bucket: str, prefix: str = "", *, deadline: float = _DEADLINE) -> "S3Store":
     """A store on a bucket, reached as the standard AWS settings say; see ``open_client`` for what may go wrong.
 
     Args:
         bucket: its name.
         prefix: the folder within the bucket; empty for the bucket itself.
+        deadline: seconds in which an operation is done or has failed.
     """
-    return S3Store(open_client(), bucket, prefix)
+    return S3Store(open_client(), bucket, prefix, deadline=deadline)
 
 
 def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempts: int = _ATTEMPTS) -> Any:

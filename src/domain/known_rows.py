@@ -53,9 +53,8 @@ class KnownRow:
         if isinstance(schema.target, Category):
             if self.low is not None or self.high is not None:
                 return "it names a range; the target is a category, of which it has to name a label"
-            return (
-                None if schema.target.admits(self.label) else f"label {self.label!r}: {schema.target.expectation}"
-            )
+            known = schema.target.admits(self.label)
+            return None if known else f"the label is {self.label!r}; {schema.target.expectation}"
         if self.label is not None:
             return "it names a label; the target is a number, of which it has to name low, high or both"
         bounds = [bound for bound in (self.low, self.high) if bound is not None]

@@ -128,17 +128,22 @@ def check_task(
     try:
         dataset = admit(reader.read(data, task.schema), task.schema, report.dataset)
         report.rows = len(dataset)
-        parts = split(dataset, task.split, task.estimator.folds, report.dataset)
+        parts = _split(task, dataset, report.dataset)
         report.split = len(parts.train), len(parts.test)
+        if not report.task_problems:
+            report.trial = _try(task, dataset, parts, codecs)
     except DataError as error:
         report.data_problems += error.problems
-        return report
-    if not report.task_problems:
-        try:
-            report.trial = _try(task, dataset, parts, codecs)
-        except TaskError as error:
-            report.task_problems.append(str(error))
+    except TaskError as error:
+        report.task_problems.append(str(error))
     return report
+
+
+def _split(task: TaskDefinition, dataset: Dataset, subject: str) -> Split:
+    try:
+        return split(dataset, task.split, task.estimator.folds, subject)
+    except (ValueError, TypeError) as error:  # scikit-learn itself says what it cannot do
+        raise TaskError(f"split: {say(error)}") from error
 
 
 def _try(task: TaskDefinition, dataset: Dataset, parts: Split, codecs: Sequence[ModelCodec]) -> Trial:
@@ -156,11 +161,14 @@ def _try(task: TaskDefinition, dataset: Dataset, parts: Split, codecs: Sequence[
         model = spec.pipeline(task.split.seed).set_params(**params)
         model.fit(parts.train.features, parts.train.target)
         score = float(get_scorer(spec.scoring)(model, parts.test.features, parts.test.target))
-        weighing = weigh(task, model, dataset, parts, LiveModel(), ())
     except Exception as error:  # an estimator raises whatever it likes
         raise TaskError(f"estimator: the pipeline cannot be fitted{point}: {say(error)}") from error
     if not math.isfinite(score):
         raise TaskError(f"estimator: scoring {spec.scoring!r} gives {score} on the rows to weigh on")
+    try:
+        weighing = weigh(task, model, dataset, parts, LiveModel(), ())
+    except Exception as error:  # checks and rules may be somebody else's code as well
+        raise TaskError(f"checks and rules: the model cannot be weighed{point}: {say(error)}") from error
     try:
         encoded = encode_with_parity(codecs, model, task.schema, parts.test.features)
     except ModelError as error:

@@ -262,7 +262,7 @@ def main() -> NoReturn:
     configure_logs("text", "info")
     log = logging.getLogger("weighbridge")
     try:
-        app()
+        app(prog_name="weighbridge")
     except WeighbridgeError as error:
         text = "\n".join(part for part in (str(error), exit_codes.remedy(error)) if part)
         log.error("%s", text, exc_info=log.isEnabledFor(logging.DEBUG))

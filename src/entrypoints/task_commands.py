@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -113,7 +114,7 @@ def new(
         raise ConfigurationError(f"'{output}' cannot be written: {error.strerror}") from error
     print(f"drafted a task that predicts '{drafted.target}' from {drafted.rows:,} rows")
     print(f"now read '{output}': {drafted.guesses} guesses are marked '# guess:'; then")
-    print(f"  weighbridge task check --task '{output}:{ATTRIBUTE}' --dataset '{file}'")
+    print(f"  weighbridge task check --task {quote(f'{output}:{ATTRIBUTE}')} --dataset {quote(str(file))}")
 
 
 def _read(file: Path, suffixes: tuple[str, ...]) -> Artefact:

@@ -77,7 +77,9 @@ def infer(data: Artefact, target: str | None, folds: int, reader: DatasetReader)
     names = [str(name) for name in texts.columns]
     _refuse_unnamed(subject, names)
     if target is not None and target not in names:
-        raise ConfigurationError(f"--target is '{target}'; the columns of '{data.ref.name}' are {', '.join(names)}")
+        raise ConfigurationError(
+            f"--target is '{target}'; the columns of '{data.ref.name}' are {', '.join(names)}"
+        )
     if len(names) == 1:
         raise DataError(subject, [Problem("one column is too few: a target and at least one feature are needed")])
     if not len(texts):

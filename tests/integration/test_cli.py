@@ -323,7 +323,7 @@ LONELY_ROW = 1 + int(LONELY.index[LONELY["product_code"] == "SKU005"][0])
 
 BAD_DATA: dict[str, tuple[str | None, list[str]]] = {
     "no dataset": (None, [f"there is no dataset of {TASK}.*weighbridge datasets put"]),
-    "empty": ("", ["the dataset is empty"]),
+    "empty": ("", [r"the object is empty \(0 bytes\)"]),
     "no rows": ("hours_to_dispatch,orders_placed,product_code\n", ["there are no rows"]),
     "missing column": (
         GOOD.drop(columns="orders_placed").to_csv(index=False),

@@ -20,7 +20,7 @@ from adapters.codec_skops import SkopsCodec
 from adapters.tabular import TabularReader
 from domain.admission import admit
 from domain.artefacts import Artefact, ArtefactRef
-from domain.checks import Increases, NotBelow
+from domain.checks import CheckResult, Increases, NotBelow
 from domain.data_rules import FewRows
 from domain.dataset import SplitSpec, split
 from domain.estimator import EstimatorSpec
@@ -79,6 +79,10 @@ def ending_in(estimator: Callable[[], Any], task: TaskDefinition = HOURS, **chan
     return with_estimator(
         task, pipeline=lambda seed: Pipeline([("regressor", estimator())]), **({"grid": {}} | change)
     )
+
+
+def cubed(values: Any) -> Any:
+    return values**3
 
 
 def broken(seed: int) -> Pipeline:
@@ -256,7 +260,12 @@ def test_a_training_of_the_first_point() -> None:
     assert (finding["name"], finding["level"]) == ("too few rows", "warning")
     reasons = trial.pop("decision")
     assert reasons["verdict"] == Verdict.REJECT
-    assert [reason.split()[0] for reason in reasons["reasons"]] == ["r2", "check", "rule"]
+    assert sorted(reason.split()[0] for reason in reasons["reasons"]) == [
+        "check",
+        "mean_absolute_error",
+        "r2",
+        "rule",
+    ]
     assert (trial.pop("format"), trial.pop("notes"), list(trial)) == ("onnx", [], ["checks"])
 
 
@@ -332,7 +341,7 @@ def test_data_that_cannot_be_read_or_split() -> None:
         ),
         (
             with_estimator(
-                pipeline=lambda seed: Pipeline([("own", FunctionTransformer(np.cbrt)), ("regressor", Ridge())]),
+                pipeline=lambda seed: Pipeline([("own", FunctionTransformer(cubed)), ("regressor", Ridge())]),
                 grid={},
             ),
             "estimator: no format can hold this model; onnx: ",
@@ -346,15 +355,36 @@ def test_a_training_that_fails_is_a_fault_of_the_task(task: TaskDefinition, begi
     assert (report.rows, report.split, report.trial, report.data_problems) == (ROWS, (45, 15), None, [])
 
 
-def test_a_score_that_is_not_defined_is_a_fault_of_the_task() -> None:
-    task = with_estimator(
-        replace(KINDS, schema=replace(KINDS.schema, target=Category("kind", ("a", "b")))),
-        scoring="positive_likelihood_ratio",
+def test_a_split_that_cannot_be_made_is_a_fault_of_the_task() -> None:
+    report = check(replace(HOURS, split=SplitSpec(seed=-1)), frame())
+    (problem,) = report.task_problems
+    assert problem.startswith(
+        "split: InvalidParameterError: The 'random_state' parameter of train_test_split must "
     )
-    data = frame().drop(columns="time").assign(kind=["a", "a", "b"] * (ROWS // 3))
-    report = check(task, data)
+    assert (report.rows, report.split, report.trial, report.data_problems) == (ROWS, None, None, [])
+
+
+def test_a_check_that_breaks_is_a_fault_of_the_task() -> None:
+    class Broken(NotBelow):
+        def run(self, model: object, dataset: object) -> CheckResult:
+            raise RuntimeError("no such file")
+
+    report = check(replace(HOURS, checks=(Broken(0),)), frame())
     assert report.task_problems == [
-        "estimator: scoring 'positive_likelihood_ratio' gives nan on the rows to weigh on"
+        (
+            "checks and rules: the model cannot be weighed with regressor__alpha=100.0, scale__with_mean=False: "
+            "RuntimeError: no such file"
+        )
+    ]
+    assert report.trial is None
+
+
+def test_a_score_that_is_not_finite_is_a_fault_of_the_task() -> None:
+    data = frame()
+    data["time"] *= 1e200
+    report = check(ending_in(DummyRegressor, scoring="neg_mean_squared_error"), data)
+    assert report.task_problems == [
+        "estimator: scoring 'neg_mean_squared_error' gives -inf on the rows to weigh on"
     ]
 
 

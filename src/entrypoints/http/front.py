@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from domain.errors import WeighbridgeError
 from domain.ports import ServingTelemetry
 from entrypoints.http.access_log import AccessLog
-from entrypoints.http.answers import Answers, LiveAnswers, names_in_header
+from entrypoints.http.answers import Answers, LiveAnswers, label_or_value, names_in_header
 from entrypoints.http.errors import RequestProblem, problem_response
 from entrypoints.http.keys import OPEN_PATHS, ApiKeys
 from entrypoints.http.routes import OUTSIDE_HEADER
@@ -135,7 +135,7 @@ class Front:
         outside = answers.outside(row)
         if outside:
             self._telemetry.outside_training_range(outside)
-        self._telemetry.predicted((value,))
+        self._telemetry.predicted((label_or_value(value),))
         return answers.write(value), outside
 
     async def _pass_on(

@@ -1,0 +1,323 @@
+"""The commands around a task file: what they print and write, and what they refuse."""
+
+import json
+import logging
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from domain.tasks.time_to_dispatch import simulate
+from entrypoints.cli import main
+
+COMMAND = Path(sys.executable).with_name("weighbridge")
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z error +(.*)")
+ORDERS = simulate(200, 0)
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: Any
+    out: str
+    err: str
+
+    @property
+    def error(self) -> list[str]:
+        """The lines on stderr, which are one error."""
+        first, *others = self.err.splitlines()
+        found = LINE.fullmatch(first)
+        assert found is not None, self.err
+        return [found[1], *others]
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """Runs a command in this process, in a folder with ``orders.csv``; the environment does not count."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
+        monkeypatch.delenv(name)
+    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
+    before = root.handlers[:], root.level, ours.level
+    ORDERS.to_csv("orders.csv", index=False)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(ended.value.code, *capsys.readouterr())
+
+    yield run
+    root.handlers[:], root.level, ours.level = before
+
+
+def process(folder: Path, *arguments: str) -> Done:
+    """Runs the installed command."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("WEIGHBRIDGE_", "AWS_"))}
+    done = subprocess.run(
+        [COMMAND, *arguments], cwd=folder, env=ours, capture_output=True, text=True, check=False, timeout=120
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*.*") if "__pycache__" not in path.parts}
+
+
+def test_a_draft_is_written_once(command: Command, tmp_path: Path) -> None:
+    done = command("task", "new", "orders.csv", "--target", "hours_to_dispatch")
+    assert (done.code, done.err) == (0, "")
+    text = (tmp_path / "task.py").read_text()
+    assert done.out.splitlines() == [
+        "drafted a task that predicts 'hours_to_dispatch' from 200 rows",
+        f"now read 'task.py': {text.count('# guess: ')} guesses are marked '# guess:'; then",
+        "  weighbridge task check --task task.py:TASK --dataset orders.csv",
+    ]
+    again = command("task", "new", "orders.csv")
+    assert (again.code, again.out) == (2, "")
+    assert again.error == ["'task.py' is there already and is not overwritten; name another with --output"]
+    assert (tmp_path / "task.py").read_text() == text
+    assert files(tmp_path) == {"orders.csv", "task.py"}
+
+
+def test_names_are_quoted_where_a_shell_needs_it(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").rename(tmp_path / "it's new.csv")
+    done = command("task", "new", "it's new.csv", "--output", "new task.py")
+    line = done.out.splitlines()[-1]
+    assert shlex.split(line)[1:] == [
+        *["task", "check", "--task", "new task.py:TASK", "--dataset", "it's new.csv"],
+    ]
+    assert command(*shlex.split(line)[1:]).code == 0
+
+
+def test_options_come_from_the_environment(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_TARGET", "orders_placed")
+    monkeypatch.setenv("WEIGHBRIDGE_OUTPUT", "orders_task.py")
+    assert command("task", "new", "orders.csv").code == 0
+    assert 'target=Number("orders_placed"' in (tmp_path / "orders_task.py").read_text()
+    monkeypatch.setenv("WEIGHBRIDGE_TASK", "orders_task.py:TASK")
+    monkeypatch.setenv("WEIGHBRIDGE_DATASET", "orders.csv")
+    monkeypatch.setenv("WEIGHBRIDGE_JSON", "true")
+    done = command("task", "check")
+    assert (done.code, json.loads(done.out)["task"], json.loads(done.out)["ok"]) == (0, "orders", True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["orders.parquet"], "'orders.parquet' is not a .csv file"),
+        (["nothing.csv"], "'nothing.csv' cannot be read: No such file or directory"),
+        (
+            ["orders.csv", "--target", "hours"],
+            (
+                "--target is 'hours'; the columns of 'orders.csv' are hours_to_dispatch, orders_placed, "
+                "product_code"
+            ),
+        ),
+        (["orders.csv", "--output", "task.txt"], "--output is 'task.txt'; a task file ends in .py"),
+        (
+            ["orders.csv", "--output", "no/task.py"],
+            "'no/task.py' cannot be written: No such file or directory",
+        ),
+    ],
+)
+def test_what_no_draft_can_be_made_with(
+    command: Command, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = command("task", "new", *arguments)
+    assert (done.code, done.out, done.error) == (2, "", [message])
+    assert files(tmp_path) == {"orders.csv"}
+
+
+def test_a_file_that_no_task_could_admit(command: Command, tmp_path: Path) -> None:
+    lines = (tmp_path / "orders.csv").read_text().splitlines()
+    lines[3] = ",5,SKU001"
+    lines[7] = "2,many,SKU001"
+    (tmp_path / "orders.csv").write_text("\n".join(lines))
+    done = command("task", "new", "orders.csv", "--target", "hours_to_dispatch")
+    assert (done.code, done.out) == (4, "")
+    assert done.error == [
+        "orders.csv: 2 problems",
+        "  column 'orders_placed', row 7: expected a number from 0 to 1000 (found 'many')",
+        "  column 'hours_to_dispatch', row 3: expected a number from 0 to 100, found nothing",
+        "Nothing was written. Mend the file and try again.",
+    ]
+    assert files(tmp_path) == {"orders.csv"}
+
+
+def test_a_draft_can_be_trained_as_it_is(command: Command, tmp_path: Path) -> None:
+    simulate(300, 1).to_csv(tmp_path / "shipped.csv", index=False)
+    task = ["--task", "shipped.py:TASK"]
+    drafted = process(
+        tmp_path, "task", "new", "shipped.csv", "--target", "hours_to_dispatch", "--output", "shipped.py"
+    )
+    assert (drafted.code, drafted.err) == (0, "")
+    assert command("task", "check", *task, "--dataset", "shipped.csv").code == 0
+    assert command("datasets", "put", "shipped.csv", *task).code == 0
+    trained = command("train", *task, "--json")
+    assert trained.code == 0, trained.err
+    record = json.loads(trained.out)
+    assert (record["outcome"], record["decision"]) == ("released", {"verdict": "release", "reasons": []})
+    assert record["task"] == "shipped"
+
+
+def test_a_draft_of_codes_can_be_trained_as_it_is(command: Command, tmp_path: Path) -> None:
+    late = (ORDERS["hours_to_dispatch"] > 10).astype(int)
+    ORDERS.drop(columns="hours_to_dispatch").assign(late=late).to_csv(tmp_path / "orders.csv", index=False)
+    assert command("task", "new", "orders.csv", "--output", "late.py").code == 0
+    assert 'Category("late", ("0", "1"))' in (tmp_path / "late.py").read_text()
+    assert command("task", "check", "--task", "late.py:TASK", "--dataset", "orders.csv").code == 0
+    assert command("datasets", "put", "orders.csv", "--task", "late.py:TASK").code == 0
+    done = command("train", "--task", "late.py:TASK", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["schema"]["target"] == {"name": "late", "type": "category", "levels": ["0", "1"]}
+
+
+def test_a_definition_is_checked_without_data(command: Command, tmp_path: Path) -> None:
+    done = command("task", "check")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "ABOUT     FOUND",
+        "task      time_to_dispatch: 'hours_to_dispatch', expected a finite number",
+        "features  2: orders_placed, product_code",
+        "search    1,620 points, 5 folds, by r2",
+        "problems  none; --dataset FILE tries it on data",
+    ]
+    assert files(tmp_path) == {"orders.csv"}
+
+
+def test_a_dataset_is_tried(command: Command, tmp_path: Path) -> None:
+    done = command("task", "check", "--dataset", "orders.csv")
+    assert (done.code, done.err) == (0, "")
+    numbers = re.sub(r"\d[\d.,]*", "#", done.out).splitlines()
+    assert done.out.splitlines()[4:6] == [
+        "dataset   orders.csv: 200 rows, all admitted",
+        "split     160 rows to train on, 40 to weigh on",
+    ]
+    assert [line.split()[0] for line in numbers] == [
+        *["ABOUT", "task", "features", "search", "dataset", "split", "trial", "metric", "metric", "metric"],
+        *["check", "check", "check", "rules", "verdict", "reason", "reason", "format", "problems"],
+    ]
+    assert (
+        "trial     one training, of the first point: regressor__criterion='squared_error', "
+        "regressor__max_depth=#regressor__min_samples_split=#regressor__min_samples_leaf=#"
+    ) in [line.replace("# ", "#") for line in numbers]
+    assert "metric    r# #" in numbers
+    assert "verdict   reject, were this the best that the search finds" in numbers
+    assert numbers[-2:] == ["format    onnx", "problems  none"]
+    assert files(tmp_path) == {"orders.csv"}
+
+
+def test_a_parquet_file_is_tried_too(command: Command, tmp_path: Path) -> None:
+    ORDERS.to_parquet(tmp_path / "orders.parquet")
+    done = command("task", "check", "--dataset", "orders.parquet", "--json")
+    document = json.loads(done.out)
+    assert (done.code, done.err, document["ok"]) == (0, "", True)
+    assert document["dataset"] == {"name": "orders.parquet", "rows": 200}
+    assert document["split"] == {"train_rows": 160, "test_rows": 40}
+    assert sorted(document["trial"]) == [
+        *["checks", "decision", "findings", "format", "metrics", "notes", "params"]
+    ]
+    assert [document["task_problems"], document["data_problems"]] == [[], []]
+
+
+WRONG = """
+from dataclasses import replace
+from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH as BASE
+
+TASK = replace(BASE, estimator=replace(BASE.estimator, scoring="roc_auc", grid={"regressor__depth": [1]}))
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_all_that_is_wrong_with_task_and_data(command: Command, tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG)
+    text = (tmp_path / "orders.csv").read_text()
+    (tmp_path / "orders.csv").write_text(text.replace("SKU001", "SKU009"))
+    count = text.count("SKU001")
+    task = ["--task", "wrong.py:TASK"]
+
+    done = command("task", "check", *task, "--dataset", "orders.csv", *options)
+    assert (done.code, done.error) == (2, ["2 problems in the task: mend its definition"])
+    if options:
+        document = json.loads(done.out)
+        problems = document["task_problems"]
+        assert document["ok"] is False
+        assert len(document["data_problems"]) == count
+    else:
+        lines = done.out.splitlines()
+        problems = [line.removeprefix("problem   ") for line in lines if line.startswith("problem ")][:2]
+        assert len([line for line in lines if "SKU009" in line]) == count
+    grid, scoring = problems
+    assert grid.startswith("estimator: grid['regressor__depth'] is no parameter of the pipeline; allowed is regr")
+    assert scoring.startswith("estimator: scoring 'roc_auc' does not score a number, which 'hours_to_dispatch' is")
+
+    done = command("task", "check", *task, *options)
+    assert (done.code, done.error) == (2, ["2 problems in the task: mend its definition"])
+    done = command("task", "check", "--dataset", "orders.csv", *options)
+    assert (done.code, done.error) == (4, [f"{count} problems in the data: mend it, or the task's schema"])
+
+
+def test_one_problem_is_one(command: Command, tmp_path: Path) -> None:
+    lines = (tmp_path / "orders.csv").read_text().splitlines()
+    lines[2] = "1,-5,SKU001"
+    (tmp_path / "orders.csv").write_text("\n".join(lines))
+    done = command("task", "check", "--dataset", "orders.csv")
+    assert (done.code, done.error) == (4, ["1 problem in the data: mend it, or the task's schema"])
+    assert done.out.splitlines()[-1] == (
+        "problem   column 'orders_placed', row 2: expected a number not below 0 (found -5.0)"
+    )
+
+
+@pytest.mark.parametrize(("rows", "shown", "last"), [(100, 100, None), (101, 101, "... and 1 more")])
+def test_of_many_problems_the_first_are_shown(
+    command: Command, tmp_path: Path, rows: int, shown: int, last: str | None
+) -> None:
+    ORDERS.head(rows).assign(product_code="X").to_csv(tmp_path / "orders.csv", index=False)
+    done = command("task", "check", "--dataset", "orders.csv")
+    assert done.error == [f"{rows} problems in the data: mend it, or the task's schema"]
+    problems = [line.removeprefix("problem   ") for line in done.out.splitlines() if line.startswith("problem")]
+    assert len(problems) == shown
+    assert (problems[-1] == last) is (last is not None)
+    document = json.loads(command("task", "check", "--dataset", "orders.csv", "--json").out)
+    assert len(document["data_problems"]) == rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (
+            ["--task", "nothing.py:TASK"],
+            2,
+            ["there is no file 'nothing.py' to load a task from"],
+        ),
+        (["--dataset", "orders.txt"], 2, ["'orders.txt' is not a .csv or .parquet file"]),
+        (["--dataset", "nothing.csv"], 2, ["'nothing.csv' cannot be read: No such file or directory"]),
+    ],
+)
+def test_what_cannot_be_checked(command: Command, arguments: list[str], code: int, error: list[str]) -> None:
+    assert command("task", "check", *arguments)[:2] == (code, "")
+    assert command("task", "check", *arguments).error == error
+
+
+def test_a_task_that_cannot_be_loaded_says_what_to_mend(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG.replace("estimator=", "name='Hours', estimator="))
+    done = command("task", "check", "--task", "wrong.py:TASK")
+    assert (done.code, done.out) == (2, "")
+    assert done.error == [
+        "name: 'Hours' is not snake_case, such as time_to_dispatch",
+        "Mend the task's definition; nothing was written.",
+    ]
