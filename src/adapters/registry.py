@@ -6,7 +6,7 @@ existence is the publication, then the promotion. What a crash leaves behind is 
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -83,6 +83,12 @@ class StoreRegistry(ModelRegistry):
                 f"'weighbridge train' makes one from the newest dataset"
             )
         return self._promotion(task, newest.ref.key)
+
+    def mark(self, last: Promotion) -> Hashable:
+        """See the port. A name may tell its time in a zone whose date is another: a day before is looked at."""
+        prefix = f"{PROMOTIONS}/{last.version.task}_"
+        refs = self._store.list(prefix, start_after=f"{prefix}{last.at - timedelta(days=1):%Y-%m-%d}")
+        return tuple((ref.key, ref.revision) for ref in refs)
 
     def promotions(self, task: str) -> Iterator[Promotion]:
         """See the port."""

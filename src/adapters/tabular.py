@@ -60,7 +60,7 @@ def _read_csv(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
     _check_text(key, data)
     data = data.removeprefix(_BYTE_ORDER_MARK)
     header = _header(key, data)
-    categories = {feature.name for feature in schema.features if isinstance(feature, Category)}
+    categories = {one.name for one in (*schema.features, schema.target) if isinstance(one, Category)}
     try:
         frame = pd.read_csv(
             io.BytesIO(data),

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 #: Upper bounds of the buckets of latencies, in seconds.
 LATENCIES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-#: Upper bounds of the buckets of predictions, in the target's unit, whatever that is.
+#: Upper bounds of the buckets of predictions, in the target's unit, whatever that is. None is negative: such a
+#: histogram has no sum in the formats that are written.
 PREDICTIONS = (
-    *(-float(f"1e{power}") for power in range(6, -4, -1)),
     0.0,
     *(float(f"{digits}e{power}") for power in range(-3, 6) for digits in ("1", "2.5", "5")),
     1e6,
@@ -55,6 +55,7 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
         self._cells = cells
         self._numbers = cells.numbers
         self._clock = clock
+        self._nowhere = cells.block(("nowhere",), len(PREDICTIONS) + 2)
         self._requests: dict[tuple[str, str, int], int] = {}
         self._predictions: int | None = None
         # Events come from several threads.
@@ -113,8 +114,11 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
         try:
             return self._cells.block(key, size)
         except MemoryError:
-            # Rather one kind of thing not told apart than a request that fails.
-            return self._cells.block((key[0], *("other" for _ in key[1:])), size)
+            # Rather things not told apart, or not counted, than a request that fails.
+            try:
+                return self._cells.block((key[0], *("other" for _ in key[1:])), size)
+            except MemoryError:
+                return self._nowhere
 
     def _families(self, loaded: LoadedModel | None) -> Iterator[Any]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily

@@ -55,7 +55,8 @@ class NotWorseThanLive:
     def weigh(self, candidate: Metrics, live: Metrics) -> tuple[Verdict, str | None]:
         """What the two scores mean, and the reason unless it is a plain release.
 
-        A score of the live model that is not a number compares with nothing; one of the candidate refuses.
+        A score of the live model that is not a number compares with nothing; one of the candidate is worse
+        than any level.
         """
         ours, theirs = candidate.get(self.metric, math.nan), live.get(self.metric, math.nan)
         if math.isnan(theirs):
@@ -140,11 +141,13 @@ def live_model(registry: ModelRegistry, codecs: Sequence[ModelCodec], task: str,
 
     Raises:
         StoreError: the store could not be asked. What is unavailable now is not unreadable.
+        RegistryError: the newest promotion cannot be read: whether it holds later ones back is unknown.
     """
     try:
         version = registry.live(task).version
     except NothingReleased:
         return LiveModel(note="nothing is live")
+    record: Record | None = None
     try:
         release = registry.read(version)
         record = release.record
@@ -157,7 +160,7 @@ def live_model(registry: ModelRegistry, codecs: Sequence[ModelCodec], task: str,
     except StoreError:
         raise
     except WeighbridgeError as error:
-        return LiveModel(version, note=f"the live model {version} cannot be read: {error}")
+        return LiveModel(version, record, note=f"the live model {version} cannot be read: {error}")
     return LiveModel(version, record, DecodedModel(predictor, schema))
 
 

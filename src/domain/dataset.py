@@ -56,6 +56,10 @@ class SplitSpec:
     seed: int = 42
 
     def __post_init__(self) -> None:
+        if isinstance(self.test_size, bool) or not isinstance(self.test_size, int | float):
+            raise TaskError(f"split: test_size is {self.test_size!r}; it must be a number between 0 and 1")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise TaskError(f"split: seed is {self.seed!r}; it must be a whole number from 0 to {2**32 - 1}")
         if not 0 < self.test_size < 1:
             raise TaskError(f"split: test_size is {self.test_size}; it must be greater than 0 and less than 1")
 

@@ -7,9 +7,10 @@ last year, the days of the last month: one request each), and only its neighbour
 A request lists 1000 keys or stems. Six are enough for any number of objects, as long as the folder's end is not
 crowded. One goes for the first page, one for the years, one or two for the months and the days, and the rest for
 reading the last two dates: the zone of a name can move its time by almost a day, so that none of them may be left
-unseen. Each thousand names on those dates cost a request, and so do each thousand names of the last month that
-are spelled unlike the others, zones that draw all of the last date back into the day before, and a date, month
-or year at the end that has only unreadable names. The answer is always that of a look at everything. Names that we
+unseen. What may cost more: each thousand names on those dates one request; a last month with more than a thousand
+names that are spelled unlike the others one or two, or more if it has many thousands; zones that draw all of the
+last date back into the day before one; a date, month or year at the end that has only unreadable names a few.
+The answer is always that of a look at everything. Names that we
 write ourselves have one spelling and no zone (see ``find_last``): there the bound holds unless the last minute
 has more than a thousand of them.
 """

@@ -105,6 +105,10 @@ class UnknownVersion(RegistryError):
     """No release has this version."""
 
 
+class ComputeUnavailable(WeighbridgeError):
+    """The processes or machines that fit models do not answer or were lost; the same call may succeed later."""
+
+
 class ModelError(WeighbridgeError):
     """A model cannot be encoded, decoded or used."""
 

@@ -190,5 +190,6 @@ def _sliced(
 def _quietly(score: Any) -> float:
     try:
         return float(score())
-    except ValueError:
+    except (ValueError, AttributeError):
+        # The second: a model has no probabilities where a scorer needs them.
         return math.nan

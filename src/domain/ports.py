@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -131,6 +131,13 @@ class ModelRegistry(Protocol):
         Raises:
             NothingReleased: none was ever made.
             RegistryError: the newest promotion cannot be read as one.
+        """
+
+    @abstractmethod
+    def mark(self, last: Promotion) -> Hashable:
+        """How the log of promotions looks from about the day of ``last`` on, for one small request.
+
+        While two marks of the same promotion are equal, nothing was promoted between them.
         """
 
     @abstractmethod

@@ -48,10 +48,11 @@ class SearchSummary:
     """How the parameters were chosen.
 
     Args:
-        kind: of search.
+        kind: of search: ``tree_grid``, ``grid``, ``random`` or ``halving``.
         points: combinations tried.
         folds: of the cross-validation.
-        score: scikit-learn's mean score of the chosen combination over the folds.
+        score: scikit-learn's mean score of the chosen combination over the folds; with halving, on the rows of
+            its last round.
         scoring: the name of that score.
     """
 
@@ -68,7 +69,7 @@ class Training:
 
     Args:
         estimator: the class of the pipeline's last step.
-        params: the parameters that the search chose.
+        params: the parameters that the search chose, as plain data: what is none, an estimator say, is described.
         search: how they were chosen.
         seed: of the split and of the estimator.
         split: the spec of the split, and the rows on either side.

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from domain.admission import admit
 from domain.artefacts import Artefact, ArtefactRef
 from domain.dataset import SplitSpec, split
+from domain.encoding import probabilities_of
 from domain.errors import ArtefactNotFound, DataError, Problem, TaskError
-from domain.metrics import measure
+from domain.metrics import METRICS, Metrics, Slice, measure
 from domain.predictions import prediction_digest
+from domain.schema import Category
 from domain.search import fit, search
 
 if TYPE_CHECKING:
+    from domain.dataset import Dataset
     from domain.estimator import FittedModel
     from domain.provenance import Record
     from domain.releases import ModelVersion
@@ -92,7 +95,8 @@ def reproduce(
     results = [Compared("rows of the dataset", str(record.dataset.rows), str(len(dataset)))]
     if whole_search:
         candidate = search(task.estimator, parts.train, record.training.seed, ports.progress)
-        results.append(_compared("search score", record.training.search.score, candidate.search.score))
+        score, found = record.training.search.score, candidate.search.score
+        results.append(Compared("search score", _say(score), _say(found)))
         params, model = candidate.params, candidate.model
     else:
         params = record.training.params
@@ -102,11 +106,10 @@ def reproduce(
         Compared(f"parameter {name}", _say(record.training.params.get(name)), _say(params.get(name)))
         for name in names
     ]
-    metrics = measure(model, parts.test)
+    metrics = _measure(record, model, parts.test)
     results += [
-        _compared(f"metric {name}", value, metrics[name])
-        for name, value in record.metrics.items()
-        if name in metrics
+        Compared(f"metric {name}", _say(record.metrics.get(name)), _say(metrics.get(name)))
+        for name in [*record.metrics, *(name for name in metrics if name not in record.metrics)]
     ]
     results += _golden_rows(record, model)
     if record.test_predictions:
@@ -132,6 +135,17 @@ def _fetch(record: Record, ports: Ports) -> Artefact:
     return artefact
 
 
+def _measure(record: Record, model: FittedModel, test: Dataset) -> Metrics:
+    """What was measured then: further metrics and slices are those of the recorded thresholds."""
+    scorers = [each["metric"] for each in record.thresholds if each["metric"] not in METRICS]
+    slices = [
+        Slice(each["metric"], each["slice_by"], each["smallest"])
+        for each in record.thresholds
+        if "slice_by" in each
+    ]
+    return measure(model, test, scorers, slices)
+
+
 def _golden_rows(record: Record, model: FittedModel) -> list[Compared]:
     import pandas as pd
 
@@ -140,7 +154,13 @@ def _golden_rows(record: Record, model: FittedModel) -> list[Compared]:
     frame = pd.DataFrame([row.inputs for row in record.golden])[list(record.schema.feature_names)]
     found = model.predict(frame).tolist()
     expected = [row.prediction for row in record.golden]
-    return [Compared("predictions on the golden rows", _say(expected), _say(found))]
+    compared = [Compared("predictions on the golden rows", _say(expected), _say(found))]
+    target = record.schema.target
+    if isinstance(target, Category):
+        likely = probabilities_of(model, frame, target).tolist()
+        given = [[(row.probabilities or {}).get(level) for level in target.levels] for row in record.golden]
+        compared.append(Compared("probabilities on the golden rows", _say(given), _say(likely)))
+    return compared
 
 
 def _environment(record: Record, ports: Ports) -> list[Compared]:
@@ -154,10 +174,6 @@ def _environment(record: Record, ports: Ports) -> list[Compared]:
         for name in sorted({*record.libraries, *now})
     ]
     return [one for one in compared if not one.same]
-
-
-def _compared(what: str, recorded: float, reproduced: float) -> Compared:
-    return Compared(what, _say(recorded), _say(reproduced))
 
 
 def _say(value: object) -> str:

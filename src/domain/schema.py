@@ -83,6 +83,8 @@ class Category:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        if isinstance(self.levels, str) or not isinstance(self.levels, tuple | list):
+            raise TaskError(f"feature '{self.name}': levels is {self.levels!r}; it must be a tuple of texts")
         if not self.levels:
             raise TaskError(f"feature '{self.name}': levels is empty; name at least one")
         if not all(isinstance(level, str) and level for level in self.levels):
@@ -127,6 +129,12 @@ class Schema:
     prediction: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.features, tuple | list) or not all(
+            isinstance(feature, Number | Category) for feature in self.features
+        ):
+            raise TaskError(f"schema: features is {self.features!r}; it must be a tuple of Number and Category")
+        if not isinstance(self.target, Number | Category):
+            raise TaskError(f"schema: target is {self.target!r}; it must be a Number or a Category")
         if not self.features:
             raise TaskError("schema: features is empty; name at least one")
         names = [feature.name for feature in self.features]

@@ -1,20 +1,19 @@
 """Choosing the parameters: from a task's estimator and training rows to a fitted candidate.
 
-A grid for a decision tree is searched by truncation (``domain.tree_search``); everything else by
-scikit-learn's own search. Either way the score that is reported is scikit-learn's.
+A grid for a decision tree is searched by truncation (``domain.tree_search``); everything else by one of
+scikit-learn's own searches (``domain.sklearn_search``). Either way the score that is reported is scikit-learn's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from domain import tree_search
+from domain import sklearn_search, tree_search
 from domain.errors import TaskError
+from domain.plain_data import plain
 from domain.provenance import SearchSummary
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from domain.estimator import EstimatorSpec
     from domain.ports import SearchProgress
 
-    Folds = list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -33,7 +30,7 @@ class Candidate:
 
     Args:
         model: fitted on every training row.
-        params: those of the grid, by name.
+        params: those of the grid, by name, as plain data: what is none is described.
         search: how they were chosen, with scikit-learn's own score.
     """
 
@@ -43,92 +40,83 @@ class Candidate:
 
 
 def search(spec: EstimatorSpec, train: Dataset, seed: int, progress: SearchProgress) -> Candidate:
-    """Search the grid by cross-validation on ``train`` and fit the best point on all of it.
+    """Search by cross-validation on ``train``, as the spec says, and fit the best point on all of it.
 
-    The folds are those of scikit-learn's ``GridSearchCV(cv=folds)``.
+    The folds are those of scikit-learn's ``GridSearchCV(cv=folds)``. What a search draws, it draws by the seed.
 
     Raises:
         TaskError: the pipeline cannot be built or fitted, or the grid or the scoring does not fit it.
     """
-    from sklearn.base import clone, is_classifier
-    from sklearn.metrics import get_scorer
-    from sklearn.model_selection import check_cv
+    from sklearn.base import clone
 
     try:
         pipeline = spec.pipeline(seed)
-        scorer = get_scorer(spec.scoring)
-        folds = list(
-            check_cv(spec.folds, train.target, classifier=is_classifier(pipeline)).split(
-                train.features, train.target
-            )
-        )
-        if tree_search.supports(pipeline, spec.grid, spec.scoring):
-            found = tree_search.search(
-                pipeline, spec.grid, train.features, train.target, folds, spec.scoring, progress
-            )
-            kind, params, score = "tree_grid", found.params, found.score
+        if spec.search == "grid" and tree_search.supports(pipeline, spec.grid, spec.scoring):
+            kind, (params, score, points) = "tree_grid", _tree_search(spec, pipeline, train, progress)
         else:
-            kind, (params, score) = "grid", _grid_search(spec, pipeline, scorer, train, folds, progress)
-        model = clone(pipeline).set_params(**params).fit(train.features, train.target)
+            found = sklearn_search.search(spec, pipeline, train, seed, progress)
+            kind, params, score, points = spec.search, found.params, found.score, found.points
+        # Cloned, as each of the search's fits had its own: a value of the grid may be an estimator.
+        values = {name: clone(value, safe=False) for name, value in params.items()}
+        model = clone(pipeline).set_params(**values).fit(train.features, train.target)
     except (ValueError, TypeError) as error:
         raise TaskError(f"estimator: the pipeline cannot be searched: {error}") from error
     if not math.isfinite(score):
         raise TaskError(f"estimator: no point of the grid has a finite {spec.scoring} over the folds")
-    params = {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
-    return Candidate(model, params, SearchSummary(kind, spec.points, spec.folds, score, spec.scoring))
+    params = {name: plain(value) for name, value in params.items()}
+    return Candidate(model, params, SearchSummary(kind, points, spec.folds, score, spec.scoring))
 
 
 def fit(spec: EstimatorSpec, train: Dataset, seed: int, params: Mapping[str, Any]) -> Pipeline:
     """The pipeline with these parameters, fitted on every training row.
 
+    Args:
+        spec: gives the pipeline; and its grid, the values that are only described in ``params``.
+        train: the training rows.
+        seed: for the pipeline.
+        params: as plain data, as a candidate and its record have them.
+
     Raises:
-        TaskError: the pipeline cannot be built or fitted with them.
+        TaskError: the pipeline cannot be built or fitted with them, or one describes a value that the grid
+            does not have (any more): the whole search would have to be repeated.
     """
+    from sklearn.base import clone
+
     try:
-        return spec.pipeline(seed).set_params(**params).fit(train.features, train.target)
+        values = {name: clone(_value(spec, name, value), safe=False) for name, value in params.items()}
+        return spec.pipeline(seed).set_params(**values).fit(train.features, train.target)
     except (ValueError, TypeError) as error:
         raise TaskError(f"estimator: the pipeline cannot be fitted: {error}") from error
 
 
-def _grid_search(
-    spec: EstimatorSpec,
-    pipeline: Pipeline,
-    scorer: Callable[..., float],
-    train: Dataset,
-    folds: Folds,
-    progress: SearchProgress,
-) -> tuple[dict[str, Any], float]:
-    """Search with GridSearchCV: of equally good points the first in the grid's order wins.
+def _tree_search(
+    spec: EstimatorSpec, pipeline: Pipeline, train: Dataset, progress: SearchProgress
+) -> tuple[dict[str, Any], float, int]:
+    """The parameters, their score, and how many points there were; on the folds of GridSearchCV."""
+    from sklearn.base import is_classifier
+    from sklearn.model_selection import check_cv
 
-    An empty grid is a grid of one point, which is scored by the same folds.
-    """
-    from sklearn.model_selection import GridSearchCV
+    folds = check_cv(spec.folds, train.target, classifier=is_classifier(pipeline))
+    found = tree_search.search(
+        pipeline,
+        spec.grid,
+        train.features,
+        train.target,
+        list(folds.split(train.features, train.target)),
+        spec.scoring,
+        progress,
+    )
+    return found.params, found.score, found.points
 
-    scores: list[float] = []
-    best: float | None = None
 
-    def watched(model: Any, features: Any, target: Any) -> float:
-        # GridSearchCV scores one point on all its folds, then the next.
-        nonlocal best
-        score = float(scorer(model, features, target))
-        scores.append(score)
-        if len(scores) == len(folds):
-            mean = sum(scores) / len(folds)
-            best = mean if best is None else max(best, mean)
-            scores.clear()
-            progress.advance(1, best)
-        return score
-
-    progress.start(spec.points)
-    try:
-        found = GridSearchCV(
-            pipeline,
-            {name: list(values) for name, values in spec.grid.items()},
-            scoring=watched,
-            cv=folds,
-            refit=False,
-            error_score="raise",
-        ).fit(train.features, train.target)
-    finally:
-        progress.finish()
-    return dict(found.best_params_), float(found.best_score_)
+def _value(spec: EstimatorSpec, name: str, described: Any) -> Any:
+    """The value of the grid that is described so; for JSON data without one, the data itself."""
+    values = spec.grid.get(name, ())
+    for value in () if hasattr(values, "rvs") else values:
+        if plain(value) == described and type(plain(value)) is type(described):
+            return value
+    if isinstance(described, dict) and "type" in described:
+        raise TaskError(
+            f"estimator: grid['{name}'] has no value that is {described}; repeat the whole search to find one"
+        )
+    return described

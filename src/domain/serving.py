@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, cast
@@ -144,6 +144,8 @@ class PredictionService:
         self._events = events
         self._loaded: LoadedModel | None = None
         self._problem: str | None = None
+        #: How the log looked when the loaded model was last found to be live.
+        self._mark: Hashable = None
 
     @property
     def loaded(self) -> LoadedModel | None:
@@ -158,14 +160,22 @@ class PredictionService:
     def load(self) -> None:
         """Follow the registry: when another release is live, verify it, then swap.
 
+        While nothing is promoted, that is one small request.
+
         Raises:
             NothingReleased: nothing is live.
             StoreError, RegistryError: the registry could not be asked.
             ModelUnreadable, IncompatibleModel: the live release fails verification. The model that was
                 loaded, if any, stays.
         """
-        promotion = self._registry.live(self.task)
         current = self._loaded
+        if current is not None:
+            # Before the log is read: what is promoted after this shows in the next mark.
+            mark = self._registry.mark(current.promotion)
+            if mark == self._mark:
+                return
+            self._mark = None
+        promotion = self._registry.live(self.task)
         if current is None or current.promotion.version != promotion.version:
             started = self._clock.seconds()
             release = self._registry.read(promotion.version)
@@ -174,6 +184,8 @@ class PredictionService:
             self._events.emit(ModelLoaded(str(promotion.version), self._clock.seconds() - started))
         elif current.promotion != promotion:
             self._loaded = LoadedModel(promotion, current.release, current.predictor, current.loaded_at)
+        else:
+            self._mark = mark
 
     def refresh(self) -> None:
         """``load``, but a failure is kept as ``problem`` and told as an event instead of raised.

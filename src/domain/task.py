@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,11 +15,9 @@ from domain.errors import ConfigurationError, TaskError
 from domain.estimator import EstimatorSpec
 from domain.gate import Threshold
 from domain.metrics import measured, metric_named
+from domain.plain_data import plain
 from domain.rule import Rule
 from domain.schema import Category, Schema
-
-#: Where Python says that an object is, in its text.
-_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +48,19 @@ class TaskDefinition:
     rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_types()
         if not is_task_name(self.name):
             raise TaskError(f"name: {self.name!r} is not snake_case, such as time_to_dispatch")
         if not self.thresholds:
             raise TaskError("thresholds: there is none; a model must have something to achieve")
         stratum = self.split.stratify_by
-        if stratum not in (None, self.schema.target.name) and not isinstance(
-            self.schema.feature(stratum), Category
-        ):
-            raise TaskError(f"split: stratify_by names '{stratum}', which is not a category feature")
-        if stratum == self.schema.target.name and not isinstance(self.schema.target, Category):
-            raise TaskError(f"split: stratify_by names the target '{stratum}', which is not a category")
+        if stratum is not None:
+            columns = {column.name: column for column in (*self.schema.features, self.schema.target)}
+            if not isinstance(columns.get(stratum), Category):
+                fitting = ", ".join(name for name, column in columns.items() if isinstance(column, Category))
+                raise TaskError(
+                    f"split: stratify_by names '{stratum}', which is not a category; there are {fitting or 'none'}"
+                )
         for part, members in (("checks", self.checks), ("rules", self.rules)):
             names = [member.name for member in members]
             if len(set(names)) != len(names):
@@ -72,6 +70,27 @@ class TaskDefinition:
         for rule in self.rules:
             rule.validate(self.schema)
         self._check_metrics()
+
+    def _check_types(self) -> None:
+        wholes = {"name": str, "schema": Schema, "estimator": EstimatorSpec, "split": SplitSpec}
+        for field, kind in wholes.items():
+            value = getattr(self, field)
+            if not isinstance(value, kind):
+                raise TaskError(f"{field}: it is {value!r}; it must be of the type {kind.__name__}")
+        members: dict[str, type[Any]] = {
+            "thresholds": Threshold,
+            "checks": Check,
+            "comparisons": NotWorseThanLive,
+            "rules": Rule,
+        }
+        for field, kind in members.items():
+            value = getattr(self, field)
+            if not isinstance(value, tuple | list):
+                raise TaskError(f"{field}: it is {value!r}; it must be a tuple, such as ({kind.__name__}(...),)")
+            for member in value:
+                # Protocols are inherited explicitly, so this tells a check from a rule.
+                if isinstance(member, type) or kind not in type(member).__mro__:
+                    raise TaskError(f"{field}: {member!r} is not a {kind.__name__}")
 
     def _check_metrics(self) -> None:
         classes = isinstance(self.schema.target, Category)
@@ -127,16 +146,18 @@ class TaskDefinition:
             "name": self.name,
             "schema": self.schema.to_dict(),
             "estimator": {
-                "pipeline": {key: _plain(value) for key, value in sorted(pipeline.get_params().items())},
-                "grid": {name: _plain(values) for name, values in self.estimator.grid.items()},
+                "pipeline": {key: plain(value) for key, value in sorted(pipeline.get_params().items())},
+                "grid": {name: plain(values) for name, values in self.estimator.grid.items()},
                 "folds": self.estimator.folds,
                 "scoring": self.estimator.scoring,
+                "search": self.estimator.search,
+                "iterations": self.estimator.iterations if self.estimator.search == "random" else None,
             },
             "split": asdict(self.split),
             "thresholds": [threshold.to_dict() for threshold in self.thresholds],
-            "checks": [_plain(check) for check in self.checks],
+            "checks": [plain(check) for check in self.checks],
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
-            "rules": [_plain(rule) for rule in self.rules],
+            "rules": [plain(rule) for rule in self.rules],
         }
 
     @property
@@ -144,25 +165,3 @@ class TaskDefinition:
         """A digest of ``describe()``: two runs of equal definitions on equal bytes do the same."""
         text = json.dumps(self.describe(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: object) -> Any:
-    """``value`` as data that is the same in every process: never an address in memory."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | range):
-        return [_plain(item) for item in value]
-    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
-        return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, set | frozenset):
-        return {"type": type(value).__name__, "items": sorted(json.dumps(_plain(item)) for item in value)}
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    if hasattr(value, "get_params"):
-        return {"type": kind, "params": _plain(value.get_params(deep=False))}
-    if hasattr(value, "__dataclass_fields__"):
-        return {"type": kind} | {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return {"type": kind, "text": _ADDRESS.sub("", repr(value))}

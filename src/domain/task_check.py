@@ -96,7 +96,12 @@ class TaskReport:
             "task": task.name,
             "ok": self.ok,
             "definition": definition,
-            "search": {"points": task.estimator.points, "fits": task.estimator.points * task.estimator.folds},
+            "search": {
+                "kind": task.estimator.search,
+                "points": task.estimator.points,
+                "folds": task.estimator.folds,
+                "scoring": task.estimator.scoring,
+            },
             "dataset": None if self.dataset is None else {"name": self.dataset, "rows": self.rows},
             "split": (None if self.split is None else {"train_rows": self.split[0], "test_rows": self.split[1]}),
             "trial": None if self.trial is None else self.trial.to_dict(),
@@ -128,7 +133,7 @@ def check_task(
     try:
         dataset = admit(reader.read(data, task.schema), task.schema, report.dataset)
         report.rows = len(dataset)
-        parts = _split(task, dataset, report.dataset)
+        parts = split(dataset, task.split, task.estimator.folds, report.dataset)
         report.split = len(parts.train), len(parts.test)
         if not report.task_problems:
             report.trial = _try(task, dataset, parts, codecs)
@@ -137,13 +142,6 @@ def check_task(
     except TaskError as error:
         report.task_problems.append(str(error))
     return report
-
-
-def _split(task: TaskDefinition, dataset: Dataset, subject: str) -> Split:
-    try:
-        return split(dataset, task.split, task.estimator.folds, subject)
-    except (ValueError, TypeError) as error:  # scikit-learn itself says what it cannot do
-        raise TaskError(f"split: {say(error)}") from error
 
 
 def _try(task: TaskDefinition, dataset: Dataset, parts: Split, codecs: Sequence[ModelCodec]) -> Trial:
@@ -155,7 +153,7 @@ def _try(task: TaskDefinition, dataset: Dataset, parts: Split, codecs: Sequence[
     from sklearn.metrics import get_scorer
 
     spec = task.estimator
-    params = {name: next(iter(values)) for name, values in spec.grid.items()}
+    params = spec.first_point(task.split.seed)
     point = f" with {', '.join(f'{name}={value!r}' for name, value in params.items())}" if params else ""
     try:
         model = spec.pipeline(task.split.seed).set_params(**params)

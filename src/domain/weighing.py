@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from domain.checks import CheckResult, run_checks
 from domain.comparison import LiveModel, LiveScores
 from domain.data_rules import inspect_all
+from domain.errors import ModelError
 from domain.gate import GateDecision, decide
 from domain.metrics import METRICS, Metrics, measure
 from domain.rule import Evidence, Finding, LiveEvidence
@@ -71,7 +72,7 @@ def weigh(
     slices = [threshold.slice for threshold in task.thresholds if threshold.slice is not None]
     metrics = measure(model, parts.test, scorers, slices)
     checks = run_checks(task.checks, model, dataset)
-    scores = _live_scores(live, parts.test)
+    live, scores = _live_scores(live, parts.test)
     statistics = summarise(dataset)
     predicted = np.asarray(model.predict(parts.test.features))
     evidence = Evidence(
@@ -97,11 +98,14 @@ def weigh(
     )
 
 
-def _live_scores(live: LiveModel, test: Dataset) -> LiveScores:
+def _live_scores(live: LiveModel, test: Dataset) -> tuple[LiveModel, LiveScores]:
     version = None if live.version is None else str(live.version)
-    if live.model is None:
-        return LiveScores(version, note=live.note)
-    return LiveScores(version, measure(live.model, test))
+    if live.model is not None:
+        try:
+            return live, LiveScores(version, measure(live.model, test))
+        except ModelError as error:
+            live = replace(live, model=None, note=f"the live model {version} cannot predict these rows: {error}")
+    return live, LiveScores(version, note=live.note)
 
 
 def _live_evidence(live: LiveModel, test: Dataset) -> LiveEvidence | None:

@@ -118,7 +118,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
     phases = Phases(ports.clock, ports.memory)
     with phases("read"):
         artefact = read_newest_dataset(ports.store, task.name, ports.clock, ports.events)
-        newest = ports.registry.newest(task.name)
+        newest = _newest(task.name, ports)
     if newest is not None and not force and _is_trained_on(newest, artefact, fingerprint):
         return _nothing_new(newest, artefact.ref, ports)
 
@@ -204,6 +204,13 @@ def put_dataset(
     frame = ports.reader.read(Artefact(unwritten, data, hashlib.sha256(data).hexdigest()), task.schema)
     rows = len(admit(frame, task.schema, key))
     return ports.store.write(key, data), rows
+
+
+def _newest(task: str, ports: Ports) -> Release | None:
+    # A record that cannot be read tells of no training; it must not keep a better model from being trained.
+    with suppress(RegistryError):
+        return ports.registry.newest(task)
+    return None
 
 
 def _is_trained_on(release: Release, artefact: Artefact, fingerprint: str) -> bool:

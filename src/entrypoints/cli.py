@@ -55,6 +55,20 @@ WarningThreshold = Annotated[
     Optional[float],  # noqa: UP045
     option("--warning-threshold", "Accept with a warning a model that falls short of this."),
 ]
+FitWorkers = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--workers",
+        envvar=f"{PREFIX}WORKERS",
+        help="How many processes of this machine search, side by side.  [default: 1]",
+        min=1,
+        max=256,
+    ),
+]
+Dask = Annotated[
+    Optional[str],  # noqa: UP045
+    option("--dask", "Search on the Dask cluster with this scheduler: tcp://host:8786. Needs the extra 'dask'."),
+]
 Host = Annotated[str, option("--host", "The address to listen on.")]
 Port = Annotated[int, typer.Option("--port", envvar=f"{PREFIX}PORT", help="0 takes a free one.", min=0, max=65535)]
 Wait = Annotated[bool, option("--wait", "Start without a model, and wait until one is released.")]
@@ -96,6 +110,8 @@ def train(
     force: Force = False,
     error_threshold: ErrorThreshold = None,
     warning_threshold: WarningThreshold = None,
+    workers: FitWorkers = None,
+    dask: Dask = None,
     as_json: Json = False,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
@@ -111,8 +127,11 @@ def train(
     definition = load_task(task).with_levels(error_threshold, warning_threshold)
     from domain.workflow import Outcome, train_and_release
     from entrypoints.console import print_json, print_training
+    from entrypoints.parallel import parallel_fits
 
-    result = train_and_release(definition, open_container(store=store).ports(), force=force)
+    ports = open_container(store=store).ports()
+    with parallel_fits(definition, workers, dask):
+        result = train_and_release(definition, ports, force=force)
     if as_json:
         print_json(result.document | {"outcome": str(result.outcome)})
     else:

@@ -111,6 +111,10 @@ def _levels(record: Mapping[str, Any], metric: str) -> str:
     levels = [
         f" (error {threshold['error']:g}, warning {threshold['warning']:g})"
         for threshold in record.get("thresholds", ())
-        if threshold["metric"] == metric
+        if (
+            metric.startswith(f"{threshold['metric']}[{threshold['slice_by']}=")
+            if "slice_by" in threshold
+            else metric == threshold["metric"]
+        )
     ]
     return "".join(levels)

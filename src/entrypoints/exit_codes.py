@@ -5,6 +5,7 @@ from typing import Final
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
+    ComputeUnavailable,
     ConfigurationError,
     DataError,
     NothingReleased,
@@ -34,6 +35,7 @@ _TABLE: tuple[tuple[type[WeighbridgeError], int, str], ...] = (
     (ArtefactExists, USAGE, "Nothing is ever overwritten; choose another time or name."),
     (ArtefactNotFound, TRY_AGAIN, "It was removed or replaced meanwhile; run the command again."),
     (StoreError, TRY_AGAIN, ""),
+    (ComputeUnavailable, TRY_AGAIN, ""),
     (NothingReleased, USAGE, ""),
     (UnknownVersion, USAGE, ""),
     (WeighbridgeError, BUG, "This needs a person: see the message above."),

@@ -171,3 +171,17 @@ def test_shares_just_within() -> None:
 
 def test_a_fifth_is_weighed_on_unless_the_task_says_otherwise() -> None:
     assert SplitSpec() == SplitSpec(test_size=0.2, stratify_by=None, seed=42)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.0, True, "x"])
+def test_a_seed_that_cannot_be(seed: Any) -> None:
+    with pytest.raises(TaskError) as caught:
+        SplitSpec(seed=seed)
+    assert str(caught.value) == f"split: seed is {seed!r}; it must be a whole number from 0 to 4294967295"
+
+
+@pytest.mark.parametrize("size", [True, "0.2", None])
+def test_a_test_size_that_is_no_number(size: Any) -> None:
+    with pytest.raises(TaskError) as caught:
+        SplitSpec(test_size=size)
+    assert str(caught.value) == f"split: test_size is {size!r}; it must be a number between 0 and 1"

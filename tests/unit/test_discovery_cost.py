@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from random import Random
 from typing import cast
 
@@ -205,15 +205,15 @@ def rubbish(random: Random, last: datetime) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("days_ago", [0, 1, 10, 13, 14, 20, 30])
-def test_a_month_of_many_spellings_costs_one_request_more(days_ago: int) -> None:
-    # Sixty names a day, two thousand a month, are not spelled like the others: more than a page lists.
+@pytest.mark.parametrize(("days_ago", "most"), [(0, 6), (3, 6), (15, 7), (22, 5), (30, 5)])
+def test_a_month_of_many_spellings_costs_one_request_more_or_two(days_ago: int, most: int) -> None:
+    # 75 names a day, more than two thousand a month, are not spelled like the others: more than a page lists.
     last = datetime(2020, 12, 31, 22, 0, tzinfo=UTC) - days_ago * A_DAY
-    mixed = [SPELLINGS[1]] * 4 + [SPELLINGS[-1]]
+    mixed = [SPELLINGS[1]] * 3 + [SPELLINGS[-1]]
     keys = sorted(set(spread(Random(2), last, 36_000, 120 * A_DAY, mixed)))
     found, requests = cost(Pager(keys))
     assert found == scan(keys)
-    assert requests <= 6
+    assert requests <= most
     assert cost(Pager(keys), last)[0] == found
 
 
@@ -286,6 +286,54 @@ def test_when_zones_draw_all_of_the_last_dates_back_more_of_the_past_is_seen() -
     found, requests = cost(Pager(sorted([drawn_back, newer, *older])))
     assert found == NamedInTime(datetime(2021, 7, 2, 22, tzinfo=UTC), ref_of(newer))
     assert requests == 5
+
+
+def spaced(day: date, count: int) -> list[str]:
+    return [
+        f"{PREFIX}{day} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.csv" for second in range(count)
+    ]
+
+
+#: More than a page of names of which 600 have a T, and of which the others are too many for a look at a year.
+MOSTLY_T = [
+    f"{PREFIX}2020-01-{day}{minute // 60:02}:{minute % 60:02}:00.csv"
+    for day in ("01T", "02 ")
+    for minute in range(600)
+]
+
+
+@pytest.mark.parametrize("last", range(1, 32))
+def test_whichever_day_of_a_crowded_month_is_the_last(last: int) -> None:
+    # None has the usual spelling, so that a page of stems shows ten days of the month.
+    month = [key for day in range(1, last + 1) for key in spaced(date(2021, 7, day), 95)]
+    for now in (NOW, NOW + 500 * A_DAY):
+        found, requests = cost(Pager(sorted([*MOSTLY_T, *month])), now)
+        assert found is not None
+        assert found.ref.key == month[-1]
+        assert requests <= 7
+
+
+def test_a_day_that_a_page_of_stems_cuts_through_counts() -> None:
+    rubbish = [f"{PREFIX}2021-07-05 {number:04}.csv" for number in range(PAGE)]
+    newest = f"{PREFIX}2021-07-05T10:00:00.csv"
+    found, _ = cost(Pager(sorted([*MOSTLY_T, *rubbish, newest])))
+    assert found == NamedInTime(datetime(2021, 7, 5, 10, tzinfo=UTC), ref_of(newest))
+
+
+def test_a_year_that_turns_out_to_have_many_spellings() -> None:
+    # The first page has one spelling only.
+    old = [*Steady(NOW - 2000 * A_DAY, 1200, A_DAY, PREFIX + "{}.csv")]
+    crowd = [key for day in range(1, 15) for key in spaced(date(2021, 3, day), 100)]
+    newest = f"{PREFIX}2021-06-30T10:00:00.csv"
+    found, _ = cost(Pager(sorted([*old, *crowd, newest])))
+    assert found == NamedInTime(datetime(2021, 6, 30, 10, tzinfo=UTC), ref_of(newest))
+
+
+def test_the_zone_of_a_name_of_the_day_before_may_make_it_the_newest() -> None:
+    old = [*Steady(NOW - 5 * A_DAY, 2000, timedelta(hours=1), PREFIX + "{}.csv")]
+    newest, last = f"{PREFIX}2021-07-02T23:00:00-20:00.csv", f"{PREFIX}2021-07-03T10:00:00.csv"
+    found, _ = cost(Pager(sorted([*old, newest, last])))
+    assert found == NamedInTime(datetime(2021, 7, 3, 19, tzinfo=UTC), ref_of(newest))
 
 
 def test_the_first_and_the_last_date_of_all() -> None:

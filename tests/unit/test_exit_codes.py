@@ -27,6 +27,7 @@ EXPECTED = {
     "RegistryError": (1, "This needs a person: see the message above."),
     "NothingReleased": (2, ""),
     "UnknownVersion": (2, ""),
+    "ComputeUnavailable": (75, ""),
     "ModelError": (1, "This needs a person: see the message above."),
     "ModelUnreadable": (1, "This needs a person: see the message above."),
     "IncompatibleModel": (1, "This needs a person: see the message above."),

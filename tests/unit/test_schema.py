@@ -300,3 +300,24 @@ def test_bad_data_shows_the_first_problems_and_keeps_them_all(count: int) -> Non
     more = [f"  ... and {count - DataError.SHOWN} more"] if count > DataError.SHOWN else []
     head = "a.csv: 1 problem" if count == 1 else f"a.csv: {count} problems"
     assert str(error).split("\n") == [head, *shown, *more]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Category("a", "abc"), "feature 'a': levels is 'abc'; it must be a tuple of texts"),
+        (
+            lambda: Schema("ab", Number("t"), "p"),
+            "schema: features is 'ab'; it must be a tuple of Number and Category",
+        ),
+        (
+            lambda: Schema(("a",), Number("t"), "p"),
+            "schema: features is ('a',); it must be a tuple of Number and Category",
+        ),
+        (lambda: Schema((Number("a"),), "t", "p"), "schema: target is 't'; it must be a Number or a Category"),
+    ],
+)
+def test_parts_of_the_wrong_type(make: Any, message: str) -> None:
+    with pytest.raises(TaskError) as caught:
+        make()
+    assert str(caught.value) == message

@@ -74,7 +74,7 @@ class NotAtAll(NotBelow):
         ({"thresholds": ()}, "thresholds: there is none; a model must have something to achieve"),
         (
             {"split": SplitSpec(stratify_by="orders")},
-            "split: stratify_by names 'orders', which is not a category feature",
+            "split: stratify_by names 'orders', which is not a category; there are product",
         ),
         (
             {"split": SplitSpec(stratify_by="colour")},
@@ -279,6 +279,26 @@ def test_sets_are_described_in_order() -> None:
         f'"{name}"' for name in names
     )
     assert one.fingerprint == other.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("name", None, "name: it is None; it must be of the type str"),
+        ("schema", "x", "schema: it is 'x'; it must be of the type Schema"),
+        ("estimator", 1, "estimator: it is 1; it must be of the type EstimatorSpec"),
+        ("split", 0.2, "split: it is 0.2; it must be of the type SplitSpec"),
+        ("thresholds", None, "thresholds: it is None; it must be a tuple, such as (Threshold(...),)"),
+        ("checks", NotBelow(0), "checks: it is NotBelow(bound=0); it must be a tuple, such as (Check(...),)"),
+        ("checks", (NotBelow,), f"checks: {NotBelow!r} is not a Check"),
+        ("rules", (NotBelow(0),), "rules: NotBelow(bound=0) is not a Rule"),
+        ("comparisons", (NotBelow(0),), "comparisons: NotBelow(bound=0) is not a NotWorseThanLive"),
+    ],
+)
+def test_a_part_of_the_wrong_type(field: str, value: object, message: str) -> None:
+    with pytest.raises(TaskError) as caught:
+        replace(TASK, **{field: value})
+    assert str(caught.value) == message
 
 
 def test_the_whole_definition_is_described() -> None:

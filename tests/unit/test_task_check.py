@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import uniform
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
@@ -219,7 +220,7 @@ def test_a_definition_alone() -> None:
         "task": "hours",
         "ok": True,
         "definition": HOURS.describe(),
-        "search": {"points": 4, "fits": 12},
+        "search": {"kind": "grid", "points": 4, "folds": 3, "scoring": "r2"},
         "dataset": None,
         "split": None,
         "trial": None,
@@ -274,6 +275,16 @@ def test_without_a_grid_the_pipeline_is_taken_as_it_is() -> None:
     assert trial is not None
     assert trial.params == {}
     assert trial.weighing.metrics["r2"] > 0.9
+
+
+def test_of_a_distribution_a_value_is_drawn() -> None:
+    task = with_estimator(
+        grid={"regressor__alpha": uniform(1, 2), "scale__with_mean": [True]}, search="random", iterations=7
+    )
+    report = check(task, frame())
+    assert report.to_dict()["search"] == {"kind": "random", "points": 7, "folds": 3, "scoring": "r2"}
+    params = report.to_dict()["trial"]["params"]
+    assert params == {"regressor__alpha": uniform(1, 2).rvs(random_state=1), "scale__with_mean": True}
 
 
 def test_categories_are_tried_as_well() -> None:
@@ -353,15 +364,6 @@ def test_a_training_that_fails_is_a_fault_of_the_task(task: TaskDefinition, begi
     (problem,) = report.task_problems
     assert problem[: len(beginning)] == beginning
     assert (report.rows, report.split, report.trial, report.data_problems) == (ROWS, (45, 15), None, [])
-
-
-def test_a_split_that_cannot_be_made_is_a_fault_of_the_task() -> None:
-    report = check(replace(HOURS, split=SplitSpec(seed=-1)), frame())
-    (problem,) = report.task_problems
-    assert problem.startswith(
-        "split: InvalidParameterError: The 'random_state' parameter of train_test_split must "
-    )
-    assert (report.rows, report.split, report.trial, report.data_problems) == (ROWS, None, None, [])
 
 
 def test_a_check_that_breaks_is_a_fault_of_the_task() -> None:

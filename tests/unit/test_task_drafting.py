@@ -249,7 +249,7 @@ def test_a_text_makes_a_classification() -> None:
 
 @pytest.mark.parametrize("values", [repeated("0", "1"), repeated(*"1234"), repeated(*map(str, range(10)))])
 def test_whole_numbers_that_count_are_classes(values: list[str]) -> None:
-    task = drafted_from(table(a=RAMP, answer=values))
+    task = drafted_from(table(a=RAMP * 2, answer=values * 2))
     assert task.schema.target == Category("answer", tuple(sorted(set(values))))
 
 

@@ -139,7 +139,10 @@ NOT_SINGLE: dict[str, Any] = {
     "rare levels together": (columns((OneHotEncoder(min_frequency=200), ["kind"])), DecisionTreeRegressor()),
     "few levels": (columns((OneHotEncoder(max_categories=2), ["kind"])), DecisionTreeRegressor()),
     "weights": (columns(("passthrough", ["x"]), transformer_weights={"0": 2.0}), DecisionTreeRegressor()),
-    "two steps": (Pipeline([("a", columns(("passthrough", ["x"]))), ("b", StandardScaler())]), DecisionTreeRegressor()),
+    "two steps": (
+        Pipeline([("a", columns(("passthrough", ["x"]))), ("b", StandardScaler())]),
+        DecisionTreeRegressor(),
+    ),
 }
 
 
@@ -201,7 +204,7 @@ def test_anything_else_is_no_tree(name: str) -> None:
     tree = whole()
     TreeData.from_dict(tree)
     BROKEN[name](tree)
-    with pytest.raises(ValueError, match="tree|levels"):
+    with pytest.raises(ValueError, match=r"tree|levels"):
         TreeData.from_dict(tree)
 
 

@@ -53,7 +53,8 @@ class Answers:
         if self.quick is not None:
             return self.quick(row)
         value = await self._turns.ask(row)
-        if isinstance(value, float) and not math.isfinite(value):
+        numbers = value.probabilities if isinstance(value, Classification) else [value]
+        if not all(math.isfinite(number) for number in numbers if isinstance(number, float)):
             detail = "the model has no finite prediction for this row: its numbers are too large"
             raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
         return value

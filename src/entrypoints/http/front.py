@@ -79,7 +79,7 @@ class Front:
         self._max_body_bytes = max_body_bytes
         self._max_header_bytes = max_header_bytes
         self._access_log = access_log
-        self._start = [(b"content-type", b"application/json"), _NO_SNIFFING, _NO_FRAMES]
+        self._start = [(b"content-type", b"application/json"), _NO_SNIFFING]
         # Ids are unique: random for the process, counted within it.
         self._id_prefix = secrets.token_hex(8).encode()
         self._ids = itertools.count(1)
@@ -149,9 +149,9 @@ class Front:
     ) -> None:
         status = 500
         own = [(b"x-request-id", request_id), _NO_SNIFFING]
-        own += [] if scope["path"] in _PAGES else [_NO_FRAMES]
-        # Nobody keeps the answer to a POST anyhow.
-        own += [] if scope["method"] == "POST" else [_NO_STORE]
+        # The answer to a POST is no page, and nobody keeps it.
+        if scope["method"] != "POST":
+            own += [_NO_STORE] if scope["path"] in _PAGES else [_NO_STORE, _NO_FRAMES]
 
         async def send_more(message: Message) -> None:
             nonlocal status

@@ -1,0 +1,162 @@
+"""Going back, against a plain list of what was promoted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.memory import MemoryStore
+from adapters.registry import StoreRegistry
+from domain.errors import NothingReleased, RegistryError, UnknownVersion
+from domain.releases import ModelVersion
+from domain.rollback import roll_back
+from tests.clocks import START, SettableClock
+from tests.registry_contract import TASK, keys_of, make_record
+
+
+class Place:
+    """A registry with three releases, none of them live."""
+
+    def __init__(self) -> None:
+        self.clock = SettableClock()
+        self.store = MemoryStore(self.clock)
+        self.registry = StoreRegistry(self.store, self.clock)
+        self.versions = [self._publish(model) for model in (b"1", b"2", b"3")]
+
+    def _publish(self, model: bytes) -> ModelVersion:
+        return self.registry.publish(model, make_record(model, START)).version
+
+    def promote(self, *versions: ModelVersion) -> None:
+        for version in versions:
+            self.registry.promote(version, "promoted", "ann")
+
+    def roll_back(self, hold: bool = False, to: ModelVersion | None = None) -> ModelVersion:
+        promotion = roll_back(self.registry, TASK, "it was better", "bob", hold, to)
+        assert promotion == self.registry.live(TASK)
+        assert (promotion.reason, promotion.by, promotion.hold) == ("it was better", "bob", hold)
+        return promotion.version
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+def test_what_was_live_before_is_live_again(place: Place) -> None:
+    one, two, three = place.versions
+    place.promote(three, one, two)
+    before = keys_of(place.store)
+    place.clock.advance(60)
+    assert place.roll_back() == one
+    # One more promotion; nothing is undone.
+    assert len(set(keys_of(place.store)) - set(before)) == 1
+    assert set(before) <= set(keys_of(place.store))
+    assert [promotion.version for promotion in place.registry.promotions(TASK)] == [one, two, one, three]
+
+
+def test_a_version_that_was_promoted_again_is_not_what_was_before(place: Place) -> None:
+    one, two, _ = place.versions
+    place.promote(one, two, two, two)
+    assert place.roll_back() == one
+
+
+def test_what_follows_a_rollback_is_told_by_the_log_too(place: Place) -> None:
+    one, two, _ = place.versions
+    place.promote(one, two)
+    assert [place.roll_back(), place.roll_back(), place.roll_back()] == [one, two, one]
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_a_rollback_holds_when_it_is_told_to(place: Place, hold: bool) -> None:
+    place.promote(*place.versions[:2])
+    assert place.roll_back(hold) == place.versions[0]
+    assert place.registry.live(TASK).hold is hold
+    # The next one does not inherit it.
+    place.roll_back()
+    assert place.registry.live(TASK).hold is False
+
+
+def test_any_release_can_be_gone_back_to_by_its_name(place: Place) -> None:
+    one, two, three = place.versions
+    # Nothing was ever live.
+    assert place.roll_back(to=three) == three
+    place.promote(one, two)
+    assert place.roll_back(to=three) == three
+    # The live one itself, to hold it.
+    assert place.roll_back(hold=True, to=three) == three
+    assert place.registry.live(TASK).hold is True
+
+
+def test_there_is_nothing_to_go_back_to(place: Place) -> None:
+    one, *_ = place.versions
+    before = keys_of(place.store)
+    with pytest.raises(NothingReleased, match="weighbridge train"):
+        place.roll_back()
+    assert keys_of(place.store) == before
+    place.promote(one, one)
+    before = keys_of(place.store)
+    with pytest.raises(NothingReleased) as caught:
+        place.roll_back()
+    assert str(caught.value) == f"only {one} of {TASK} was ever live; there is nothing to go back to"
+    assert keys_of(place.store) == before
+
+
+def test_a_version_that_was_never_released_is_refused(place: Place) -> None:
+    place.promote(*place.versions)
+    before = keys_of(place.store)
+    with pytest.raises(UnknownVersion):
+        place.roll_back(to=ModelVersion(TASK, place.versions[0].created, "00000000"))
+    assert keys_of(place.store) == before
+
+
+def test_a_release_whose_record_is_gone_is_not_gone_back_to(place: Place) -> None:
+    one, two, three = place.versions
+    place.promote(three, one, two)
+    place.store.delete(one.record_key)
+    with pytest.raises(UnknownVersion, match=str(one)):
+        place.roll_back()
+    assert place.registry.live(TASK).version == two
+    assert place.roll_back(to=three) == three
+
+
+def test_a_promotion_that_cannot_be_read_hides_what_was_before(place: Place) -> None:
+    one, two, _ = place.versions
+    place.promote(one)
+    place.store.write(f"promotions/{TASK}_2021-07-04T00-00-00Z-00000000.json", b"{}")
+    with pytest.raises(RegistryError, match="2021-07-04"):
+        place.roll_back()
+    # A named version is the way out.
+    assert place.roll_back(to=two) == two
+    with pytest.raises(RegistryError, match="2021-07-04"):
+        place.roll_back()
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("promote"), st.integers(0, 2)),
+            st.tuples(st.just("back"), st.none() | st.integers(0, 2)),
+            st.tuples(st.just("time"), st.sampled_from([1, 60, -60])),
+        ),
+        max_size=12,
+    )
+)
+def test_any_history_is_that_of_a_plain_list(steps: list[tuple[str, int | None]]) -> None:
+    place = Place()
+    history: list[ModelVersion] = []
+    for step, number in steps:
+        if step == "time":
+            place.clock.advance(number or 0)
+        elif step == "promote":
+            place.promote(place.versions[number or 0])
+            history.append(place.versions[number or 0])
+        elif number is not None:
+            assert place.roll_back(to=place.versions[number]) == place.versions[number]
+            history.append(place.versions[number])
+        elif len(set(history)) < 2:
+            with pytest.raises(NothingReleased):
+                place.roll_back()
+        else:
+            before = [version for version in history if version != history[-1]]
+            assert place.roll_back() == before[-1]
+            history.append(before[-1])
+        assert [promotion.version for promotion in place.registry.promotions(TASK)] == history[::-1]
