@@ -248,9 +248,7 @@ def test_workers_without_a_release_end_as_one_process_does(tmp_path: Path) -> No
     ended = [
         subprocess.run(
             [
-                sys.executable,
-                "-m",
-                "entrypoints.cli",
+                COMMAND,
                 "serve",
                 "--store",
                 str(tmp_path),

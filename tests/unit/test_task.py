@@ -78,7 +78,7 @@ class NotAtAll(NotBelow):
         ),
         (
             {"split": SplitSpec(stratify_by="colour")},
-            "there is no feature 'colour'; there are orders, product",
+            "split: stratify_by names 'colour', which is not a category; there are product",
         ),
         (
             {"checks": (NotBelow(0), NotBelow(1), NotBelow(0.0))},
