@@ -10,9 +10,8 @@ reading the last two dates: the zone of a name can move its time by almost a day
 unseen. What may cost more: each thousand names on those dates one request; a last month with more than a thousand
 names that are spelled unlike the others one or two, or more if it has many thousands; zones that draw all of the
 last date back into the day before one; a date, month or year at the end that has only unreadable names a few.
-The answer is always that of a look at everything. Names that we
-write ourselves have one spelling and no zone (see ``find_last``): there the bound holds unless the last minute
-has more than a thousand of them.
+The answer is always that of a look at everything. Names that we write ourselves have one spelling and no zone
+(see ``find_last``): there the bound holds unless the last minute has more than a thousand of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Weighing as a whole: what is asked of the live model, what becomes a reason, and what blocks nothing."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from adapters.system import SystemClock
 from domain.admission import admit
 from domain.checks import CheckResult, NotBelow
 from domain.comparison import DecodedModel, LiveModel, NotWorseThanLive, live_model
-from domain.dataset import Dataset, Split, split
+from domain.dataset import Dataset, Split, SplitSpec, split
 from domain.errors import ModelError
 from domain.estimator import FittedModel
 from domain.gate import Threshold, Verdict
@@ -69,9 +69,7 @@ class Always(Rule):
 
     level: FindingLevel
     called: str = "always"
-
-    def __post_init__(self) -> None:
-        SEEN.clear()
+    seen: list[Evidence] = field(default_factory=list, compare=False)
 
     @property
     def name(self) -> str:
@@ -81,11 +79,8 @@ class Always(Rule):
         """Fits any."""
 
     def inspect(self, evidence: Evidence) -> Finding:
-        SEEN.append(evidence)
+        self.seen.append(evidence)
         return Finding(self.name, self.level, f"it is {self.level}", {"one": 1.0})
-
-
-SEEN: list[Evidence] = []
 
 
 def test_both_models_are_scored_on_the_same_rows() -> None:
@@ -201,8 +196,9 @@ def test_a_comparison_alone_decides(warning: float, error: float, verdict: Verdi
 def test_what_the_rules_see() -> None:
     dataset, parts = data()
     history = [{"r2": 0.5}, {"r2": 0.75}]
-    found = weighed(replace(PLAIN, rules=(Always(FindingLevel.OK),)), against=live(), history=history)
-    [evidence] = SEEN
+    rule = Always(FindingLevel.OK)
+    found = weighed(replace(PLAIN, rules=(rule,)), against=live(), history=history)
+    [evidence] = rule.seen
     record, model = live().record, live().model
     assert record is not None
     assert model is not None
@@ -224,10 +220,9 @@ def test_of_a_live_model_with_another_schema_only_columns_are_compared() -> None
     record = live().record
     assert record is not None
     other = replace(record, schema=replace(record.schema, prediction="hours"))
-    weighed(
-        replace(PLAIN, rules=(Always(FindingLevel.OK),)), against=LiveModel(live().version, other, note="other")
-    )
-    seen = SEEN[0].live
+    rule = Always(FindingLevel.OK)
+    weighed(replace(PLAIN, rules=(rule,)), against=LiveModel(live().version, other, note="other"))
+    seen = rule.seen[0].live
     assert seen is not None
     assert (seen.predicted, seen.errors) == (None, None)
     assert seen.statistics is not None
@@ -246,9 +241,9 @@ def test_a_live_record_without_statistics_that_can_be_read_blocks_nothing(change
     record = live().record
     assert record is not None
     against = replace(live(), record=replace(record, **change))
-    rules = (Always(FindingLevel.OK), *QUICK.rules)
-    found = weighed(replace(QUICK, rules=rules), against=against)
-    seen = SEEN[0].live
+    rule = Always(FindingLevel.OK)
+    found = weighed(replace(QUICK, rules=(rule, *QUICK.rules)), against=against)
+    seen = rule.seen[0].live
     assert seen is not None
     assert (seen.statistics, seen.errors) == (None, None)
     assert found.decision.verdict == Verdict.RELEASE
@@ -264,14 +259,15 @@ class Broken(Predictor):
 
 def test_a_live_model_that_cannot_predict_is_a_note() -> None:
     against = replace(live(), model=DecodedModel(Broken(), QUICK.schema))
-    found = weighed(replace(QUICK, rules=(Always(FindingLevel.OK), *QUICK.rules)), against=against)
+    rule = Always(FindingLevel.OK)
+    found = weighed(replace(QUICK, rules=(rule, *QUICK.rules)), against=against)
     assert found.decision.verdict == Verdict.RELEASE
     assert found.live.to_dict(found.metrics) == {
         "live_version": str(live().version),
         "note": f"the live model {live().version} cannot predict these rows: no answer for 80 rows",
         "metrics": {},
     }
-    seen = SEEN[0].live
+    seen = rule.seen[0].live
     assert seen is not None
     assert seen.predicted is None
     assert seen.statistics is not None
@@ -297,7 +293,7 @@ def test_classes_have_no_errors_and_their_live_probabilities_count() -> None:
     schema = Schema((Number("x"),), Category("colour", ("red", "blue")), "p")
     frame = pd.DataFrame({"x": np.linspace(0.01, 0.99, 40), "colour": ["red"] * 20 + ["blue"] * 20})
     dataset = admit(frame, schema, "a test")
-    parts = split(dataset, QUICK.split.__class__(test_size=0.5), 2, "a test")
+    parts = split(dataset, SplitSpec(test_size=0.5), 2, "a test")
 
     class Colours(Predictor):
         def predict(self, columns: Columns) -> "np.ndarray[Any, Any]":
