@@ -10,7 +10,7 @@ STORE ?= ./weighbridge-store
 .PHONY: help setup demo serve check lint types imports format test test-thorough bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## .venv with the package, its extras and the development tools
 
@@ -36,18 +36,21 @@ format: setup ## mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: setup ## all tests
-	$(BIN)/python -m pytest
+test: setup ## all tests, on every core
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test-thorough: setup ## all tests, with many more generated examples
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 bench: setup ## every benchmark, one JSON line per measurement
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
+bench-%: setup ## one of them: training, weighing, serving, discovery
+	@$(BIN)/python benchmarks/bench_$*.py
+
 lock: setup ## the locks anew, from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
-		--group dev pyproject.toml --output-file requirements.lock --custom-compile-command "make lock"
+		--all-extras --group dev pyproject.toml --output-file requirements.lock --custom-compile-command "make lock"
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
 		--group build --constraint requirements.lock pyproject.toml --output-file requirements-run.lock \
 		--custom-compile-command "make lock"

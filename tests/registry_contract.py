@@ -163,6 +163,7 @@ class RegistryContract:
         )
         assert registry.newest(TASK) is None
         assert list(registry.releases(TASK)) == []
+        assert list(registry.promotions(TASK)) == []
 
     def test_what_is_published_can_be_read_and_is_not_live(
         self, registry: ModelRegistry, store: CrashingStore
@@ -299,6 +300,40 @@ class RegistryContract:
         third = registry.promote(released.version, "third", "cy")
         assert third.at == first.at + timedelta(seconds=2)
         assert registry.live(TASK) == third
+
+    def test_promotions_come_newest_first(self, registry: ModelRegistry, clock: SettableClock) -> None:
+        versions = [registry.publish(model, make_record(model, START)).version for model in (b"1", b"2", b"3")]
+        made = []
+        for number, seconds in enumerate([0, 86_400 * 400, -86_400 * 700, 0, 0.5, 86_400 * 800]):
+            clock.advance(seconds)
+            made.append(registry.promote(versions[number % 3], f"{number}", "ann", hold=number == 4))
+        assert list(registry.promotions(TASK)) == made[::-1]
+        assert list(registry.promotions(TASKS[0])) == []
+
+    def test_other_names_are_no_promotions(
+        self, registry: ModelRegistry, released: Release, store: CrashingStore
+    ) -> None:
+        good = registry.promote(released.version, "good", "ann")
+        for name in ("2021-07-05T00-00-00Z.json", "2021-07-05-00000000.json", "tomorrow-00000000.json"):
+            store.write(f"promotions/{TASK}_{name}", b"not read")
+        assert list(registry.promotions(TASK)) == [good]
+
+    def test_promotions_are_read_as_they_are_consumed(
+        self, registry: ModelRegistry, released: Release, store: CrashingStore
+    ) -> None:
+        """What lies before a promotion that cannot be read is hidden by it, and nothing else is."""
+        early = registry.promote(released.version, "early", "ann")
+        key = f"promotions/{TASK}_2021-07-04T00-00-00Z-00000000.json"
+        store.write(key, b"{}")
+        late = registry.promote(released.version, "late", "bob")
+        promotions = iter(registry.promotions(TASK))
+        assert next(promotions) == late
+        with pytest.raises(RegistryError) as caught:
+            next(promotions)
+        assert type(caught.value) is RegistryError
+        assert f"the promotion '{key}' in {store.url} cannot be read: " in str(caught.value)
+        store.delete(key)
+        assert list(registry.promotions(TASK)) == [late, early]
 
     def test_releases_come_newest_first(self, registry: ModelRegistry) -> None:
         moments = [START + timedelta(seconds=seconds) for seconds in (5, 86_400 * 400, -3, 0)]
@@ -584,6 +619,7 @@ class RegistryMachine(RuleBasedStateMachine):
             assert (None if newest is None else newest.version) == (expected[0] if expected else None)
             releases = list(self.registry.releases(task))
             assert [release.version for release in releases] == expected
+            assert list(self.registry.promotions(task)) == self.promoted[task][::-1]
             for release in releases:
                 model = self.published[release.version]
                 assert release.document == make_record(model, release.version.created, task).to_dict()

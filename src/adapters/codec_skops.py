@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from domain.serving import Columns
 
 #: Types that may be built beside those that skops itself trusts (scikit-learn's public estimators, NumPy's
-#: arrays and functions, Python's containers). They are what scikit-learn's estimators are made of inside.
+#: arrays and functions, Python's containers). They are what scikit-learn's estimators are made of inside, and
+#: those of LightGBM, whose booster comes as the text of its model.
 #: The trees and neighbour structures are compiled code over raw arrays: a file made to harm could crash the
 #: process with them, which is why bytes are checked against the digest of their record before they come here.
 TRUSTED_TYPES = (
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

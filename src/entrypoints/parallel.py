@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 #: How long to wait for a scheduler to answer, and for a cluster to have its first worker, in seconds.
 CONNECT_SECONDS = 10
+
+#: What can be a scheduler's address.
+_ADDRESS = re.compile(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
+
+#: From what size on Dask warns of data in a task.
+_LARGE_TASKS = "distributed.admin.large-graph-warning-threshold"
 
 #: What decides the numbers that a fit gives: workers must have what this process has.
 _DECISIVE = ("sklearn", "numpy", "scipy", "pandas")
@@ -35,7 +42,7 @@ def parallel_fits(task: TaskDefinition, workers: int | None, dask: str | None) -
             that is lost is made up for by the others.
 
     Raises:
-        ConfigurationError: both are given, or the workers have not the libraries that they need.
+        ConfigurationError: both are given, the address is none, or the workers lack libraries that they need.
         ComputeUnavailable: the scheduler does not answer, or has no worker; or, out of what is done meanwhile,
             when processes or the cluster were lost.
         TaskError: out of what is done meanwhile: the task's code cannot be loaded by another process.
@@ -103,24 +110,25 @@ def _on_cluster(task: TaskDefinition, address: str) -> Iterator[None]:
 
 @contextmanager
 def _connected(address: str) -> Iterator[Client]:
+    import dask.config
     from distributed import Client
 
-    class ReplicatingClient(Client):  # type: ignore[misc]
-        """Scatters data to all workers: joblib scatters to one, with which the data would be lost."""
+    class KeepingClient(Client):  # type: ignore[misc]
+        """Hands data to the cluster as a task: joblib scatters it, and it would be lost with its worker."""
 
-        def scatter(self, data: Any, *arguments: Any, **options: Any) -> Any:
-            return super().scatter(data, *arguments, **{"broadcast": True} | options)
+        async def scatter(self, data: Any, **_: Any) -> Any:
+            return self.submit(lambda: data, pure=False)
 
+    if not _ADDRESS.fullmatch(address):
+        raise ConfigurationError(f"--dask {address!r} is not an address such as tcp://scheduler:8786")
     try:
-        client = ReplicatingClient(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except ValueError as error:
-        raise ConfigurationError(f"--dask {address!r}: {error}; an address is tcp://scheduler:8786") from error
+        client = KeepingClient(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as error:
         raise ComputeUnavailable(
             f"no Dask scheduler answers at {address} within {CONNECT_SECONDS} seconds: "
             "check the address and that it runs, and try again"
         ) from error
-    with client:
+    with client, dask.config.set({_LARGE_TASKS: "1TB"}):
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:

@@ -534,9 +534,40 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_nobody_signs_the_bytes() -> None:
+    for name, said in (("tree", "The metadata's 'tree' is the same model as plain data."), ("forest", "")):
+        proto = onnx.ModelProto.FromString(OnnxCodec().encode(fitted(name), SCHEMA))
+        assert (proto.producer_name, proto.producer_version, proto.graph.doc_string) == ("",) * 3
+        assert proto.doc_string == said
+        onnx.checker.check_model(proto, full_check=True)
+
+
+def test_a_single_tree_is_read_twice_and_both_readings_are_scikit_learns() -> None:
+    model, frame = fitted("tree"), frame_of(500, seed=1)
+    data = OnnxCodec().encode(model, SCHEMA)
+    expected = model.predict(frame).tolist()
+    predictor = OnnxCodec().decode(data, SCHEMA)
+    assert predictor.pace == "instant"
+    assert predictor.predict_rows(frame.to_dict("records")) == expected  # type: ignore[arg-type]
+    assert predictor.predict(columns_of(frame, SCHEMA)).tolist() == expected
+    # Readers that know nothing of the second reading read the first.
+    proto = onnx.ModelProto.FromString(data)
+    assert [entry.key for entry in proto.metadata_props] == ["tree"]
+    del proto.metadata_props[:]
+    proto.doc_string = ""
+    graph = OnnxCodec().decode(proto.SerializeToString(), SCHEMA)
+    assert graph.pace == "short"
+    assert graph.predict(columns_of(frame, SCHEMA)).tolist() == expected
+
+
+@pytest.mark.parametrize("change", ["no tree", "no JSON", "another tree"])
+def test_a_tree_that_is_announced_has_to_be_there(change: str) -> None:
     proto = onnx.ModelProto.FromString(OnnxCodec().encode(fitted("tree"), SCHEMA))
-    assert (proto.producer_name, proto.producer_version, proto.doc_string, proto.graph.doc_string) == ("",) * 4
-    onnx.checker.check_model(proto, full_check=True)
+    if change == "no tree":
+        del proto.metadata_props[:]
+    else:
+        proto.metadata_props[0].value = "{" if change == "no JSON" else json.dumps({"layout": 2})
+    with pytest.raises(ModelUnreadable, match="no ONNX model can be read"):
+        OnnxCodec().decode(proto.SerializeToString(), SCHEMA)
 
 
 def test_neighbours_and_processes_either_agree_or_are_refused() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from domain.checks import CheckResult
 from domain.errors import ConfigurationError
 from domain.gate import GateDecision, Threshold, Verdict, decide
-from domain.metrics import METRICS
+from domain.metrics import METRICS, Slice
+from domain.rule import Finding, FindingLevel
 
 R2 = Threshold("r2", error=0.8, warning=0.9)
 ERROR = Threshold("mean_absolute_error", error=10, warning=5)
@@ -237,3 +238,152 @@ def test_a_threshold_exists_when_its_levels_are_in_range_and_in_order(
     else:
         assert in_range
         assert in_order
+
+
+# Slices
+
+RECALL = Threshold("accuracy", error=0.5, warning=0.75, slice_by="colour", smallest=10)
+
+
+def test_a_sliced_threshold_weighs_every_level_that_was_measured() -> None:
+    metrics = {
+        "accuracy": 0.25,
+        "accuracy[colour=red]": 0.75,
+        "accuracy[colour=amber]": 0.5,
+        "accuracy[shape=round]": 0.0,
+        "f1_macro[colour=red]": 0.0,
+        "accuracy[colour=violet]": 0.25,
+        "accuracy[colour=grey]": math.nan,
+    }
+    amber = "accuracy[colour=amber] 0.5 is below its warning threshold 0.75"
+    violet = "accuracy[colour=violet] 0.25 is below its error threshold 0.5"
+    grey = "accuracy[colour=grey] is not a finite number"
+    assert RECALL.weigh_all(metrics) == [
+        (Verdict.RELEASE, None),
+        (Verdict.RELEASE_WITH_WARNING, amber),
+        (Verdict.REJECT, violet),
+        (Verdict.REJECT, grey),
+    ]
+    assert decide(metrics, [RECALL], []) == GateDecision(Verdict.REJECT, (amber, violet, grey))
+    # The metric of all rows is not what it weighs.
+    assert decide({"accuracy": 0.0}, [RECALL], []) == GateDecision(Verdict.RELEASE, ())
+
+
+def test_a_threshold_that_is_not_sliced_weighs_all_rows_alone() -> None:
+    whole = Threshold("accuracy", 0.5, 0.75)
+    assert whole.weigh_all({"accuracy[colour=red]": 0.0, "accuracy": 0.75}) == [(Verdict.RELEASE, None)]
+    assert whole.weigh_all({"accuracy[colour=red]": 1.0}) == [(Verdict.REJECT, "accuracy is not a finite number")]
+
+
+def test_what_a_threshold_has_measured_and_recorded() -> None:
+    assert RECALL.slice == Slice("accuracy", "colour", 10)
+    assert RECALL.slice.name("red") == "accuracy[colour=red]"
+    assert RECALL.to_dict() == {
+        "metric": "accuracy",
+        "error": 0.5,
+        "warning": 0.75,
+        "slice_by": "colour",
+        "smallest": 10,
+    }
+    assert R2.slice is None
+    assert R2.to_dict() == {"metric": "r2", "error": 0.8, "warning": 0.9}
+    assert Threshold("r2", 0.8, 0.9, slice_by="kind").to_dict()["smallest"] == 30
+
+
+@given(thresholds(), st.dictionaries(st.sampled_from("abc"), values()))
+def test_a_level_is_weighed_as_a_metric_of_its_own(threshold: Threshold, levels: dict[str, float]) -> None:
+    assume(threshold.metric not in ("log_loss", "roc_auc"))
+    sliced = Threshold(threshold.metric, threshold.error, threshold.warning, slice_by="kind")
+    metrics = {f"{threshold.metric}[kind={level}]": value for level, value in levels.items()}
+    assert sliced.weigh_all(metrics) == [threshold.weigh(value, name) for name, value in metrics.items()]
+    assert [verdict for verdict, _ in sliced.weigh_all(metrics)] == [
+        threshold.weigh(value)[0] for value in levels.values()
+    ]
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "roc_auc", "neg_max_error"])
+def test_metrics_that_cannot_be_sliced(metric: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Threshold(metric, 1, 1, slice_by="kind")
+    assert str(caught.value) == f"the metric {metric} cannot be sliced by 'kind'"
+    assert Threshold(metric, 1, 1).slice is None
+
+
+@pytest.mark.parametrize("smallest", [1, 0, -30])
+def test_a_slice_of_one_row_is_none(smallest: int) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Threshold("r2", 0.8, 0.9, slice_by="kind", smallest=smallest)
+    assert str(caught.value) == f"the smallest slice of r2 is {smallest}; it must be at least 2"
+    assert Threshold("r2", 0.8, 0.9, slice_by="kind", smallest=2).smallest == 2
+
+
+def test_of_a_scorer_greater_is_better_and_any_level_is_lawful() -> None:
+    threshold = Threshold("neg_max_error", error=-5, warning=-1)
+    assert threshold.weigh(-1) == (Verdict.RELEASE, None)
+    assert threshold.weigh(-5) == (
+        Verdict.RELEASE_WITH_WARNING,
+        "neg_max_error -5 is below its warning threshold -1",
+    )
+    assert threshold.weigh(-5.5) == (Verdict.REJECT, "neg_max_error -5.5 is below its error threshold -5")
+    with pytest.raises(ConfigurationError, match="out of order"):
+        Threshold("neg_max_error", error=-1, warning=-5)
+    with pytest.raises(
+        ConfigurationError, match=r"the error threshold of neg_max_error is inf, out of its range$"
+    ):
+        Threshold("neg_max_error", error=math.inf, warning=math.inf)
+
+
+# Comparisons and findings
+
+
+def findings() -> st.SearchStrategy[Finding]:
+    return st.builds(Finding, st.sampled_from("abc"), st.sampled_from(FindingLevel), st.sampled_from(["x", "y"]))
+
+
+@st.composite
+def comparisons(draw: st.DrawFn) -> tuple[Verdict, str | None]:
+    verdict = draw(st.sampled_from(VERDICTS))
+    return verdict, None if verdict is Verdict.RELEASE else draw(st.sampled_from(["worse", "much worse"]))
+
+
+@given(
+    st.lists(values(), max_size=2),
+    st.lists(comparisons(), max_size=3),
+    st.lists(findings(), max_size=3),
+    st.lists(st.builds(CheckResult, st.sampled_from("abc"), st.booleans(), st.just("x")), max_size=2),
+)
+def test_thresholds_comparisons_findings_and_checks_decide_together(
+    r2: list[float], compared: list[tuple[Verdict, str | None]], found: list[Finding], checks: list[CheckResult]
+) -> None:
+    metrics = dict(zip(("r2", "mean_absolute_error"), r2, strict=False))
+    weighed = [R2, ERROR][: len(r2)]
+    decision = decide(metrics, weighed, checks, iter(compared), iter(found))
+    parts = [
+        decide(metrics, weighed, []),
+        *(GateDecision(verdict, () if reason is None else (reason,)) for verdict, reason in compared),
+        *(
+            GateDecision(
+                Verdict.REJECT if each.level is FindingLevel.ERROR else Verdict.RELEASE_WITH_WARNING,
+                (f"rule '{each.name}': {each.detail}",),
+            )
+            for each in found
+            if each.level is not FindingLevel.OK
+        ),
+        decide({}, [], checks),
+    ]
+    assert decision.reasons == tuple(reason for part in parts for reason in part.reasons)
+    assert decision.verdict == max((part.verdict for part in parts), key=VERDICTS.index)
+
+
+@pytest.mark.parametrize(
+    ("level", "verdict"),
+    [
+        (FindingLevel.OK, Verdict.RELEASE),
+        (FindingLevel.WARNING, Verdict.RELEASE_WITH_WARNING),
+        (FindingLevel.ERROR, Verdict.REJECT),
+    ],
+)
+def test_a_finding_counts_by_its_level(level: FindingLevel, verdict: Verdict) -> None:
+    decision = decide({}, [], [], findings=[Finding("few rows", level, "there are 3")])
+    reasons = () if level is FindingLevel.OK else ("rule 'few rows': there are 3",)
+    assert decision == GateDecision(verdict, reasons)

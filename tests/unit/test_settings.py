@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from domain.errors import ConfigurationError
 from entrypoints.settings import Settings, load_settings
@@ -21,6 +21,13 @@ DEFAULTS = {
     "create_store": False,
     "refresh_seconds": 10.0,
     "max_body_bytes": 1 << 20,
+    "max_header_bytes": 1 << 14,
+    "keep_alive_seconds": 65,
+    "drain_seconds": 1.0,
+    "shutdown_seconds": 30,
+    "workers": 1,
+    "access_log": False,
+    "api_keys": SecretStr(""),
     "store_timeout_seconds": 20.0,
     "store_attempts": 4,
     "log_format": "text",
@@ -33,6 +40,13 @@ ENVIRONMENT = {
     "WEIGHBRIDGE_CREATE_STORE": ("1", "create_store", True),
     "WEIGHBRIDGE_REFRESH_SECONDS": ("0.5", "refresh_seconds", 0.5),
     "WEIGHBRIDGE_MAX_BODY_BYTES": ("4096", "max_body_bytes", 4096),
+    "WEIGHBRIDGE_MAX_HEADER_BYTES": ("4096", "max_header_bytes", 4096),
+    "WEIGHBRIDGE_KEEP_ALIVE_SECONDS": ("5", "keep_alive_seconds", 5),
+    "WEIGHBRIDGE_DRAIN_SECONDS": ("2.5", "drain_seconds", 2.5),
+    "WEIGHBRIDGE_SHUTDOWN_SECONDS": ("5", "shutdown_seconds", 5),
+    "WEIGHBRIDGE_WORKERS": ("2", "workers", 2),
+    "WEIGHBRIDGE_ACCESS_LOG": ("true", "access_log", True),
+    "WEIGHBRIDGE_API_KEYS": ("one,two", "api_keys", SecretStr("one,two")),
     "WEIGHBRIDGE_STORE_TIMEOUT_SECONDS": ("3", "store_timeout_seconds", 3.0),
     "WEIGHBRIDGE_STORE_ATTEMPTS": ("1", "store_attempts", 1),
     "WEIGHBRIDGE_LOG_FORMAT": ("json", "log_format", "json"),
@@ -113,6 +127,11 @@ def test_the_ends_of_the_ranges_are_allowed() -> None:
         "max_body_bytes": 1,
         "store_attempts": 20,
         "store_timeout_seconds": 3600.0,
+        "max_header_bytes": 1,
+        "keep_alive_seconds": 3600,
+        "drain_seconds": 0.0,
+        "shutdown_seconds": 1,
+        "workers": 256,
     }
     assert load_settings(allowed).model_dump() == DEFAULTS | allowed
 
@@ -126,3 +145,10 @@ def test_every_fault_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         "to parse string as an integer; log_format (WEIGHBRIDGE_LOG_FORMAT) is 'xml': Input should be 'text' or "
         "'json'"
     )
+
+
+def test_keys_are_separated_by_commas_and_never_shown() -> None:
+    settings = load_settings({"api_keys": " secret-1, secret-2,,"})
+    assert settings.keys == ("secret-1", "secret-2")
+    assert load_settings({}).keys == ()
+    assert "secret-" not in repr(settings)
