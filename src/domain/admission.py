@@ -66,7 +66,8 @@ def admit(frame: pd.DataFrame, schema: Schema, subject: str) -> Dataset:
                 problems += found
     if problems:
         raise DataError(subject, problems)
-    return Dataset(pd.DataFrame(columns)[names], schema)
+    # Nothing is copied that need not be: the columns are those of the untrusted frame, until somebody writes.
+    return Dataset(pd.DataFrame(columns, copy=False), schema)
 
 
 def _category_problems(series: pd.Series[Any], feature: Category) -> Iterator[Problem]:
@@ -76,16 +77,18 @@ def _category_problems(series: pd.Series[Any], feature: Category) -> Iterator[Pr
 
 def _numbers(series: pd.Series[Any], feature: Number) -> tuple[pd.Series[Any], list[Problem]]:
     values = _values(series, feature)
-    null = series.isna().to_numpy(dtype=bool)
     good = np.isfinite(values)
-    if _is_text(series) and not np.isnan(values[~null]).any():
-        nulls = _cell_problems(series, null, feature)
-        return series, [Problem("the column is text; expected numbers", feature.name), *nulls]
+    if _is_text(series):
+        null = series.isna().to_numpy(dtype=bool)
+        if not np.isnan(values[~null]).any():
+            nulls = _cell_problems(series, null, feature)
+            return series, [Problem("the column is text; expected numbers", feature.name), *nulls]
     if feature.minimum is not None:
         good &= values >= feature.minimum
     if feature.maximum is not None:
         good &= values <= feature.maximum
-    return pd.Series(values), list(_cell_problems(series, ~good, feature))
+    admitted = series if series.dtype == np.float64 else pd.Series(values, copy=False)
+    return admitted, list(_cell_problems(series, ~good, feature))
 
 
 def _values(series: pd.Series[Any], feature: Number) -> np.ndarray[Any, Any]:
@@ -100,6 +103,8 @@ def _values(series: pd.Series[Any], feature: Number) -> np.ndarray[Any, Any]:
 
 
 def _is_text(series: pd.Series[Any]) -> bool:
+    if series.dtype.kind in "iufcbmM":
+        return False
     present = series[series.notna()]
     return len(present) > 0 and all(isinstance(cell, str) for cell in present)
 
@@ -115,6 +120,8 @@ def _parse(cell: object) -> float:
 
 
 def _cell_problems(series: pd.Series[Any], bad: np.ndarray[Any, Any], feature: Feature) -> Iterator[Problem]:
+    if not bad.any():
+        return
     null = series.isna().to_numpy(dtype=bool)
     for position in np.flatnonzero(bad):
         if null[position]:

@@ -127,10 +127,11 @@ def train(
     definition = load_task(task).with_levels(error_threshold, warning_threshold)
     from domain.workflow import Outcome, train_and_release
     from entrypoints.console import print_json, print_training
+    from entrypoints.interrupts import interrupts_end_the_process
     from entrypoints.parallel import parallel_fits
 
     ports = open_container(store=store).ports()
-    with parallel_fits(definition, workers, dask):
+    with interrupts_end_the_process(), parallel_fits(definition, workers, dask):
         result = train_and_release(definition, ports, force=force)
     if as_json:
         print_json(result.document | {"outcome": str(result.outcome)})

@@ -23,6 +23,8 @@ USAGE: Final = 2
 REFUSED: Final = 3
 BAD_DATA: Final = 4
 TRY_AGAIN: Final = 75
+#: Ended by Ctrl-C: 128 and the number of the signal, as shells have it.
+INTERRUPTED: Final = 130
 
 #: The first class that an error is an instance of decides: the more special ones come first. For those whose
 #: message does not already say what to do, the second text does.

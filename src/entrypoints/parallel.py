@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from domain.task import TaskDefinition
 
 #: How long to wait for a scheduler to answer, and for a cluster to have its first worker, in seconds.
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 
 #: What can be a scheduler's address.
 _ADDRESS = re.compile(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from typing import NoReturn
 
@@ -19,6 +20,7 @@ from entrypoints.http.server import announce, listen, make_server, run
 from entrypoints.settings import Settings
 
 _READY = b"r"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: Between the end of a process and the beginning of the one that takes its place, in seconds.
 _PAUSE = 1.0
 
@@ -38,10 +40,9 @@ def serve_side_by_side(task: str, settings: Settings, host: str, port: int, wait
     # Nobody's file: the processes that are forked from this one share it.
     memory = mmap.mmap(-1, settings.workers * SLOT_BYTES)
     family = _Family(task, settings, listener, memory, wait)
-    # Not before a process is born would its own handlers be in place: until then a signal waits.
-    signals = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    for number in signals:
+    # A signal waits until there are processes to pass it on to.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    for number in _SIGNALS:
         signal.signal(number, family.stop)
     family.begin(0)
     code = family.wait_for_first()
@@ -50,7 +51,7 @@ def serve_side_by_side(task: str, settings: Settings, host: str, port: int, wait
     announce(listener, bool(settings.keys))
     for slot in range(1, settings.workers):
         family.begin(slot)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     family.watch()
 
 
@@ -68,13 +69,18 @@ class _Family:
         self._slots: dict[int, int] = {}
         self._is_stopping = False
         self._told, self._tell = os.pipe()
+        # Nobody ever writes to it: it ends when this process does, however that comes.
+        self._parent_lives, self._i_live = os.pipe()
 
     def begin(self, slot: int) -> None:
         """Start a process."""
+        # Until it has handlers of its own, a signal to the child waits, or it would pass it on to its siblings.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid == 0:
             self._live(slot)
         self._slots[pid] = slot
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def wait_for_first(self) -> int | None:
         """Wait until the first process has its model; its exit code when it ends without one."""
@@ -124,11 +130,13 @@ class _Family:
             os._exit(code)
 
     def _serve(self, slot: int) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         if self._told >= 0:
             os.close(self._told)
+        os.close(self._i_live)
+        threading.Thread(target=self._end_with_parent, daemon=True).start()
         container = wire(self._settings, Cells(memoryview(self._memory), slot))
         service = container.service(self._task)
         if self._wait:
@@ -136,6 +144,10 @@ class _Family:
         else:
             service.load()
         run(make_server(service, self._settings, container.telemetry()), self._listener, self._say_ready)
+
+    def _end_with_parent(self) -> None:
+        os.read(self._parent_lives, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _say_ready(self) -> None:
         if self._tell >= 0:

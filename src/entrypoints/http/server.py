@@ -103,10 +103,10 @@ def run(server: Server, listener: socket.socket, ready: Callable[[], None] | Non
         listener: on which to accept.
         ready: called before the first request is accepted.
     """
-    # Once it has stopped, uvicorn raises the signal that stopped it again. It has done its work by then: the
-    # process ends as one that did what it was told.
+    # From here on no signal is lost, though uvicorn listens to them only later. Once it has stopped, it raises the
+    # signal that stopped it again: by then that changes nothing, and the process ends as one that did as told.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, server.handle_exit)
     # What is there by now stays: it need not be looked through for garbage again and again.
     gc.collect()
     gc.freeze()

@@ -1,0 +1,320 @@
+"""A classification task from its file to the service: wines, whose levels are not in their sorted order."""
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    recall_score,
+    roc_auc_score,
+)
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from entrypoints.cli import main
+
+COMMAND = Path(sys.executable).with_name("weighbridge")
+FEATURES = ["alcohol", "flavanoids", "colour"]
+LEVELS = ["rosso", "bianco", "dolce"]
+
+TASK = '''
+"""Which wine is it?"""
+
+from domain.class_checks import EveryClassPredicted
+from domain.comparison import NotWorseThanLive
+from domain.dataset import SplitSpec
+from domain.estimator import EstimatorSpec
+from domain.gate import Threshold
+from domain.schema import Category, Number, Schema
+from domain.task import TaskDefinition
+
+
+def pipeline(seed):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return Pipeline([("scale", StandardScaler()), ("classifier", LogisticRegression(random_state=seed))])
+
+
+def task(recall):
+    return TaskDefinition(
+        name="wine",
+        schema=Schema(
+            features=(Number("alcohol", minimum=0), Number("flavanoids"), Number("colour")),
+            target=Category("wine", ("rosso", "bianco", "dolce")),
+            prediction="which_wine",
+        ),
+        estimator=EstimatorSpec(pipeline, {"classifier__C": [0.01, 1.0]}, folds=3, scoring="accuracy"),
+        thresholds=(
+            Threshold("accuracy", error=0.6, warning=0.8),
+            Threshold("accuracy", error=recall, warning=recall, slice_by="wine", smallest=5),
+            Threshold("f1_weighted", error=0.5, warning=0.6),
+        ),
+        split=SplitSpec(test_size=0.25, seed=7),
+        checks=(EveryClassPredicted(),),
+        comparisons=(NotWorseThanLive("log_loss", warning=0.1, error=0.5),),
+    )
+
+
+WINE = task(0.75)
+#: Nothing is that sure.
+STRICT = task(1.0)
+'''
+
+
+def wines() -> pd.DataFrame:
+    """Three measurements of each of scikit-learn's wines, and what it is; 178 rows."""
+    found = load_wine(as_frame=True).frame
+    names = {"alcohol": "alcohol", "flavanoids": "flavanoids", "color_intensity": "colour"}
+    frame = found[list(names)].rename(columns=names)
+    return frame.assign(wine=[("bianco", "dolce", "rosso")[number] for number in found["target"]])
+
+
+def expected() -> tuple[Pipeline, pd.DataFrame]:
+    """The model that the task has to come to, by scikit-learn alone, and its test rows."""
+    frame = wines()
+    train, test = train_test_split(frame, test_size=0.25, stratify=frame["wine"], random_state=7)
+    model = Pipeline([("scale", StandardScaler()), ("classifier", LogisticRegression(C=1.0, random_state=7))])
+    return model.fit(train[FEATURES], train["wine"]), test
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: Any
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """What it printed, which is one JSON document."""
+        return json.loads(self.out)
+
+
+class Place(NamedTuple):
+    """A folder with a task, a dataset and a store."""
+
+    root: Path
+    capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+
+    def run(self, *arguments: str) -> Done:
+        """Run a command in this process."""
+        self.monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(ended.value.code, *self.capsys.readouterr())
+
+
+@pytest.fixture
+def place(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """An empty folder but for the task and its data; the environment says where they are, and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WEIGHBRIDGE_STORE", "store")
+    monkeypatch.setenv("WEIGHBRIDGE_TASK", "wine_task.py:WINE")
+    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
+    before = root.handlers[:], root.level, ours.level
+    (tmp_path / "wine_task.py").write_text(TASK)
+    wines().to_csv("wine.csv", index=False)
+    yield Place(tmp_path, capsys, monkeypatch)
+    root.handlers[:], root.level, ours.level = before
+
+
+def served(store: Path) -> tuple["subprocess.Popen[str]", str]:
+    """The service as a process, and its address."""
+    server = subprocess.Popen([COMMAND, "serve", "--port", "0"], stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    log = []
+    for line in server.stderr:
+        log.append(line)
+        if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)", line):
+            return server, found[1]
+    raise AssertionError(f"{store}: {''.join(log)}")
+
+
+def test_from_a_file_to_the_service(place: Place) -> None:
+    assert place.run("datasets", "put", "wine.csv", "--at", "2021-07-01").code == 0
+    trained = place.run("train", "--json")
+    assert trained.code == 0, trained.err
+    record = trained.document
+    assert (record["outcome"], record["decision"]) == ("released", {"verdict": "release", "reasons": []})
+    model, test = expected()
+    check_record(record, model, test)
+
+    assert place.run("reproduce", "live").code == 0
+    again = place.run("reproduce", "live", "--search", "--json").document
+    assert again["holds"] is True
+    told = [one["what"] for one in again["results"]]
+    assert "metric accuracy[wine=rosso]" in told
+    assert "probabilities on the golden rows" in told
+
+    shown = place.run("models", "show", "live").out
+    assert re.search(r"^target +wine, answered as which_wine$", shown, re.MULTILINE)
+    lines = re.findall(r"^accuracy\S* .*$", shown, re.MULTILINE)
+    assert [line.partition("(")[2] for line in lines] == [
+        "error 0.6, warning 0.8)",
+        *["error 0.75, warning 0.75)"] * 3,
+    ]
+
+    one = test[FEATURES].iloc[0].to_dict()
+    answer = place.run("predict", "--row", json.dumps(one)).document
+    check_answer(answer, model, one, record["version"])
+    strange = place.run("predict", "--row", json.dumps(one | {"alcohol": -1}))
+    assert (strange.code, strange.out) == (4, "")
+
+    server, address = served(place.root)
+    try:
+        with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+            check_service(client, model, test, record["version"])
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+def check_record(record: dict[str, Any], model: Pipeline, test: pd.DataFrame) -> None:
+    """The numbers are those of scikit-learn alone."""
+    ordered = sorted(LEVELS)
+    truth, predicted = test["wine"], model.predict(test[FEATURES])
+    likely = model.predict_proba(test[FEATURES])
+    recalls = recall_score(truth, predicted, labels=ordered, average=None)
+    assert record["training"]["params"] == {"classifier__C": 1.0}
+    assert list(record["metrics"]) == [
+        *("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc", "f1_weighted"),
+        *(f"accuracy[wine={level}]" for level in ordered),
+    ]
+    assert record["metrics"] == pytest.approx(
+        {
+            "accuracy": accuracy_score(truth, predicted),
+            "balanced_accuracy": balanced_accuracy_score(truth, predicted),
+            "f1_macro": f1_score(truth, predicted, average="macro"),
+            "log_loss": log_loss(truth, likely, labels=ordered),
+            "roc_auc": roc_auc_score(truth, likely, multi_class="ovr"),
+            "f1_weighted": f1_score(truth, predicted, average="weighted"),
+            **{f"accuracy[wine={level}]": recall for level, recall in zip(ordered, recalls, strict=True)},
+        },
+        rel=1e-12,
+    )
+    assert 0.8 < record["metrics"]["accuracy"] < 1
+    # The split is stratified by the target without being told to be.
+    shares = wines()["wine"].value_counts(normalize=True)
+    counts = test["wine"].value_counts()
+    assert all(abs(counts[level] - len(test) * shares[level]) < 1 for level in LEVELS)
+    assert record["test_errors"] is None
+    assert (record["model"]["format"], record["model"]["parity"]["labels_equal"]) == ("onnx", len(test))
+    for row in record["golden"]:
+        assert list(row["probabilities"]) == LEVELS
+        features = pd.DataFrame([row["inputs"]])[FEATURES]
+        assert row["prediction"] == model.predict(features)[0]
+        assert row["probabilities"] == pytest.approx(
+            dict(zip(ordered, model.predict_proba(features)[0], strict=True))
+        )
+
+
+def check_answer(answer: dict[str, Any], model: Pipeline, row: dict[str, float], version: str) -> None:
+    """The label and the probabilities are scikit-learn's, in the order of the levels."""
+    features = pd.DataFrame([row])[FEATURES]
+    likely = dict(zip(model.classes_, model.predict_proba(features)[0], strict=True))
+    assert list(answer) == ["which_wine", "probabilities", "model_version"]
+    assert (answer["which_wine"], answer["model_version"]) == (model.predict(features)[0], f"wine/{version}")
+    assert list(answer["probabilities"]) == LEVELS
+    assert answer["probabilities"] == pytest.approx(likely, abs=1e-5)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+
+
+def check_service(client: httpx.Client, model: Pipeline, test: pd.DataFrame, version: str) -> None:
+    """The answers, what is refused, and what the OpenAPI document says of them."""
+    path = "/api/v0.1/wine"
+    rows = test[FEATURES].to_dict(orient="records")
+    for row in rows:
+        response = client.post(path, json=row)
+        assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+        check_answer(response.json(), model, row, version)  # type: ignore[arg-type]
+    # The application's own route, which takes what the quick way does not, answers alike.
+    slow = client.post(
+        path, content=json.dumps(rows[0]), headers={"Content-Type": "application/json;charset=utf-8"}
+    )
+    assert slow.json() == client.post(path, json=rows[0]).json()
+    outside = client.post(path, json=rows[0] | {"alcohol": 99, "colour": 0})
+    assert (outside.status_code, outside.headers["x-outside-training-range"]) == (200, "alcohol, colour")
+
+    assert client.post(path, json=rows[0] | {"wine": "rosso"}).status_code == 422
+    assert client.post(path, json=rows[0] | {"alcohol": -1}).status_code == 422
+    huge = dict.fromkeys(FEATURES, 1e300)
+    check_answer(client.post(path, json=huge).json(), model, huge, version)
+
+    operation = client.get("/openapi.json").json()["paths"][path]["post"]
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    assert answer["required"] == ["which_wine", "probabilities", "model_version"]
+    assert answer["properties"] == {
+        "which_wine": {"type": "string", "enum": LEVELS},
+        "probabilities": {"type": "object", "properties": dict.fromkeys(LEVELS, share), "required": LEVELS},
+        "model_version": {"type": "string", "description": "task/version"},
+    }
+    assert operation["requestBody"]["content"]["application/json"]["schema"]["required"] == FEATURES
+    assert client.get(f"{path}/model").json()["version"] == version
+    counted = client.get("/metrics").text
+    labels = model.predict(test[FEATURES])
+    for level in LEVELS:
+        [line] = [line for line in counted.splitlines() if "predicted" in line and f'"{level}"' in line]
+        assert float(line.split()[-1]) >= np.count_nonzero(labels == level)
+
+
+def test_the_recall_of_a_class_refuses(place: Place) -> None:
+    assert place.run("datasets", "put", "wine.csv").code == 0
+    assert place.run("train").code == 0
+    refused = place.run("train", "--task", "wine_task.py:STRICT")
+    assert refused.code == 3
+    model, test = expected()
+    predicted = model.predict(test[FEATURES])
+    recalls = recall_score(test["wine"], predicted, labels=sorted(LEVELS), average=None)
+    reasons = [line.removeprefix("reason    ") for line in refused.out.splitlines() if line.startswith("reason")]
+    assert reasons == [
+        f"accuracy[wine={level}] {recall:.6g} is below its error threshold 1"
+        for level, recall in zip(sorted(LEVELS), recalls, strict=True)
+        if recall < 1
+    ]
+    assert reasons
+    [path] = (place.root / "store" / "rejected").iterdir()
+    record = json.loads(path.read_text())
+    # The same rows and the same parameters: the live model is no better and no worse.
+    assert record["comparison"]["note"] == ""
+    compared = record["comparison"]["metrics"]["log_loss"]
+    assert compared["live"] == pytest.approx(compared["candidate"], abs=1e-4)
+    assert record["comparison"]["metrics"]["accuracy"]["live"] == record["metrics"]["accuracy"]
+
+
+def test_a_class_that_cannot_be_on_both_sides_is_bad_data(place: Place) -> None:
+    frame = wines()
+    lonely = frame[(frame["wine"] != "rosso") | ~frame["wine"].duplicated()]
+    lonely.to_csv("lonely.csv", index=False)
+    assert place.run("datasets", "put", "lonely.csv").code == 0
+    done = place.run("train")
+    assert (done.code, done.out) == (4, "")
+    assert "column 'wine'" in done.err
+    assert "the only row of its level" in done.err
+    other = frame.assign(wine=frame["wine"].replace("rosso", "verde"))
+    other.to_csv("other.csv", index=False)
+    put = place.run("datasets", "put", "other.csv")
+    assert put.code == 4
+    assert "expected one of rosso, bianco, dolce (found 'verde')" in put.err
