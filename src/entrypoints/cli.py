@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from typing import Annotated, Any, NoReturn, Optional
 
@@ -254,6 +255,12 @@ def predict(
         )
         raise typer.Exit(exit_codes.BAD_DATA) from error
     prediction = service.loaded.predict(admitted)
+    numbers = [prediction.value] if prediction.probabilities is None else prediction.probabilities.values()
+    if not all(isinstance(number, float) and math.isfinite(number) for number in numbers):
+        logging.getLogger("weighbridge").error(
+            "the model has no finite prediction for this row: its numbers are too large; mend the row"
+        )
+        raise typer.Exit(exit_codes.BAD_DATA)
     answer: dict[str, Any] = {schema.prediction: prediction.value}
     if prediction.probabilities is not None:
         answer["probabilities"] = dict(prediction.probabilities)

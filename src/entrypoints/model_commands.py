@@ -32,7 +32,7 @@ ReleasedVersion = Annotated[str, typer.Argument(help="A version as 'models list'
 Reason = Annotated[str, option("--reason", "Why, in words; it is kept in the promotion's record.")]
 To = Annotated[
     Optional[str],  # noqa: UP045
-    option("--to", "The version to go back to.  [default: the one that was live before]"),
+    option("--to", "The version to go back to.  [default: the one that the live one followed]"),
 ]
 Hold = Annotated[
     bool, option("--hold", "Have later trainings publish without promoting, until the next promotion.")
@@ -151,6 +151,7 @@ def roll_back_model(
 ) -> None:
     """Make the release that was live before the present one live again: one more promotion, nothing is undone.
 
+    A second rollback goes further back, never forward again.
     The next training promotes its own release, unless the rollback holds (--hold).
 
     Example: weighbridge models rollback --reason "complaints since noon" --hold

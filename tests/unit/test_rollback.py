@@ -59,16 +59,19 @@ def test_a_version_that_was_promoted_again_is_not_what_was_before(place: Place) 
     assert place.roll_back() == one
 
 
-def test_what_follows_a_rollback_is_told_by_the_log_too(place: Place) -> None:
-    one, two, _ = place.versions
-    place.promote(one, two)
-    assert [place.roll_back(), place.roll_back(), place.roll_back()] == [one, two, one]
+def test_a_second_rollback_goes_further_back_and_never_forward_again(place: Place) -> None:
+    one, two, three = place.versions
+    place.promote(one, two, three)
+    assert [place.roll_back(), place.roll_back()] == [two, one]
+    with pytest.raises(NothingReleased):
+        place.roll_back()
+    assert place.registry.live(TASK).version == one
 
 
 @pytest.mark.parametrize("hold", [False, True])
 def test_a_rollback_holds_when_it_is_told_to(place: Place, hold: bool) -> None:
-    place.promote(*place.versions[:2])
-    assert place.roll_back(hold) == place.versions[0]
+    place.promote(*place.versions)
+    assert place.roll_back(hold) == place.versions[1]
     assert place.registry.live(TASK).hold is hold
     # The next one does not inherit it.
     place.roll_back()
@@ -96,7 +99,10 @@ def test_there_is_nothing_to_go_back_to(place: Place) -> None:
     before = keys_of(place.store)
     with pytest.raises(NothingReleased) as caught:
         place.roll_back()
-    assert str(caught.value) == f"only {one} of {TASK} was ever live; there is nothing to go back to"
+    assert str(caught.value) == (
+        f"nothing of {TASK} was live before {one}; name a version to go back to with --to, "
+        "'weighbridge models list' shows them"
+    )
     assert keys_of(place.store) == before
 
 
@@ -152,11 +158,11 @@ def test_any_history_is_that_of_a_plain_list(steps: list[tuple[str, int | None]]
         elif number is not None:
             assert place.roll_back(to=place.versions[number]) == place.versions[number]
             history.append(place.versions[number])
-        elif len(set(history)) < 2:
+        elif not history or history.index(history[-1]) == 0:
             with pytest.raises(NothingReleased):
                 place.roll_back()
         else:
-            before = [version for version in history if version != history[-1]]
-            assert place.roll_back() == before[-1]
-            history.append(before[-1])
+            before = history[history.index(history[-1]) - 1]
+            assert place.roll_back() == before
+            history.append(before)
         assert [promotion.version for promotion in place.registry.promotions(TASK)] == history[::-1]

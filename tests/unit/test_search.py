@@ -159,10 +159,10 @@ def test_a_grid_of_trees_alone_is_searched_by_truncation() -> None:
     ("jobs", "points", "steps"),
     [
         (1, 3, [1, 1, 1]),
-        (1, 201, [3] * 67),
+        (1, 100, [1] * 100),
+        (1, 101, [2] * 50 + [1]),
         (3, 20, [6, 6, 6, 2]),
         (3, 6, [6]),
-        (2, 410, [5] * 82),
     ],
 )
 def test_points_are_asked_for_some_at_a_time(jobs: int, points: int, steps: list[int]) -> None:
