@@ -4,7 +4,7 @@
   ``bench_tree_search``, whose measurement it is. Above 1,000 rows GridSearchCV is extrapolated from a sample of
   points, whose number the line states.
 - ``train``: CPU seconds and peak memory of the whole ``weighbridge train``, imports and export included: the
-  shipped task with its full grid on 1,000 rows, and HistGradientBoosting on 100,000.
+  shipped task with its full grid on 1,000 rows, and HistGradientBoosting on 100,000; with one thread of OpenMP.
 - ``admit``: reading and admitting 1,000,000 rows out of a local store, digest included, against bare pandas that
   reads the same file. Memory is what the process's peak grew by, the file's bytes included, in units of the
   frame's own size.
@@ -17,6 +17,7 @@ Run as ``python benchmarks/bench_training.py [search] [train] [admit] [--quick]`
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,13 +25,14 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-SRC = Path(__file__).resolve().parents[1] / "src"
-sys.path.insert(0, str(SRC))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from bench_tree_search import cpu_ratio, report
 
 from domain.artefacts import dataset_key
 from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+
+SRC = Path(__file__).resolve().parents[1] / "src"
 
 #: What is demanded of ``weighbridge train`` with the shipped task on 1,000 rows, and of admission.
 TRAIN_CPU_SECONDS, TRAIN_PEAK_MB = 5, 300
@@ -38,14 +40,13 @@ ADMIT_TIME_RATIO, ADMIT_MEMORY_RATIO = 1.5, 3
 
 #: Runs a command and tells what it cost. A process of its own, as a child's peak begins with its parent's size.
 RUNNER = """
-import json, os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-printed, told = process.stdout.read(), process.stderr.read()
-_, status, usage = os.wait4(process.pid, 0)
+import json, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], capture_output=True, text=True)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
 json.dump({
-    "exit_code": os.waitstatus_to_exitcode(status),
-    "printed": printed.decode(),
-    "told": told.decode(),
+    "exit_code": done.returncode,
+    "printed": done.stdout,
+    "told": done.stderr,
     "cpu_seconds": usage.ru_utime + usage.ru_stime,
     "peak_mb": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6,
 }, sys.stdout)
@@ -99,9 +100,13 @@ def admitted(key):
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
+def now():
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * resource.getpagesize() if statm.exists() else peak()
+
 chosen = {"bare": bare, "admitted": admitted}[how]
 chosen(small)  # imports and first calls are nobody's cost
-before, begun = peak(), time.process_time()
+before, begun = now(), time.process_time()
 frame = chosen(key)
 seconds, grown = time.process_time() - begun, peak() - before
 json.dump({"seconds": seconds, "grown": grown, "frame": int(frame.memory_usage(deep=True).sum())}, sys.stdout)
@@ -109,6 +114,8 @@ json.dump({"seconds": seconds, "grown": grown, "frame": int(frame.memory_usage(d
 
 
 def train(name: str, rows: int, repeats: int, task: str | None = None, demands: bool = False) -> None:
+    # Threads of OpenMP spin while they wait for others, which on a busy machine is most of what they cost.
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     found = []
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
@@ -118,10 +125,7 @@ def train(name: str, rows: int, repeats: int, task: str | None = None, demands: 
             if task is not None:
                 (root / "task.py").write_text(task, encoding="utf-8")
                 command += ["--task", f"{root / 'task.py'}:TASK"]
-            cost = run_json(RUNNER, *command)
-        if cost["exit_code"] != 0:
-            sys.exit(f"weighbridge train ended with {cost['exit_code']}:\n{cost['told']}")
-        found.append(cost)
+            found.append(measured(command, environment))
     record = json.loads(found[0]["printed"])
     line = {"measurement": "train", "task": name, "rows": rows, "points": record["training"]["search"]["points"]}
     for cost, demanded in (("cpu_seconds", TRAIN_CPU_SECONDS), ("peak_mb", TRAIN_PEAK_MB)):
@@ -140,7 +144,8 @@ def admission(rows: int, repeats: int) -> None:
             costs: dict[str, list[dict]] = {"bare": [], "admitted": []}
             for _ in range(repeats):
                 for how, found in costs.items():
-                    found.append(run_json(READING, str(SRC), how, str(root), key, small))
+                    command = [sys.executable, "-c", READING, str(SRC), how, str(root), key, small]
+                    found.append(json.loads(measured(command, dict(os.environ))["printed"]))
             line = {"measurement": "admit", "rows": rows, "format": suffix[1:]}
             line |= {"file_mb": (root / key).stat().st_size / 1e6, "frame_mb": costs["bare"][0]["frame"] / 1e6}
             seconds = {how: statistics.median(one["seconds"] for one in found) for how, found in costs.items()}
@@ -165,9 +170,13 @@ def write_dataset(root: Path, rows: int, seed: int, suffix: str = ".csv") -> str
     return key
 
 
-def run_json(code: str, *arguments: str) -> dict:
-    done = subprocess.run([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)
+def measured(command: list[str], environment: dict[str, str]) -> dict:
+    """What a command printed and cost; see RUNNER."""
+    runner = [sys.executable, "-c", RUNNER, *command]
+    found = json.loads(subprocess.run(runner, stdout=subprocess.PIPE, check=True, env=environment).stdout)
+    if found["exit_code"] != 0:
+        sys.exit(f"exit code {found['exit_code']} of: {' '.join(command)}\n{found['told']}")
+    return found
 
 
 def main() -> None:

@@ -11,7 +11,18 @@ from pathlib import Path
 from domain.ports import Clock, MemoryMeter, RevisionSource
 
 #: The libraries that shape a model or what is served of it.
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx", "skops")
+_LIBRARIES = (
+    "joblib",
+    "lightgbm",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "skl2onnx",
+    "skops",
+)
 
 
 class SystemClock(Clock):

@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from domain.artefacts import DATASET_SUFFIXES, Artefact
@@ -67,10 +66,10 @@ def _read_csv(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
 
 
 def _parsed(data: bytes, header: list[str], categories: list[Category]) -> pd.DataFrame:
-    """Parse in pieces, which is cheap, and as a whole when that could have made a difference.
+    """Parse in pieces, which is cheap, and again as a whole when that could make a difference.
 
-    Pandas reads text fastest, and in the least memory, where it finds by itself that it is text. A column that
-    it takes for something else in any piece is then no column of text, or is one of objects.
+    Pandas reads text fastest, and in the least memory, where it finds out by itself that it is text. Where it
+    found something else in all pieces or in some, it has to be told.
     """
     import warnings
 
@@ -78,16 +77,20 @@ def _parsed(data: bytes, header: list[str], categories: list[Category]) -> pd.Da
 
     names = {one.name for one in categories}
     nulls = {name: [""] if name in names else list(NULL_SPELLINGS) for name in header}
-    parse = partial(pd.read_csv, na_values=nulls, keep_default_na=False)
-    likely = dict.fromkeys((one.name for one in categories if _looks_like_numbers(one)), str)
+
+    def parse(**options: Any) -> pd.DataFrame:
+        parsed: pd.DataFrame = pd.read_csv(io.BytesIO(data), na_values=nulls, keep_default_na=False, **options)
+        return parsed
+
+    texts = [one for one in categories if one.name in header]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # of objects, which are looked for below
-        frame = parse(io.BytesIO(data), dtype={name: kind for name, kind in likely.items() if name in header})
-    texts = names.intersection(header)
-    if all(frame[name].dtype == "str" for name in texts) and not any(dtype == "object" for dtype in frame.dtypes):
+        frame = parse(dtype={one.name: str for one in texts if _looks_like_numbers(one)})
+    # Beside text, numbers or truth values of one piece become objects.
+    if all(frame[one.name].dtype == "str" for one in texts) and not any(kind == "object" for kind in frame.dtypes):
         return frame
     del frame
-    return parse(io.BytesIO(data), dtype=dict.fromkeys(texts, str), low_memory=False)
+    return parse(dtype={one.name: str for one in texts}, low_memory=False)
 
 
 def _looks_like_numbers(category: Category) -> bool:

@@ -83,7 +83,7 @@ class Category:
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        if isinstance(self.levels, str) or not isinstance(self.levels, tuple | list):
+        if not isinstance(self.levels, tuple | list):
             raise TaskError(f"feature '{self.name}': levels is {self.levels!r}; it must be a tuple of texts")
         if not self.levels:
             raise TaskError(f"feature '{self.name}': levels is empty; name at least one")

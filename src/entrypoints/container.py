@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from dependency_injector import containers, providers
-
 from adapters.registry import StoreRegistry
 from adapters.system import SystemClock, SystemMemory, SystemRevision
 from adapters.telemetry_log import LogEventSink
@@ -34,7 +32,13 @@ from domain.ports import (
 )
 from domain.serving import PredictionService
 from entrypoints.event_sinks import EverySink
+from entrypoints.hidden_modules import hidden_modules
 from entrypoints.settings import Settings
+
+# Its wiring, which is not used here, would import the web frameworks that it finds: half a second and 13 MB for
+# every command.
+with hidden_modules("fastapi", "starlette", "werkzeug"):
+    from dependency_injector import containers, providers
 
 if TYPE_CHECKING:
     from domain.workflow import Ports
