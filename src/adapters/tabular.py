@@ -58,11 +58,15 @@ def _read_csv(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
     _check_text(key, data)
     data = data.removeprefix(_BYTE_ORDER_MARK)
     header = _header(key, data)
-    categories = [one for one in (*schema.features, schema.target) if isinstance(one, Category)]
+    categories = _categories(schema)
     try:
         return _plain_numbers(_parsed(data, header, categories), schema)
     except ValueError as error:  # which pandas' own parser errors are
         raise DataError(key, [_parser_problem(error)]) from error
+
+
+def _categories(schema: Schema) -> list[Category]:
+    return [one for one in (*schema.features, schema.target) if isinstance(one, Category)]
 
 
 def _parsed(data: bytes, header: list[str], categories: list[Category]) -> pd.DataFrame:
@@ -171,7 +175,12 @@ def _read_parquet(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
+        metadata = pq.read_metadata(pa.BufferReader(data))
+        paths = {metadata.schema.column(place).path for place in range(metadata.num_columns)}
+        # Text that repeats itself is decoded fastest as what it most often is in the file, an index of few values.
+        texts = [one.name for one in _categories(schema) if one.name in paths]
+        file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=texts)
+        table = file.read()
         _check_names(key, table.column_names)
         plain = pa.table([_plain_column(column) for column in table.columns], names=table.column_names)
         del table  # else it would hold what is given away below
@@ -189,7 +198,10 @@ def _plain_column(column: Any) -> Any:
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        kind = column.type.value_type
+        column = column.cast(
+            pa.large_string() if pa.types.is_string(kind) else kind
+        )  # which pandas would make of it
     if pa.types.is_decimal(column.type):
         return column.cast(pa.float64())
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):

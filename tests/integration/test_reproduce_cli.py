@@ -247,6 +247,7 @@ def test_a_rollback_that_cannot_be(command: Command, store: Path) -> None:
     alone = command("models", "rollback", "--reason", "why not", *at)
     assert (alone.code, alone.out) == (2, "")
     assert alone.err.splitlines()[-1].endswith(
-        f"only {live.version} of {TASK} was ever live; there is nothing to go back to"
+        f"nothing of {TASK} was live before {live.version}; name a version to go back to with --to, "
+        "'weighbridge models list' shows them"
     )
     assert registry.live(TASK).version == live.version

@@ -78,6 +78,17 @@ def test_the_libraries_are_those_installed() -> None:
     libraries = SystemRevision().libraries()
     assert libraries.pop("python") == platform.python_version()
     assert set(libraries) == {
-        *("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx", "skops")
+        *(
+            "joblib",
+            "lightgbm",
+            "numpy",
+            "onnx",
+            "onnxruntime",
+            "pandas",
+            "scikit-learn",
+            "scipy",
+            "skl2onnx",
+            "skops",
+        )
     }
     assert libraries == {name: version(name) for name in libraries}

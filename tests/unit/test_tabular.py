@@ -133,6 +133,30 @@ def test_text_late_in_a_long_column_leaves_no_mixture() -> None:
     assert frame["n"].tolist() == values
 
 
+@pytest.mark.parametrize("late", ["x", "", "true", "1.50", "0x1"])
+@pytest.mark.parametrize("early", ["001", "true"])
+def test_a_category_that_begins_like_something_else_is_text_throughout(early: str, late: str) -> None:
+    cells = [early] * 300_000 + [late]
+    frame = read("n,c,t\n" + "".join(f"1,{cell},2\n" for cell in cells))
+    assert dtypes(frame) == PLAIN
+    assert plain(frame) == {"n": [1.0] * 300_001, "c": [cell or None for cell in cells], "t": [2.0] * 300_001}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("levels", [("0", "1"), ("true", "False"), ("1e5", "inf"), ("0", "x")])
+def test_levels_that_look_like_numbers_or_truth_values_stay_text(levels: tuple[str, ...]) -> None:
+    schema = Schema((Number("n"), Category("c", levels)), Number("t"), "p")
+    data = "n,c,t\n" + "".join(f"1,{level},2\n" for level in levels)
+    frame = TabularReader().read(artefact(data.encode()), schema)
+    assert dtypes(frame) == PLAIN
+    assert frame["c"].tolist() == list(levels)
+
+
+def test_columns_that_are_no_text_where_a_category_belongs_stay_what_they_are() -> None:
+    for values in ([1, 2], [True, False], [[1], [2]], [{"a": "x"}, {"a": "y"}]):
+        assert plain(read(parquet({"n": [1.0, 2.0], "c": values}), ".parquet")) == {"n": [1.0, 2.0], "c": values}
+
+
 def test_truth_values_are_not_numbers() -> None:
     frame = read("n,c,t\ntrue,x,1\nfalse,y,2\n")
     assert frame["n"].tolist() == [True, False]
