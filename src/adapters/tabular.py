@@ -180,7 +180,7 @@ def _read_parquet(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
         # Text that repeats itself is decoded fastest as what it most often is in the file, an index of few values.
         texts = [one.name for one in _categories(schema) if one.name in paths]
         file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=texts)
-        table = file.read()
+        table = file.read(use_threads=False)  # threads that wait for a busy machine cost more than they save
         _check_names(key, table.column_names)
         plain = pa.table([_plain_column(column) for column in table.columns], names=table.column_names)
         del table  # else it would hold what is given away below
