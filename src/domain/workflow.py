@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from domain.admission import admit
 from domain.artefacts import Artefact, ArtefactRef, dataset_key
 from domain.comparison import live_model
-from domain.dataset import Dataset, Split, split
+from domain.dataset import Dataset, split
 from domain.discovery import read_newest_dataset
-from domain.encoding import EncodedModel, encode_with_parity, probabilities_of
+from domain.encoding import encode_with_parity
 from domain.errors import ArtefactExists, NothingReleased, RegistryError
 from domain.events import (
     DatasetAdmitted,
@@ -32,15 +30,14 @@ from domain.events import (
 from domain.gate import Verdict
 from domain.phases import Phases
 from domain.predictions import prediction_digest
-from domain.provenance import CodeSource, DatasetSource, GoldenRow, ModelFile, Record, Training
+from domain.provenance import CodeSource, Record
+from domain.recording import dataset_source, golden_rows, model_file, training_of
 from domain.releases import ModelVersion, Promotion, Release
-from domain.schema import Category
 from domain.search import Candidate, search
 from domain.statistics import column_to_dict
 from domain.weighing import weigh
 
 if TYPE_CHECKING:
-    from domain.estimator import FittedModel
     from domain.metrics import Metrics
     from domain.ports import (
         ArtefactStore,
@@ -54,9 +51,6 @@ if TYPE_CHECKING:
         SearchProgress,
     )
     from domain.task import TaskDefinition
-
-#: How many rows a record keeps to try a decoded model on.
-GOLDEN_ROWS = 10
 
 #: How many earlier releases the rules about data look at.
 HISTORY = 20
@@ -142,17 +136,17 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         task=task.name,
         version=str(version),
         created_at=version.created,
-        dataset=_source(artefact, dataset),
+        dataset=dataset_source(artefact, dataset),
         code=CodeSource(ports.revisions.revision(), ports.software_version),
         libraries=ports.revisions.libraries(),
-        training=_training(task, candidate, parts, phases.seconds("search", "weigh", "encode")),
+        training=training_of(task, candidate, parts, phases.seconds("search", "weigh", "encode")),
         metrics=weighing.metrics,
         thresholds=[threshold.to_dict() for threshold in task.thresholds],
         checks=weighing.checks,
         decision=decision,
-        model=_model_file(version, encoded, kept=decision.verdict is not Verdict.REJECT),
+        model=model_file(version, encoded, kept=decision.verdict is not Verdict.REJECT),
         schema=task.schema,
-        golden=_golden(candidate.model, parts.test),
+        golden=golden_rows(candidate.model, parts.test),
         task_fingerprint=fingerprint,
         statistics=weighing.statistics.to_dict(),
         test_errors=None if weighing.test_errors is None else column_to_dict(weighing.test_errors),
@@ -264,33 +258,6 @@ def _live(ports: Ports, task: str) -> ModelVersion | None:
     return None if promotion is None else promotion.version
 
 
-def _source(artefact: Artefact, dataset: Dataset) -> DatasetSource:
-    ref = artefact.ref
-    return DatasetSource(ref.key, artefact.sha256, len(artefact.data), ref.revision, ref.version_id, len(dataset))
-
-
-def _training(task: TaskDefinition, candidate: Candidate, parts: Split, seconds: float) -> Training:
-    last = candidate.model.steps[-1][1]
-    return Training(
-        estimator=f"{type(last).__module__}.{type(last).__qualname__}",
-        params=candidate.params,
-        search=candidate.search,
-        seed=task.split.seed,
-        split=asdict(task.split) | {"train_rows": len(parts.train), "test_rows": len(parts.test)},
-        seconds=round(seconds, 3),
-    )
-
-
-def _model_file(version: ModelVersion, encoded: EncodedModel, kept: bool) -> ModelFile:
-    return ModelFile(
-        key=version.model_key(encoded.format) if kept else None,
-        format=encoded.format,
-        sha256=encoded.sha256,
-        size=len(encoded.data),
-        parity=encoded.parity.to_dict() | {"notes": list(encoded.notes)},
-    )
-
-
 def _history(task: TaskDefinition, ports: Ports) -> list[Metrics]:
     """The metrics of the latest releases, when there are rules to look at them."""
     found: list[Metrics] = []
@@ -299,25 +266,3 @@ def _history(task: TaskDefinition, ports: Ports) -> list[Metrics]:
         releases = ports.registry.releases(task.name) if task.rules else iter(())
         found.extend(release.record.metrics for release in islice(releases, HISTORY))
     return found
-
-
-def _golden(model: FittedModel, test: Dataset) -> tuple[GoldenRow, ...]:
-    """Test rows spread evenly over the order of predictions, the smallest and the largest among them."""
-    predicted = np.asarray(model.predict(test.features))
-    order = predicted.argsort(kind="stable")
-    count = min(GOLDEN_ROWS, len(order))
-    chosen = [order[position * (len(order) - 1) // max(count - 1, 1)] for position in range(count)]
-    features = test.features.iloc[chosen]
-    rows = [
-        test.schema.admit_row({str(name): value for name, value in row.items()})
-        for row in features.to_dict(orient="records")
-    ]
-    values = predicted[chosen].tolist()
-    target = test.schema.target
-    if not isinstance(target, Category):
-        return tuple(GoldenRow(row, float(value)) for row, value in zip(rows, values, strict=True))
-    probabilities = probabilities_of(model, features, target).tolist()
-    return tuple(
-        GoldenRow(row, str(value), dict(zip(target.levels, likely, strict=True)))
-        for row, value, likely in zip(rows, values, probabilities, strict=True)
-    )
