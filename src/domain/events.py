@@ -1,6 +1,7 @@
 """Facts that the workflows emit. The domain does not log; sinks turn events into log lines and metrics."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Literal, TypeAlias
 
 Severity: TypeAlias = Literal["info", "warning", "error"]
@@ -64,6 +65,29 @@ class NothingNew(Event):
 
     def __str__(self) -> str:
         return f"nothing to do: '{self.key}' is what the newest release, {self.version}, was trained on"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingScheduled(Event):
+    """The next look for a new dataset will be then."""
+
+    name: ClassVar[str] = "training_scheduled"
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"the next look for a new dataset is at {self.at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledTrainingFailed(Event):
+    """A turn of the schedule could not be done; the schedule goes on."""
+
+    name: ClassVar[str] = "scheduled_training_failed"
+    severity: ClassVar[Severity] = "error"
+    problem: str
+
+    def __str__(self) -> str:
+        return f"this turn failed, and the schedule goes on: {self.problem}"
 
 
 @dataclass(frozen=True, slots=True)

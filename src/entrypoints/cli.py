@@ -32,6 +32,7 @@ from entrypoints.options import (
 )
 from entrypoints.settings import PREFIX, load_settings
 from entrypoints.task_commands import task_app
+from entrypoints.train_command import train
 
 app = typer.Typer(
     name="weighbridge",
@@ -41,35 +42,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.command("train", short_help="Train on the newest dataset, weigh the model, publish it.")(train)
 app.add_typer(datasets, name="datasets")
 app.add_typer(models, name="models")
 app.add_typer(task_app, name="task")
 
 
-Force = Annotated[bool, option("--force", "Train even on a dataset that the newest release was trained on.")]
-# Typer reads these annotations at run time, and knows Optional[...] on every Python that it supports.
-ErrorThreshold = Annotated[
-    Optional[float],  # noqa: UP045
-    option("--error-threshold", "Refuse a model that falls short of this; the task's first metric."),
-]
-WarningThreshold = Annotated[
-    Optional[float],  # noqa: UP045
-    option("--warning-threshold", "Accept with a warning a model that falls short of this."),
-]
-FitWorkers = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option(
-        "--workers",
-        envvar=f"{PREFIX}WORKERS",
-        help="How many processes of this machine search, side by side.  [default: 1]",
-        min=1,
-        max=256,
-    ),
-]
-Dask = Annotated[
-    Optional[str],  # noqa: UP045
-    option("--dask", "Search on the Dask cluster with this scheduler: tcp://host:8786. Needs the extra 'dask'."),
-]
 Host = Annotated[str, option("--host", "The address to listen on.")]
 Port = Annotated[int, typer.Option("--port", envvar=f"{PREFIX}PORT", help="0 takes a free one.", min=0, max=65535)]
 Wait = Annotated[bool, option("--wait", "Start without a model, and wait until one is released.")]
@@ -102,50 +80,6 @@ Version = Annotated[
 @app.callback()
 def weighbridge(show_version: Version = False) -> None:
     """Options that stand before any command."""
-
-
-@app.command(short_help="Train on the newest dataset, weigh the model, publish it.")
-def train(
-    store: Store = STORE,
-    task: Task = TASK,
-    force: Force = False,
-    error_threshold: ErrorThreshold = None,
-    warning_threshold: WarningThreshold = None,
-    workers: FitWorkers = None,
-    dask: Dask = None,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
-) -> None:
-    """Train on the newest dataset, weigh the model, and publish it or record why it was refused.
-
-    Example: weighbridge train --store s3://bucket/prefix --json
-    """
-    set_up_logs(log_format, log_level, debug)
-    from entrypoints.task_loading import load_task
-
-    definition = load_task(task).with_levels(error_threshold, warning_threshold)
-    from domain.workflow import Outcome, train_and_release
-    from entrypoints.console import print_json, print_training
-    from entrypoints.interrupts import interrupts_end_the_process
-    from entrypoints.parallel import parallel_fits
-
-    ports = open_container(store=store).ports()
-    with interrupts_end_the_process(), parallel_fits(definition, workers, dask):
-        result = train_and_release(definition, ports, force=force)
-    if as_json:
-        print_json(result.document | {"outcome": str(result.outcome)})
-    else:
-        print_training(result)
-    if result.outcome is Outcome.REJECTED:
-        kept = f"{result.live} stays live" if result.live else "nothing is live"
-        logging.getLogger("weighbridge").error(
-            "refused, and %s: mend the data or the task; the whole record is in '%s'",
-            kept,
-            f"rejected/{definition.name}_{result.document['version']}.json",
-        )
-        raise typer.Exit(exit_codes.REFUSED)
 
 
 @app.command(short_help="Serve predictions over HTTP from the live model.")

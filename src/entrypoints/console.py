@@ -20,6 +20,11 @@ def print_json(document: object) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def print_json_line(document: object) -> None:
+    """One JSON document on a line of its own, at once: more may follow, much later."""
+    print(json.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table without lines. A row is one line however long it is: it can be cut, searched and copied from."""
     lines = [columns, *rows]

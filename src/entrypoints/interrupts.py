@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -16,12 +16,18 @@ from entrypoints import exit_codes
 #: How long Python has to end by itself, in seconds.
 GRACE_SECONDS = 0.5
 
+#: The signals that end a process which computes, and its exit code then.
+ENDING: Mapping[int, int] = {signal.SIGINT: exit_codes.INTERRUPTED}
+
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextmanager
-def interrupts_end_the_process() -> Iterator[None]:
+def interrupts_end_the_process(ending: Mapping[int, int] = ENDING) -> Iterator[None]:
     """While this is open, an interrupt ends the process and its children soon, with exit code 130.
+
+    Args:
+        ending: the signals that do so, each with its exit code; their handlers raise KeyboardInterrupt.
 
     Python raises KeyboardInterrupt when the main thread is back from native code; a single fit may take minutes
     there, and a cluster that was lost may not let go. So another thread waits for the signal too, and puts an end
@@ -32,7 +38,7 @@ def interrupts_end_the_process() -> Iterator[None]:
     ours, wakes = socket.socketpair()
     wakes.setblocking(False)
     over = Event()
-    Thread(target=_watch, args=(ours, over), daemon=True).start()
+    Thread(target=_watch, args=(ours, over, ending), daemon=True).start()
     before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
     interrupted = False
     try:
@@ -48,10 +54,10 @@ def interrupts_end_the_process() -> Iterator[None]:
         wakes.close()
 
 
-def _watch(ours: socket.socket, over: Event) -> None:
+def _watch(ours: socket.socket, over: Event, ending: Mapping[int, int]) -> None:
     with ours:
         while received := ours.recv(1):
-            if received[0] == signal.SIGINT:
+            if received[0] in ending:
                 break
         else:
             return
@@ -60,4 +66,4 @@ def _watch(ours: socket.socket, over: Event) -> None:
             child.kill()
         if sys.stderr.isatty():
             os.write(sys.stderr.fileno(), _SHOW_CURSOR)
-        os._exit(exit_codes.INTERRUPTED)
+        os._exit(ending[received[0]])
