@@ -1,9 +1,7 @@
 """The service over a real socket, on a store with two real releases."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from queue import Queue
 from typing import Any
@@ -16,14 +14,11 @@ from adapters.codec_onnx import OnnxCodec
 from adapters.memory import MemoryStore
 from adapters.registry import StoreRegistry
 from adapters.system import SystemClock
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain.cells import Cells, private_memory
 from domain.events import Event, ModelLoaded, RefreshFailed
-from domain.ports import ArtefactStore, EventSink
-from domain.serving import PredictionService, columns_of_rows
+from domain.ports import EventSink
+from domain.serving import columns_of_rows
 from domain.tasks.time_to_dispatch import PRODUCTS
-from entrypoints.http.server import listen, make_server
-from entrypoints.settings import load_settings
+from tests.served import service_of_two, service_on, serving
 from tests.trained import QUICK, store_of_two, two_releases
 
 TASK = QUICK.name
@@ -45,34 +40,10 @@ class EventQueue(EventSink):
         return self.queue.get(timeout=30)
 
 
-def service_on(store: ArtefactStore, events: EventSink) -> PredictionService:
-    return PredictionService(TASK, StoreRegistry(store, CLOCK), [OnnxCodec()], CLOCK, events)
-
-
-@contextmanager
-def serving(service: PredictionService, refresh_seconds: float = 3600) -> Iterator[httpx.Client]:
-    """A client of the service, which runs in a thread on a free port."""
-    settings = load_settings({"refresh_seconds": refresh_seconds, "max_body_bytes": LIMIT})
-    listener = listen("127.0.0.1", 0)
-    server = make_server(service, settings, PrometheusTelemetry(Cells(private_memory()), CLOCK))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
-    assert not thread.is_alive()
-
-
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
     """A service with the second release, which nothing changes."""
-    service = service_on(store_of_two(), EventQueue())
-    service.load()
-    with serving(service) as client:
+    with serving(service_of_two(), max_body_bytes=LIMIT) as client:
         yield client
 
 

@@ -16,17 +16,12 @@ from hypothesis import strategies as st
 from adapters.codec_onnx import OnnxCodec
 from adapters.registry import StoreRegistry
 from adapters.system import SystemClock
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain.cells import Cells, private_memory
 from domain.schema import Row, Value
-from domain.serving import PredictionService
 from domain.tasks.time_to_dispatch import PRODUCTS
-from entrypoints.http.app import create_app
 from entrypoints.http.front import Front
-from entrypoints.http.routes import Lifecycle
 from entrypoints.http.turns import MOST_ROWS, Turns
-from entrypoints.settings import load_settings
 from tests.asgi import Reply, ask, asked
+from tests.served import app_of
 from tests.trained import QUICK, store_of_two, two_releases
 
 PATH = f"/api/v0.1/{QUICK.name}"
@@ -34,18 +29,6 @@ CLOCK = SystemClock()
 QUICKLY = {"Content-Type": "application/json"}
 #: The same to any reader, but not the spelling that the quick way looks for.
 SLOWLY = {"Content-Type": "application/json;charset=utf-8"}
-
-
-def service() -> PredictionService:
-    telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
-    made = PredictionService(QUICK.name, StoreRegistry(store_of_two(), CLOCK), [OnnxCodec()], CLOCK, telemetry)
-    made.load()
-    return made
-
-
-def app_of(**given: Any) -> tuple[Front, PrometheusTelemetry]:
-    telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
-    return create_app(service(), load_settings(given), telemetry, Lifecycle()), telemetry
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ import random
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
+from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -17,11 +16,11 @@ from domain.ports import ServingTelemetry
 from domain.serving import PredictionService
 from entrypoints.http.access_log import AccessLog
 from entrypoints.http.answers import LiveAnswers
-from entrypoints.http.errors import MEDIA_TYPE, install_error_handlers
+from entrypoints.http.errors import install_error_handlers
 from entrypoints.http.front import Front
-from entrypoints.http.keys import OPEN_PATHS, ApiKeys
-from entrypoints.http.routes import API, Lifecycle, build_router
-from entrypoints.http.schemas import answer_schema, request_schema
+from entrypoints.http.keys import ApiKeys
+from entrypoints.http.openapi import install_openapi
+from entrypoints.http.routes import API, Lifecycle, build_router, describe_routes
 from entrypoints.settings import Settings
 
 
@@ -57,11 +56,13 @@ def create_app(
         description="Predictions from the newest accepted model.",
         lifespan=lifespan,
         redoc_url=None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        generate_unique_id_function=lambda route: route.name,
     )
     app.include_router(build_router(service, answers, telemetry, lifecycle, settings.max_body_bytes))
     install_error_handlers(app)
     keys = ApiKeys(settings.keys)
-    _describe(app, service, bool(keys))
+    install_openapi(app, service, [partial(describe_routes, service.task)], has_keys=bool(keys))
     return Front(
         app,
         path=f"{API}/{service.task}",
@@ -85,38 +86,3 @@ def _follow(
         except Exception as error:
             telemetry.refreshed(str(error) or type(error).__name__)
             logging.getLogger("weighbridge").exception("a refresh failed; the next one is tried in its turn")
-
-
-def _describe(app: FastAPI, service: PredictionService, needs_key: bool) -> None:
-    """Have the OpenAPI document tell requests and answers as the live release has them, and who may ask."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        app.openapi_schema = None
-        document = generate()
-        app.openapi_schema = None
-        loaded = service.loaded
-        operation = document["paths"][f"{API}/{service.task}"]["post"]
-        body = request_schema(loaded.schema) if loaded else {"type": "object"}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-        if loaded:
-            answer = {"application/json": {"schema": answer_schema(loaded.schema)}}
-            operation["responses"]["200"]["content"] = answer
-        if needs_key:
-            _describe_keys(document)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _describe_keys(document: dict[str, Any]) -> None:
-    document.setdefault("components", {})["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer"},
-        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    }
-    refused = {"description": HTTPStatus.UNAUTHORIZED.phrase, "content": {MEDIA_TYPE: {}}}
-    for path, methods in document["paths"].items():
-        if path not in OPEN_PATHS:
-            for operation in methods.values():
-                operation["security"] = [{"bearer": []}, {"key": []}]
-                operation["responses"]["401"] = refused

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
@@ -88,6 +89,19 @@ def install_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return problem_response(RequestProblem(error.status_code, str(error.detail), headers=error.headers))
 
+    async def on_parameters(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        faults = [
+            {
+                "field": ".".join(map(str, fault["loc"])),
+                "message": fault["msg"],
+                "found": _show(fault.get("input")),
+            }
+            for fault in error.errors()[:_LISTED]
+        ]
+        said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
+        return problem_response(RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, said, faults))
+
     async def on_bug(request: Request, error: Exception) -> Response:
         logging.getLogger("weighbridge").error("a request to %s failed", request.url.path, exc_info=error)
         detail = "the service failed; its log says why"
@@ -95,6 +109,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     app.add_exception_handler(RequestProblem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_parameters)
     app.add_exception_handler(Exception, on_bug)
 
 

@@ -31,16 +31,20 @@ class ApiKeys:
     def admit(self, headers: Mapping[bytes, bytes]) -> bool:
         """Whether ``Authorization: Bearer KEY`` or ``X-API-Key: KEY`` names one of the keys.
 
+        Whoever sends both needs both to be right: no wrong key is ever passed over.
+
         Args:
             headers: by lower-case name.
         """
-        given = headers.get(b"x-api-key")
-        if given is None:
-            authorization = headers.get(b"authorization", b"")
-            if authorization[: len(_BEARER)].lower() != _BEARER:
-                return False
-            given = authorization[len(_BEARER) :].strip()
-        digest = _digest(given)
+        key, authorization = headers.get(b"x-api-key"), headers.get(b"authorization")
+        if authorization is None:
+            return key is not None and self._is_known(key)
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            return False
+        return self._is_known(authorization[len(_BEARER) :].strip()) and (key is None or self._is_known(key))
+
+    def _is_known(self, key: bytes) -> bool:
+        digest = _digest(key)
         # Every key is compared, whichever fits: the time that it takes tells nothing.
         return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
 

@@ -7,13 +7,16 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
 from domain.ports import ServingTelemetry
-from domain.serving import PredictionService
+from domain.serving import LoadedModel, PredictionService
 from entrypoints.http.answers import Answers, LiveAnswers, label_or_value, names_in_header
-from entrypoints.http.errors import MEDIA_TYPE, RequestProblem, bad_row
+from entrypoints.http.documents import ALIVE, EXPOSITIONS, READINESS, RECORD
+from entrypoints.http.errors import RequestProblem, bad_row
+from entrypoints.http.openapi import json_response, problem_responses
+from entrypoints.http.schemas import answer_schema, request_schema
 
 API = "/api/v0.1"
 
@@ -36,12 +39,13 @@ def build_router(
 ) -> APIRouter:
     """The routes of one task over ``service``; a body longer than ``max_body_bytes`` is refused with 413."""
     router = APIRouter()
-    problems: dict[int | str, dict[str, Any]] = {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {}}}
-        for status in (413, 415, 422, 503)
-    }
 
-    @router.post(f"{API}/{service.task}", tags=["prediction"], responses=problems, name="predict")
+    @router.post(
+        f"{API}/{service.task}",
+        tags=["prediction"],
+        responses=problem_responses(408, 413, 415, 422, 503),
+        name="predict",
+    )
     async def predict(request: Request) -> Response:
         """Predict one row; the answer names the version that made it.
 
@@ -62,12 +66,17 @@ def build_router(
         headers = {OUTSIDE_HEADER: names_in_header(outside).decode()} if outside else {}
         return Response(live.write(value), headers=headers, media_type="application/json")
 
-    @router.get(f"{API}/{service.task}/model", tags=["prediction"], responses={503: problems[503]}, name="model")
+    @router.get(
+        f"{API}/{service.task}/model",
+        tags=["prediction"],
+        responses=json_response("The release record", RECORD) | problem_responses(503),
+        name="model",
+    )
     async def model() -> Response:
         """The record of the release that answers now."""
         return JSONResponse(dict(_live(service, answers).model.release.document))
 
-    @router.get("/livez", tags=["operations"], name="livez")
+    @router.get("/livez", tags=["operations"], responses=json_response("It runs", ALIVE), name="livez")
     async def livez() -> Response:
         """Whether the process runs; it depends on nothing."""
         return JSONResponse({"status": "alive"})
@@ -75,7 +84,8 @@ def build_router(
     @router.get(
         "/readyz",
         tags=["operations"],
-        responses={503: {"description": "No model yet, or the process is stopping"}},
+        responses=json_response("Ready", READINESS)
+        | json_response("No model yet, or the process is stopping", READINESS, status=503),
         name="readyz",
     )
     async def readyz() -> Response:
@@ -92,13 +102,32 @@ def build_router(
             HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
         )
 
-    @router.get("/metrics", tags=["operations"], response_class=PlainTextResponse, name="metrics")
+    @router.get(
+        "/metrics",
+        tags=["operations"],
+        responses={200: {"description": "Metrics", "content": EXPOSITIONS}},
+        response_class=Response,
+        name="metrics",
+    )
     async def metrics(request: Request) -> Response:
         """What the service does, for Prometheus; as OpenMetrics when it is asked for."""
         content, media_type = telemetry.exposition(service.loaded, request.headers.get("accept", ""))
         return Response(content, headers={"Content-Type": media_type})
 
     return router
+
+
+def describe_routes(task: str, document: dict[str, Any], loaded: LoadedModel | None) -> None:
+    """Write into the OpenAPI document what the live release asks for and answers."""
+    operation = document["paths"][f"{API}/{task}"]["post"]
+    body = request_schema(loaded.schema) if loaded else {"type": "object"}
+    operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    answer = answer_schema(loaded.schema) if loaded else {"type": "object"}
+    outside = {"description": "Features outside their range in training, by commas", "schema": {"type": "string"}}
+    operation["responses"] |= {
+        str(status): response
+        for status, response in json_response("A prediction", answer, {OUTSIDE_HEADER: outside}).items()
+    }
 
 
 def _live(service: PredictionService, answers: LiveAnswers) -> Answers:
