@@ -13,8 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 MEDIA_TYPE = "application/problem+json"
+
+#: The status of a request whose client went away before it was there as a whole, as nginx has it.
+CLIENT_HUNG_UP = 499
 
 #: What of an offending value is repeated in an answer, in characters.
 _SHOWN = 100
@@ -102,6 +106,10 @@ def install_error_handlers(app: FastAPI) -> None:
         said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
         return problem_response(RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, said, faults))
 
+    async def on_hang_up(*_: object) -> Response:
+        # Nobody hears it; it is what is counted.
+        return Response(status_code=CLIENT_HUNG_UP)
+
     async def on_bug(request: Request, error: Exception) -> Response:
         logging.getLogger("weighbridge").error("a request to %s failed", request.url.path, exc_info=error)
         detail = "the service failed; its log says why"
@@ -109,6 +117,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     app.add_exception_handler(RequestProblem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(ClientDisconnect, on_hang_up)
     app.add_exception_handler(RequestValidationError, on_parameters)
     app.add_exception_handler(Exception, on_bug)
 

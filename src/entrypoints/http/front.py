@@ -24,6 +24,7 @@ from entrypoints.http.access_log import AccessLog
 from entrypoints.http.answers import Answers, LiveAnswers, label_or_value, names_in_header
 from entrypoints.http.errors import RequestProblem, problem_response
 from entrypoints.http.keys import OPEN_PATHS, ApiKeys
+from entrypoints.http.protocol import BODY_IS_LATE
 from entrypoints.http.routes import OUTSIDE_HEADER
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -39,6 +40,8 @@ _NO_STORE = (b"cache-control", b"no-store")
 _NO_FRAMES = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 #: The page at /docs runs scripts of its own, from where FastAPI has them.
 _PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
+
+_HANG_UP = {"Connection": "close"}
 
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -148,6 +151,8 @@ class Front:
         started: float,
     ) -> None:
         status = 500
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id.decode()
         own = [(b"x-request-id", request_id), _NO_SNIFFING]
         # The answer to a POST is no page, and nobody keeps it.
         if scope["method"] != "POST":
@@ -160,11 +165,16 @@ class Front:
                 message["headers"] = [*message.get("headers", ()), *own]
             await send(message)
 
-        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        async def receive_in_time() -> Message:
+            message = await receive()
+            if state.get(BODY_IS_LATE) and message.get("more_body"):
+                raise RequestProblem(HTTPStatus.REQUEST_TIMEOUT, "the body did not come in time", headers=_HANG_UP)
+            return message
+
         problem = self._objection(scope, headers)
         try:
             if problem is None:
-                await self._app(scope, receive, send_more)
+                await self._app(scope, receive_in_time, send_more)
             else:
                 await problem_response(problem)(scope, receive, send_more)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 import logging
@@ -10,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -18,6 +20,7 @@ from domain.errors import ConfigurationError
 from domain.ports import ServingTelemetry
 from domain.serving import PredictionService
 from entrypoints.http.app import create_app
+from entrypoints.http.protocol import LimitedProtocol, Limits
 from entrypoints.http.routes import Lifecycle
 from entrypoints.settings import Settings
 
@@ -60,6 +63,15 @@ class Server(uvicorn.Server):
         self._lifecycle = lifecycle
         self._drain_seconds = drain_seconds
 
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second; each second, see to the connections whose time is over."""
+        if not counter % 10:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, LimitedProtocol):
+                    connection.check(now)
+        return await super().on_tick(counter)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal that ends the process."""
         is_first = not self._lifecycle.is_stopping
@@ -80,17 +92,19 @@ def make_server(service: PredictionService, settings: Settings, telemetry: Servi
     """A uvicorn server of the application, not yet running."""
     lifecycle = Lifecycle()
     app = create_app(service, settings, telemetry, lifecycle)
+    limits = Limits(
+        settings.max_header_bytes, settings.header_seconds, settings.body_seconds, settings.keep_alive_seconds
+    )
     config = uvicorn.Config(
         app,
+        http=partial(LimitedProtocol, limits),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         ws="none",
         lifespan="on",
-        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,
-        h11_max_incomplete_event_size=settings.max_header_bytes,
     )
     return Server(config, lifecycle, settings.drain_seconds)
 

@@ -1,0 +1,63 @@
+"""Whatever is sent to a route that reads a body, it answers with reason, never with a 500."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrypoints.http.front import Front
+from tests.asgi import ask
+from tests.fuzz import bodies, content_types
+from tests.served import app_of
+from tests.trained import QUICK
+
+ROW = b'{"product_code": "SKU001", "orders_placed": 10}'
+NAMES = ("product_code", "orders_placed")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route that reads a body: what it takes, and how it says that it does not take something."""
+
+    path: str
+    content_types: tuple[str, ...]
+    whole: tuple[bytes, ...]
+    problems: str = "application/problem+json"
+
+
+#: Every route that reads a body belongs here.
+ROUTES = [Route(f"/api/v0.1/{QUICK.name}", ("application/json",), (ROW,))]
+
+
+@pytest.fixture(scope="module")
+def app() -> Front:
+    return app_of(max_body_bytes=100_000)[0]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_no_body_makes_the_service_fail(app: Front, route: Route) -> None:
+    headers = st.dictionaries(
+        st.sampled_from(("X-Request-Id", "Accept", "Content-Encoding", "Content-Length", "X-API-Key", "Cookie")),
+        st.text(st.characters(max_codepoint=255), max_size=10) | st.sampled_from(("gzip", "*/*", "-1", "9" * 30)),
+        max_size=3,
+    )
+
+    @given(
+        bodies(route.whole, NAMES),
+        st.sampled_from(route.content_types) | content_types(route.content_types),
+        headers,
+        st.integers(0, 120),
+    )
+    def check(body: bytes, content_type: str, more: dict[str, str], cut: int) -> None:
+        # In one part or two.
+        parts = [body] if cut > len(body) else [body[:cut], body[cut:]]
+        reply = ask(app, "POST", route.path, parts, {"Content-Type": content_type, **more})
+        assert reply.status < 500
+        if reply.status != 200:
+            assert reply.status in (400, 413, 415, 422)
+            assert reply.headers["content-type"] == route.problems
+            assert isinstance(json.loads(reply.body), dict)
+
+    check()
