@@ -50,22 +50,25 @@ class DataError(WeighbridgeError):
     Args:
         subject: what was being read (a key, a file, a request).
         problems: at least one, in the order in which a reader would look for them.
+        more: how many others there are, which nobody listed.
     """
 
     #: Problems listed in the message; all of them stay on the exception.
     SHOWN = 100
 
-    def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
+    def __init__(self, subject: str, problems: Iterable[Problem], more: int = 0) -> None:
         self.subject = subject
         self.problems = tuple(problems)
-        super().__init__(subject, self.problems)
+        self.more = more
+        super().__init__(subject, self.problems, more)
 
     def __str__(self) -> str:
-        count = len(self.problems)
-        lines = [f"{self.subject}: {count} {'problem' if count == 1 else 'problems'}"]
-        lines += [f"  {problem}" for problem in self.problems[: self.SHOWN]]
-        if count > self.SHOWN:
-            lines.append(f"  ... and {count - self.SHOWN} more")
+        count = len(self.problems) + self.more
+        shown = self.problems[: self.SHOWN]
+        lines = [f"{self.subject}: {count:,} {'problem' if count == 1 else 'problems'}"]
+        lines += [f"  {problem}" for problem in shown]
+        if count > len(shown):
+            lines.append(f"  ... and {count - len(shown):,} more")
         return "\n".join(lines)
 
 
