@@ -7,11 +7,12 @@ import os
 import socket
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from enum import Enum
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -41,8 +42,9 @@ class FaultProxy:
         upstream: ``http://host:port`` of the server.
 
     Latency is 0.02 seconds; a dripped reply comes a byte in 0.02 seconds, its head too; after a lost one there is
-    silence until the proxy stops, or for a minute. Of a reply the middle byte of its body is flipped, and only
-    where the body is an object's: nothing protects the rest but TLS.
+    silence until the proxy is settled, or for a minute. Of a reply the middle byte of its body is flipped, and
+    only where the body is an object's: nothing protects the rest but TLS. No connection serves a second request,
+    so that what a fault does to one is never met by the next.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -51,7 +53,9 @@ class FaultProxy:
         self._lock = Lock()
         self._planned: list[tuple[str | None, Fault | None]] = []
         self._mix: tuple[Random, float, tuple[Fault, ...]] | None = None
-        self.stopping = Event()
+        self._under_way, self._idle = 0, Condition()
+        #: Ends what is dripped or held back.
+        self._let_go = Event()
         #: The operations that were asked for, each with the fault that it met.
         self.met: list[tuple[str, Fault | None]] = []
         proxy = self
@@ -60,9 +64,22 @@ class FaultProxy:
             def answer(self) -> None:
                 proxy.answer(self)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False
+            request_queue_size = 128
+
+            def process_request(self, request: Any, client_address: Any) -> None:
+                proxy.count(1)
+                super().process_request(request, client_address)
+
+            def process_request_thread(self, request: Any, client_address: Any) -> None:
+                try:
+                    super().process_request_thread(request, client_address)
+                finally:
+                    proxy.count(-1)
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -71,7 +88,7 @@ class FaultProxy:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def stop(self) -> None:
-        self.stopping.set()
+        self._let_go.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -86,6 +103,32 @@ class FaultProxy:
         with self._lock:
             self._mix = (Random(seed), rate, tuple(faults))
 
+    def cut(self) -> None:
+        """End every reply that is dripped or held back at this moment."""
+        with self._lock:
+            self._let_go.set()
+            self._let_go = Event()
+
+    def settle(self) -> None:
+        """Return when every request that was sent has been carried out; who sent it may have given up on it."""
+        # Connections are accepted in turn: once this one is answered, all that were made before it are counted.
+        connection = HTTPConnection("127.0.0.1", self._server.server_port, timeout=60)
+        connection.request("OPTIONS", "/")
+        connection.getresponse().read()
+        connection.close()
+        for _ in range(1000):
+            self.cut()
+            with self._idle:
+                if self._idle.wait_for(lambda: self._under_way == 0, timeout=0.05):
+                    return
+        raise AssertionError(f"{self._under_way} requests are still under way")
+
+    def count(self, connections: int) -> None:
+        """So many connections more are under way."""
+        with self._idle:
+            self._under_way += connections
+            self._idle.notify_all()
+
     def clear(self) -> None:
         """No more faults."""
         with self._lock:
@@ -95,6 +138,7 @@ class FaultProxy:
 
     def answer(self, request: "_Handler") -> None:
         """Answer one request, with the fault that is its turn."""
+        let_go = self._let_go
         operation = _operation(request)
         fault = self._next(operation)
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
@@ -106,17 +150,19 @@ class FaultProxy:
             request.wfile.write(_head(status, [("Content-Length", str(len(text)))]))
             request.wfile.write(b"" if request.command == "HEAD" else text)
         else:
-            self._pass_on(request, operation, body, fault)
+            self._pass_on(request, operation, body, fault, let_go)
 
-    def _pass_on(self, request: "_Handler", operation: str, body: bytes, fault: Fault | None) -> None:
+    def _pass_on(
+        self, request: "_Handler", operation: str, body: bytes, fault: Fault | None, let_go: Event
+    ) -> None:
         if fault is Fault.LATENCY:
-            self.stopping.wait(0.02)
+            let_go.wait(0.02)
         status, headers, reply = self._ask(request, _flipped(body) if fault is Fault.FLIPPED_UPLOAD else body)
         if fault is Fault.RESET_AFTER:
             request.reset()
             return
         if fault is Fault.LOST_REPLY:
-            self.stopping.wait(60)
+            let_go.wait(60)
             request.reset()
             return
         if fault is Fault.FLIPPED and operation == "get" and status == 200:
@@ -125,12 +171,10 @@ class FaultProxy:
         if fault is Fault.DRIPPED:
             for byte in head + reply:
                 request.wfile.write(bytes([byte]))
-                if self.stopping.wait(0.02):
+                if let_go.wait(0.02):
                     break
-            request.close_connection = True
         elif fault is Fault.TRUNCATED and reply:
             request.wfile.write(head + reply[: len(reply) // 2])
-            request.close_connection = True
         else:
             request.wfile.write(head + reply)
 
@@ -174,10 +218,10 @@ class _Handler(BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def _answer(self) -> None:
-        try:
+        # The client may have gone.
+        with suppress(OSError):
             self.answer()
-        except OSError:
-            self.close_connection = True  # the client has gone
+        self.close_connection = True
 
     def do_GET(self) -> None:
         self._answer()
@@ -191,9 +235,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._answer()
 
+    def do_OPTIONS(self) -> None:
+        """See FaultProxy.settle."""
+        self.wfile.write(_head(204, []))
+        self.close_connection = True
+
     def reset(self) -> None:
         """End the connection with a TCP reset."""
-        self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
@@ -211,7 +259,7 @@ def _operation(request: BaseHTTPRequestHandler) -> str:
 
 
 def _head(status: int, headers: list[tuple[str, str]]) -> bytes:
-    lines = [f"HTTP/1.1 {status} .", *(f"{name}: {value}" for name, value in headers), "", ""]
+    lines = [f"HTTP/1.1 {status} .", *(f"{name}: {value}" for name, value in headers), "Connection: close", "", ""]
     return "\r\n".join(lines).encode("latin-1")
 
 

@@ -36,6 +36,9 @@ from domain.ports import ArtefactStore
 #: Metadata of the objects that we write: which write made it, and the digest of its bytes.
 _WRITE, _DIGEST = "weighbridge-write", "weighbridge-sha256"
 
+#: The name of the threads that ask the server.
+THREAD = "weighbridge-s3"
+
 _Answer = TypeVar("_Answer")
 
 #: Seconds for an operation in all: enough for a gigabyte over a slow line, and for every attempt at a small thing.
@@ -246,8 +249,16 @@ class S3Store(ArtefactStore):
     def delete(self, key: str) -> None:
         """See ArtefactStore. In a bucket with versioning the versions stay, and can be read by their refs."""
         check_key(key)
+        limit = self._limit()
         with self._translated(key):
-            self._ask(key, self._limit(), lambda: self._remove(key))
+            try:
+                self._ask(key, limit, lambda: self._client.head_object(**self._object(key)))
+            except vendor.ClientError as error:
+                if _code(error) in _NOT_THERE:
+                    # The reply to a HEAD has no body, and does not tell a missing key from a missing bucket.
+                    self._ask(key, limit, lambda: self._client.head_bucket(Bucket=self._bucket))
+                raise
+            self._ask(key, limit, lambda: self._client.delete_object(**self._object(key)))
 
     def _pages(self, prefix: str, delimiter: str, start_after: str | None) -> Iterator[Any]:
         position = {}
@@ -279,16 +290,6 @@ class S3Store(ArtefactStore):
         except _NO_REPLY:
             return None
 
-    def _remove(self, key: str) -> None:
-        try:
-            self._client.head_object(**self._object(key))
-        except vendor.ClientError as error:
-            if _code(error) in _NOT_THERE:
-                # The reply to a HEAD has no body, and does not tell a missing key from a missing bucket.
-                self._client.head_bucket(Bucket=self._bucket)
-            raise
-        self._client.delete_object(**self._object(key))
-
     def _put(self, key: str, data: bytes, write: str) -> Any:
         return self._client.put_object(
             **self._object(key),
@@ -318,7 +319,7 @@ class S3Store(ArtefactStore):
         """What ``request`` returns or raises, or StoreUnavailable when the limit is reached before.
 
         The client's timeouts are for each piece that arrives, and a server that sends one byte at a time keeps
-        within them for ever. So a thread asks, and is left to itself when it takes too long.
+        within them for ever. So a thread asks, for one thing only, and is left to itself when it takes too long.
         """
         answers: SimpleQueue[tuple[_Answer | None, BaseException | None]] = SimpleQueue()
 
@@ -328,9 +329,12 @@ class S3Store(ArtefactStore):
             except BaseException as error:
                 answers.put((None, error))
 
-        Thread(target=ask, daemon=True).start()
+        left = limit - self._monotonic()
         try:
-            answer, error = answers.get(timeout=max(0.0, limit - self._monotonic()))
+            if left <= 0:
+                raise Empty
+            Thread(target=ask, name=THREAD, daemon=True).start()
+            answer, error = answers.get(timeout=left)
         except Empty:
             raise StoreUnavailable(
                 f"{self.url}: {subject}: no whole answer within {self._deadline:g} seconds; "
