@@ -9,73 +9,26 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from hashlib import md5, sha256
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
-import boto3
 import botocore.exceptions as vendor
-import botocore.session
-from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError as TransportError
 
+from adapters.s3_client import ATTEMPTS, TooLate, ask, open_client
+from adapters.s3_errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of, may_have_arrived, translate
 from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
-from domain.errors import (
-    ArtefactExists,
-    ArtefactNotFound,
-    ConfigurationError,
-    StoreDenied,
-    StoreNotFound,
-    StoreUnavailable,
-    WeighbridgeError,
-)
-from domain.ports import ArtefactStore
+from domain.errors import ArtefactExists, ConfigurationError, StoreUnavailable
+from domain.events import StoreRetried
+from domain.ports import ArtefactStore, EventSink
 
 #: Metadata of the objects that we write: which write made it, and the digest of its bytes.
 _WRITE, _DIGEST = "weighbridge-write", "weighbridge-sha256"
 
-#: The name of the threads that ask the server.
-THREAD = "weighbridge-s3"
-
-_Answer = TypeVar("_Answer")
-
 #: Seconds for an operation in all: enough for a gigabyte over a slow line, and for every attempt at a small thing.
 _DEADLINE = 300.0
 
-_ATTEMPTS = 4
-_TAKEN = {"PreconditionFailed", "412"}
-_CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
-_NOT_THERE = {"NoSuchKey", "NoSuchVersion", "NotFound", "404"}
-_REFUSED = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "InvalidToken",
-    "RequestExpired",
-    "TokenRefreshRequired",
-}
-_TRY_AGAIN = {"BadDigest", "IncompleteBody", "RequestTimeout", "SlowDown", "XAmzContentSHA256Mismatch"} | _CONFLICT
-_NO_CREDENTIALS = (
-    vendor.NoCredentialsError,
-    vendor.PartialCredentialsError,
-    vendor.CredentialRetrievalError,
-    vendor.TokenRetrievalError,
-    vendor.NoAuthTokenError,
-    vendor.SSOError,
-    vendor.LoginError,
-)
-_NEVER_SENT = (vendor.EndpointConnectionError, vendor.ConnectTimeoutError, vendor.ProxyConnectionError)
-#: A reply that came broken, or none at all.
-_NO_REPLY = (
-    vendor.HTTPClientError,
-    vendor.ConnectionError,
-    vendor.IncompleteReadError,
-    vendor.FlexibleChecksumError,
-    ResponseParserError,
-    TransportError,
-)
+_Answer = TypeVar("_Answer")
 
 
 def connect(bucket: str, prefix: str = "", *, deadline: float = _DEADLINE) -> "S3Store":
@@ -89,41 +42,6 @@ def connect(bucket: str, prefix: str = "", *, deadline: float = _DEADLINE) -> "S
     return S3Store(open_client(), bucket, prefix, deadline=deadline)
 
 
-def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempts: int = _ATTEMPTS) -> Any:
-    """A boto3 client for S3, set up for S3Store; nothing is sent yet. It may serve many stores and threads.
-
-    Credentials, region, profile and AWS_ENDPOINT_URL_S3 come from where every AWS tool takes them.
-
-    Args:
-        connect_timeout: seconds to wait for a connection.
-        read_timeout: seconds to wait for each piece of a reply.
-        attempts: how often a request is sent in all, with jittered exponential back-off between.
-
-    Raises:
-        ConfigurationError: the AWS settings name a profile, a region or an endpoint that cannot be.
-    """
-    config = Config(
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        # Not more than is required: over TLS botocore would send its checksums in trailers, which other servers
-        # than AWS's refuse. The writes carry a Content-MD5, which all of them check.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_supported",
-    )
-    try:
-        core = botocore.session.Session()
-        style = core.get_scoped_config().get("s3", {}).get("addressing_style")
-        session = boto3.Session(botocore_session=core)
-        client = session.client("s3", config=config)
-        if style is None and not _is_aws(client.meta.endpoint_url):
-            # A server of one's own seldom has a host name for each bucket.
-            client = session.client("s3", config=config.merge(Config(s3={"addressing_style": "path"})))
-    except (vendor.BotoCoreError, ValueError) as error:
-        raise translate(error, "S3") from error
-    return client
-
-
 class S3Store(ArtefactStore):
     """Artefacts as objects of one bucket, shared by any number of processes.
 
@@ -134,6 +52,7 @@ class S3Store(ArtefactStore):
         deadline: seconds in which an operation is done, with all its attempts, or has failed.
         monotonic: tells the seconds that pass.
         sleep: waits so many seconds before another attempt.
+        events: told of each attempt that is not the first.
 
     The revision is the ETag, which is never taken for a digest: objects that we write carry their sha256 as
     metadata instead, and a read that does not match it is tried again. Where others wrote the object, the client
@@ -143,7 +62,7 @@ class S3Store(ArtefactStore):
     conditional PUT.
 
     An operation (of a listing, each page) that is not done within the deadline is StoreUnavailable, however the
-    server stalls. What was sent of it is not called back: a write may still arrive, whole.
+    server stalls. What was sent of it is not called back: a write may still arrive, whole; nothing more is sent.
     """
 
     def __init__(
@@ -155,8 +74,9 @@ class S3Store(ArtefactStore):
         deadline: float = _DEADLINE,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        events: EventSink | None = None,
     ) -> None:
-        self._client = client
+        self._client, self._events = client, events
         self._deadline, self._monotonic, self._sleep = deadline, monotonic, sleep
         self._bucket = bucket
         self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -195,8 +115,8 @@ class S3Store(ArtefactStore):
             which = {"VersionId": what.version_id} if what.version_id else {"IfMatch": what.revision}
         limit = self._limit()
         doubted = ""
-        for attempt in range(_ATTEMPTS):
-            self._pause(attempt, limit)
+        for attempt in range(ATTEMPTS):
+            self._pause(attempt, limit, "GetObject", "broken body")
             with self._translated(key):
                 got = self._ask(key, limit, lambda: self._get(key, which))
             if got is None:
@@ -209,7 +129,7 @@ class S3Store(ArtefactStore):
                 doubted = digest
                 continue
             return Artefact(_ref(key, len(data), reply, reply["LastModified"]), data, digest)
-        raise StoreUnavailable(f"{self.url}: {key} came broken {_ATTEMPTS} times; check the network and try again")
+        raise StoreUnavailable(f"{self.url}: {key} came broken {ATTEMPTS} times; check the network and try again")
 
     def write(self, key: str, data: bytes) -> ArtefactRef:
         """See ArtefactStore.
@@ -224,20 +144,20 @@ class S3Store(ArtefactStore):
         # A copy: the caller's buffer may change while a request that is late is still being sent.
         write, data, limit = secrets.token_hex(16), bytes(data), self._limit()
         with self._translated(key):
-            for attempt in range(_ATTEMPTS):
-                self._pause(attempt, limit)
+            for attempt in range(ATTEMPTS):
+                self._pause(attempt, limit, "PutObject", "conflict")
                 try:
                     reply = self._ask(key, limit, lambda: self._put(key, data, write))
-                except (vendor.ClientError, *_NO_REPLY) as error:
-                    code = _code(error)
-                    if code in _CONFLICT:
+                except (vendor.ClientError, *NO_REPLY) as error:
+                    code = code_of(error)
+                    if code in CONFLICT:
                         continue
-                    if code not in _TAKEN and not _may_have_arrived(error):
+                    if code not in TAKEN and not may_have_arrived(error):
                         raise
                     made = self._ask(key, limit, lambda: self._made_by(key, write))
                     if made is not None:
                         return made
-                    if code in _TAKEN:
+                    if code in TAKEN:
                         raise ArtefactExists(f"{self.url}: {key} exists already and is left as it is") from error
                     raise
                 else:
@@ -254,7 +174,7 @@ class S3Store(ArtefactStore):
             try:
                 self._ask(key, limit, lambda: self._client.head_object(**self._object(key)))
             except vendor.ClientError as error:
-                if _code(error) in _NOT_THERE:
+                if code_of(error) in NOT_THERE:
                     # The reply to a HEAD has no body, and does not tell a missing key from a missing bucket.
                     self._ask(key, limit, lambda: self._client.head_bucket(Bucket=self._bucket))
                 raise
@@ -287,7 +207,7 @@ class S3Store(ArtefactStore):
         reply = self._client.get_object(**self._object(key), **which)
         try:
             return reply, reply["Body"].read()
-        except _NO_REPLY:
+        except NO_REPLY:
             return None
 
     def _put(self, key: str, data: bytes, write: str) -> Any:
@@ -304,7 +224,7 @@ class S3Store(ArtefactStore):
         try:
             head = self._client.head_object(**self._object(key))
         except vendor.ClientError as error:
-            if _code(error) in _NOT_THERE:
+            if code_of(error) in NOT_THERE:
                 return None
             raise
         if head["Metadata"].get(_WRITE) != write:
@@ -316,37 +236,23 @@ class S3Store(ArtefactStore):
         return self._monotonic() + self._deadline
 
     def _ask(self, subject: str, limit: float, request: Callable[[], _Answer]) -> _Answer:
-        """What ``request`` returns or raises, or StoreUnavailable when the limit is reached before.
-
-        The client's timeouts are for each piece that arrives, and a server that sends one byte at a time keeps
-        within them for ever. So a thread asks, for one thing only, and is left to itself when it takes too long.
-        """
-        answers: SimpleQueue[tuple[_Answer | None, BaseException | None]] = SimpleQueue()
-
-        def ask() -> None:
-            try:
-                answers.put((request(), None))
-            except BaseException as error:
-                answers.put((None, error))
-
-        left = limit - self._monotonic()
+        """What ``request``, a call of the client, returns or raises, or StoreUnavailable when it is too late."""
         try:
-            if left <= 0:
-                raise Empty
-            Thread(target=ask, name=THREAD, daemon=True).start()
-            answer, error = answers.get(timeout=left)
-        except Empty:
+            return ask(request, limit - self._monotonic(), self._again)
+        except TooLate:
             raise StoreUnavailable(
                 f"{self.url}: {subject}: no whole answer within {self._deadline:g} seconds; "
                 "check the network and AWS_ENDPOINT_URL_S3, then try again"
             ) from None
-        if error is not None:
-            raise error
-        return cast("_Answer", answer)
 
-    def _pause(self, attempt: int, limit: float) -> None:
+    def _again(self, operation: str, reason: str) -> None:
+        if self._events is not None:
+            self._events.emit(StoreRetried(operation, reason))
+
+    def _pause(self, attempt: int, limit: float, operation: str, reason: str) -> None:
         """Wait before another attempt: up to 0.2, 0.4, 0.8 ... seconds, at random: rivals must not keep step."""
         if attempt:
+            self._again(operation, reason)
             wait = 0.1 * 2**attempt * secrets.randbelow(1000) / 1000
             self._sleep(max(0.0, min(wait, limit - self._monotonic())))
 
@@ -359,64 +265,6 @@ class S3Store(ArtefactStore):
             yield
         except (vendor.ClientError, vendor.BotoCoreError, ResponseParserError, TransportError) as error:
             raise translate(error, self.url, subject) from error
-
-
-def translate(error: Exception, url: str, subject: str = "") -> WeighbridgeError:
-    """The error to raise for what boto3 raised: one line that names the store, the fault and the remedy.
-
-    Args:
-        error: as it was caught.
-        url: of the store.
-        subject: the key or prefix that was asked for, where there was one.
-    """
-    where = f"{url}: {subject}: " if subject else f"{url}: "
-    if isinstance(error, vendor.ClientError):
-        return _translate_reply(error, url, where)
-    said = " ".join(str(error).split())
-    if isinstance(error, _NO_CREDENTIALS):
-        return StoreDenied(f"{where}{said}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
-    if isinstance(error, _NO_REPLY):
-        return StoreUnavailable(f"{where}{said}; check the network and AWS_ENDPOINT_URL_S3, then try again")
-    return ConfigurationError(f"{where}{said}; check the bucket's name and the AWS_* settings")
-
-
-def _translate_reply(error: Any, url: str, where: str) -> WeighbridgeError:
-    """The same for a reply that says no; its status decides where its code is not a known one."""
-    code, status = _code(error), error.response["ResponseMetadata"]["HTTPStatusCode"]
-    said = " ".join(f"{code} {error.response['Error'].get('Message', '')}".split())
-    if code == "NoSuchBucket" or (status == 404 and error.operation_name == "HeadBucket"):
-        return StoreNotFound(f"{url}: there is no such bucket; make it, or check its name and AWS_ENDPOINT_URL_S3")
-    if code in _NOT_THERE | _TAKEN:
-        return ArtefactNotFound(f"{where}not there, or no longer in that revision ({said})")
-    if status == 501 or code == "NotImplemented":
-        return ConfigurationError(
-            f"{where}the server lacks what is needed to create without overwriting ({said}); use another one"
-        )
-    if status >= 500 or status in {409, 429} or code in _TRY_AGAIN or "Throttl" in code:
-        return StoreUnavailable(f"{where}the server is not well ({said}); try again")
-    if status in {401, 403} or code in _REFUSED:
-        return StoreDenied(
-            f"{where}access refused ({said}); check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN "
-            "and what they may do (s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject)"
-        )
-    return ConfigurationError(
-        f"{where}the server refuses the request ({said}); check the bucket's name, AWS_DEFAULT_REGION "
-        "and AWS_ENDPOINT_URL_S3"
-    )
-
-
-def _may_have_arrived(error: Exception) -> bool:
-    """Whether a write that failed so may be in the bucket all the same."""
-    return not isinstance(error, _NEVER_SENT) and isinstance(translate(error, ""), StoreUnavailable)
-
-
-def _code(error: Exception) -> str:
-    return str(error.response["Error"].get("Code", "")) if isinstance(error, vendor.ClientError) else ""
-
-
-def _is_aws(endpoint: str) -> bool:
-    host = urlsplit(endpoint).hostname or ""
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
 
 def _is_artefact(key: str) -> bool:

@@ -6,7 +6,12 @@ from dataclasses import asdict
 from domain.events import Event
 from domain.ports import EventSink
 
-_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 
 class LogEventSink(EventSink):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from domain.artefacts import dataset_timestamp
 from domain.cells import Cells
-from domain.events import Event
+from domain.events import Event, StoreRetried
 from domain.ports import Clock, EventSink, ServingTelemetry
 
 if TYPE_CHECKING:
@@ -33,13 +33,14 @@ PREDICTIONS = (
     1e6,
 )
 
-_REQUESTS, _PREDICTIONS, _CLASSES, _OUTSIDE, _REFRESHES, _EVENTS = (
+_REQUESTS, _PREDICTIONS, _CLASSES, _OUTSIDE, _REFRESHES, _EVENTS, _RETRIES = (
     "requests",
     "predictions",
     "classes",
     "outside",
     "refreshes",
     "events",
+    "retries",
 )
 
 
@@ -96,9 +97,11 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
         self._numbers[self._block((_REFRESHES, "failure" if problem else "success"), 1)] += 1
 
     def emit(self, event: Event) -> None:
-        """Count ``event`` by its name."""
+        """Count ``event`` by its name; a retry by what was tried and why, too."""
         with self._lock:
             self._numbers[self._block((_EVENTS, event.name), 1)] += 1
+            if isinstance(event, StoreRetried):
+                self._numbers[self._block((_RETRIES, event.operation, event.reason), 1)] += 1
 
     def exposition(self, loaded: LoadedModel | None, accept: str) -> tuple[bytes, str]:
         """See the port: OpenMetrics when it is asked for, else Prometheus' text."""
@@ -163,6 +166,12 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
         )
         yield _counter("weighbridge_refreshes", "Looks at the registry.", ("outcome",), kind(_REFRESHES))
         yield _counter("weighbridge_events", "Events.", ("event",), kind(_EVENTS))
+        yield _counter(
+            "weighbridge_store_retries",
+            "Requests that were sent to the store again.",
+            ("operation", "reason"),
+            kind(_RETRIES),
+        )
         yield GaugeMetricFamily(
             "weighbridge_refresh_failing",
             "Whether the last refresh failed.",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal, TypeAlias
 
-Severity: TypeAlias = Literal["info", "warning", "error"]
+Severity: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +193,16 @@ class RefreshFailed(Event):
     def __str__(self) -> str:
         kept = f"still serving {self.serving}" if self.serving else "no model is loaded"
         return f"could not refresh, {kept}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRetried(Event):
+    """A request to the store failed in a way that may pass, and is sent again."""
+
+    name: ClassVar[str] = "store_retried"
+    severity: ClassVar[Severity] = "debug"
+    operation: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"asking the store again: {self.operation} ended with {self.reason}"

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def open_store(settings: Settings, clock: Clock) -> ArtefactStore:
-    """The store that an address chooses.
+def open_store(settings: Settings, clock: Clock, events: EventSink) -> ArtefactStore:
+    """The store that an address chooses; ``events`` are told of what it has to try again.
 
     ``./dir`` and any other path, ``file:///abs/dir``, ``s3://bucket/prefix``, ``memory://``.
 
@@ -68,10 +68,11 @@ def open_store(settings: Settings, clock: Clock) -> ArtefactStore:
         case "file" if where in ("", "localhost") and path.strip("/") and not set(path) & set("?#"):
             return _open_local(Path(unquote(f"/{path}")), settings)
         case "s3" if _BUCKET.fullmatch(where):
-            from adapters.s3 import S3Store, open_client
+            from adapters.s3 import S3Store
+            from adapters.s3_client import open_client
 
             client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
-            return S3Store(client, where, path)
+            return S3Store(client, where, path, deadline=settings.store_deadline_seconds, events=events)
         case "memory" if not rest:
             from adapters.memory import MemoryStore
 
@@ -140,7 +141,8 @@ class Container(containers.DeclarativeContainer):
     revisions: providers.Provider[RevisionSource] = providers.Singleton(
         SystemRevision, settings.provided.git_commit_hash
     )
-    store: providers.Provider[ArtefactStore] = providers.Singleton(open_store, settings, clock)
+    every_sink: providers.Provider[EventSink] = providers.Factory(EverySink, events, telemetry)
+    store: providers.Provider[ArtefactStore] = providers.Singleton(open_store, settings, clock, every_sink)
     registry: providers.Provider[ModelRegistry] = providers.Singleton(StoreRegistry, store, clock)
     operator: providers.Provider[str] = providers.Callable(_operator)
     reader: providers.Provider[DatasetReader] = providers.Singleton(_reader)
@@ -165,7 +167,7 @@ class Container(containers.DeclarativeContainer):
         registry=registry,
         codecs=codecs,
         clock=clock,
-        events=providers.Factory(EverySink, events, telemetry),
+        events=every_sink,
     )
 
 

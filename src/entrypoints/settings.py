@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     api_keys: SecretStr = SecretStr("")
     store_timeout_seconds: float = Field(20.0, gt=0, le=3600)
     store_attempts: int = Field(4, ge=1, le=20)
+    store_deadline_seconds: float = Field(300.0, gt=0, le=86_400)
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     git_commit_hash: str | None = Field(None, validation_alias="GIT_COMMIT_HASH")

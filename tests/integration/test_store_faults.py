@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from adapters.registry import StoreRegistry
-from adapters.s3 import THREAD, S3Store, open_client
+from adapters.s3 import S3Store
+from adapters.s3_client import THREAD, open_client
 from domain.errors import ArtefactExists, ArtefactNotFound, NothingReleased, StoreUnavailable
 from domain.releases import ModelVersion
 from tests.clocks import SettableClock

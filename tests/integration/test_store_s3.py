@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapters.s3 import S3Store, connect, open_client
+from adapters.s3 import S3Store, connect
+from adapters.s3_client import open_client
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,

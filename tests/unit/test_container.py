@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(url: str, create: bool = False) -> ArtefactStore:
-    return open_store(load_settings({"store": url, "create_store": create}), SettableClock())
+    return open_store(load_settings({"store": url, "create_store": create}), SettableClock(), LogEventSink())
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,18 @@ def test_a_bucket(address: str, url: str) -> None:
 
 
 def test_a_bucket_is_asked_as_the_settings_say() -> None:
-    settings = load_settings({"store": "s3://bucket", "store_timeout_seconds": 7, "store_attempts": 3})
-    store = open_store(settings, SettableClock())
+    settings = load_settings(
+        {
+            "store": "s3://bucket",
+            "store_timeout_seconds": 7,
+            "store_attempts": 3,
+            "store_deadline_seconds": 11,
+        }
+    )
+    store = open_store(settings, SettableClock(), LogEventSink())
     assert isinstance(store, S3Store)
     config = store._client.meta.config
-    assert (config.read_timeout, config.retries["total_max_attempts"]) == (7.0, 3)
+    assert (config.read_timeout, config.retries["total_max_attempts"], store._deadline) == (7.0, 3, 11.0)
 
 
 def test_memory() -> None:

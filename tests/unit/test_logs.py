@@ -25,6 +25,7 @@ from domain.events import (
     PromotionHeld,
     RefreshFailed,
     SearchFinished,
+    StoreRetried,
 )
 from entrypoints.logs import JsonFormatter, TextFormatter, configure_logs
 
@@ -75,6 +76,12 @@ EVENTS: list[tuple[Event, str, str, str]] = [
     (ModelLoaded("v1", 0.123), "info", "model_loaded", "serving v1, loaded in 0.12 s"),
     (RefreshFailed("v1", "gone"), "error", "refresh_failed", "could not refresh, still serving v1: gone"),
     (RefreshFailed(None, "gone"), "error", "refresh_failed", "could not refresh, no model is loaded: gone"),
+    (
+        StoreRetried("GetObject", "SlowDown"),
+        "debug",
+        "store_retried",
+        "asking the store again: GetObject ended with SlowDown",
+    ),
 ]
 
 
@@ -146,7 +153,7 @@ def test_every_event_is_tried_here() -> None:
 
 def emit(event: Event, capsys: pytest.CaptureFixture[str], log_format: Any) -> str:
     """What one event writes, time aside."""
-    configure_logs(log_format, "info")
+    configure_logs(log_format, "debug")
     LogEventSink().emit(event)
     out, err = capsys.readouterr()
     assert out == ""
@@ -221,3 +228,9 @@ def test_what_is_configured_again_replaces_what_was(capsys: pytest.CaptureFixtur
     logging.getLogger("weighbridge").info("once")
     logging.getLogger("weighbridge").debug("never")
     assert [line[25:] for line in capsys.readouterr().err.splitlines()] == ["info     once"]
+
+
+def test_what_the_store_is_asked_again_is_for_those_who_debug(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("text", "info")
+    LogEventSink().emit(StoreRetried("GetObject", "SlowDown"))
+    assert capsys.readouterr().err == ""

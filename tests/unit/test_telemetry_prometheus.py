@@ -16,7 +16,7 @@ from adapters.codec_onnx import OnnxCodec
 from adapters.registry import StoreRegistry
 from adapters.telemetry_prometheus import LATENCIES, PREDICTIONS, PrometheusTelemetry
 from domain.cells import NUMBERS, SLOT_BYTES, Cells, private_memory
-from domain.events import ModelLoaded, RefreshFailed
+from domain.events import ModelLoaded, RefreshFailed, StoreRetried
 from domain.ranges import training_ranges
 from domain.serving import LoadedModel, PredictionService
 from tests.clocks import SettableClock
@@ -109,6 +109,8 @@ def test_refreshes_events_and_inputs_outside_their_range() -> None:
     teller.emit(ModelLoaded("v", 1.0))
     teller.emit(ModelLoaded("v", 1.0))
     teller.emit(RefreshFailed("v", "gone"))
+    for reason in ("SlowDown", "SlowDown", "500"):
+        teller.emit(StoreRetried("GetObject", reason))
     found = samples(teller)
     assert found["weighbridge_refreshes_total", "success"] == 2
     assert found["weighbridge_refreshes_total", "failure"] == 2
@@ -117,6 +119,9 @@ def test_refreshes_events_and_inputs_outside_their_range() -> None:
     assert found["weighbridge_inputs_outside_training_range_total", "b"] == 1
     assert found["weighbridge_events_total", "model_loaded"] == 2
     assert found["weighbridge_events_total", "refresh_failed"] == 1
+    assert found["weighbridge_events_total", "store_retried"] == 3
+    assert found["weighbridge_store_retries_total", "GetObject", "SlowDown"] == 2
+    assert found["weighbridge_store_retries_total", "GetObject", "500"] == 1
     teller.refreshed(None)
     assert samples(teller)["weighbridge_refresh_failing",] == 0
 
