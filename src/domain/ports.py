@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from domain.events import Event
     from domain.provenance import Record
     from domain.releases import ModelVersion, Promotion, Release
-    from domain.schema import Schema, Value
-    from domain.serving import LoadedModel, Predictor
+    from domain.schema import Row, Schema, Value
+    from domain.serving import Classification, LoadedModel, Predictor
 
 
 class ArtefactStore(Protocol):
@@ -288,6 +288,35 @@ class ServingTelemetry(Protocol):
             loaded: the model that answers now.
             accept: the media types that the asker takes, as in the HTTP header.
         """
+
+
+class AnswerObserver(Protocol):
+    """Sees every row that was answered, and by what: for a shadow, for a log of predictions.
+
+    A service has one or none. ``start`` and ``stop`` are called once each, in the process that answers.
+    """
+
+    @abstractmethod
+    def start(self) -> None:
+        """The first answer is about to be given: whatever is done on threads of its own may begin."""
+
+    @abstractmethod
+    def observe(self, model: LoadedModel, row: Row, answer: Value | Classification, request_id: str) -> None:
+        """``model`` answered an admitted row.
+
+        Called for every answer, on the thread that answers: a call takes about a microsecond, never waits and
+        never raises. Work is left to another thread, by a bounded queue whose losses are counted.
+
+        Args:
+            model: its ``release`` says the version and the schema.
+            row: by feature; it belongs to nobody else and is never changed.
+            answer: the number; for a category the label and its probabilities.
+            request_id: as the answer carries it; the rows of one request have it in common.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """The last answer was given: finish what is waiting within a few seconds, and end."""
 
 
 class SearchProgress(Protocol):

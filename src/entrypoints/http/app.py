@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from domain.ports import ServingTelemetry
+from domain.ports import AnswerObserver, ServingTelemetry
 from domain.serving import PredictionService
 from entrypoints.http.access_log import AccessLog
 from entrypoints.http.answers import LiveAnswers
@@ -25,11 +25,16 @@ from entrypoints.settings import Settings
 
 
 def create_app(
-    service: PredictionService, settings: Settings, telemetry: ServingTelemetry, lifecycle: Lifecycle
+    service: PredictionService,
+    settings: Settings,
+    telemetry: ServingTelemetry,
+    lifecycle: Lifecycle,
+    observer: AnswerObserver | None = None,
 ) -> Front:
     """The ASGI application of one task, behind its front.
 
-    While it runs, a thread refreshes ``service`` about every ``settings.refresh_seconds``.
+    While it runs, a thread refreshes ``service`` about every ``settings.refresh_seconds``, and ``observer`` sees
+    every row that is answered.
     """
     access_log = AccessLog() if settings.access_log else None
     answers = LiveAnswers(service)
@@ -42,11 +47,15 @@ def create_app(
         threading.Thread(target=_follow, args=arguments, name="refresh", daemon=True).start()
         if access_log is not None:
             access_log.start()
+        if observer is not None:
+            observer.start()
         try:
             yield
         finally:
             stop.set()
             answers.close()
+            if observer is not None:
+                observer.stop()
             if access_log is not None:
                 access_log.stop()
 
@@ -59,7 +68,7 @@ def create_app(
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=lambda route: route.name,
     )
-    app.include_router(build_router(service, answers, telemetry, lifecycle, settings.max_body_bytes))
+    app.include_router(build_router(service, answers, telemetry, lifecycle, settings.max_body_bytes, observer))
     install_error_handlers(app)
     keys = ApiKeys(settings.keys)
     install_openapi(app, service, [partial(describe_routes, service.task)], has_keys=bool(keys))
@@ -72,6 +81,7 @@ def create_app(
         max_body_bytes=settings.max_body_bytes,
         max_header_bytes=settings.max_header_bytes,
         access_log=access_log,
+        observer=observer,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from domain.errors import WeighbridgeError
-from domain.ports import ServingTelemetry
+from domain.ports import AnswerObserver, ServingTelemetry
 from entrypoints.http.access_log import AccessLog
 from entrypoints.http.answers import Answers, LiveAnswers, label_or_value, names_in_header
 from entrypoints.http.errors import RequestProblem, problem_response
@@ -60,6 +60,7 @@ class Front:
         max_body_bytes: a longer body is left to the application to refuse.
         max_header_bytes: names and values of a request's headers; more are refused with 431.
         access_log: told of every answer; None for none.
+        observer: sees every row that is answered here; None for none.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Front:
         max_body_bytes: int,
         max_header_bytes: int,
         access_log: AccessLog | None = None,
+        observer: AnswerObserver | None = None,
     ) -> None:
         self._app = app
         self._path = path
@@ -82,6 +84,7 @@ class Front:
         self._max_body_bytes = max_body_bytes
         self._max_header_bytes = max_header_bytes
         self._access_log = access_log
+        self._observer = observer
         self._start = [(b"content-type", b"application/json"), _NO_SNIFFING]
         # Ids are unique: random for the process, counted within it.
         self._id_prefix = secrets.token_hex(8).encode()
@@ -107,7 +110,7 @@ class Front:
             message = await receive()
             answers = self._answers.now()
             if answers is not None and not message.get("more_body") and message["type"] == "http.request":
-                content, outside = await self._predict(answers, message["body"])
+                content, outside = await self._predict(answers, message["body"], request_id)
                 if content is not None:
                     start = [
                         *self._start,
@@ -126,7 +129,7 @@ class Front:
             receive = _again(message, receive)
         await self._pass_on(scope, headers, receive, send, request_id, started)
 
-    async def _predict(self, answers: Answers, body: bytes) -> tuple[bytes | None, list[str]]:
+    async def _predict(self, answers: Answers, body: bytes, request_id: bytes) -> tuple[bytes | None, list[str]]:
         """The answer to a row, and its features outside their range; no answer when anything speaks against it."""
         if len(body) > self._max_body_bytes:
             return None, []
@@ -139,6 +142,8 @@ class Front:
         if outside:
             self._telemetry.outside_training_range(outside)
         self._telemetry.predicted((label_or_value(value),))
+        if self._observer is not None:
+            self._observer.observe(answers.model, row, value, request_id.decode())
         return answers.write(value), outside
 
     async def _pass_on(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from domain.ports import ServingTelemetry
+from domain.ports import AnswerObserver, ServingTelemetry
 from domain.serving import LoadedModel, PredictionService
 from entrypoints.http.answers import Answers, LiveAnswers, label_or_value, names_in_header
 from entrypoints.http.documents import ALIVE, EXPOSITIONS, READINESS, RECORD
@@ -36,8 +36,12 @@ def build_router(
     telemetry: ServingTelemetry,
     lifecycle: Lifecycle,
     max_body_bytes: int,
+    observer: AnswerObserver | None = None,
 ) -> APIRouter:
-    """The routes of one task over ``service``; a body longer than ``max_body_bytes`` is refused with 413."""
+    """The routes of one task over ``service``; a body longer than ``max_body_bytes`` is refused with 413.
+
+    ``observer`` sees every row that is answered.
+    """
     router = APIRouter()
 
     @router.post(
@@ -63,6 +67,8 @@ def build_router(
         outside = live.outside(row)
         telemetry.predicted((label_or_value(value),))
         telemetry.outside_training_range(outside)
+        if observer is not None:
+            observer.observe(live.model, row, value, request.state.request_id)
         headers = {OUTSIDE_HEADER: names_in_header(outside).decode()} if outside else {}
         return Response(live.write(value), headers=headers, media_type="application/json")
 

@@ -17,7 +17,7 @@ from types import FrameType
 import uvicorn
 
 from domain.errors import ConfigurationError
-from domain.ports import ServingTelemetry
+from domain.ports import AnswerObserver, ServingTelemetry
 from domain.serving import PredictionService
 from entrypoints.http.app import create_app
 from entrypoints.http.protocol import LimitedProtocol, Limits
@@ -88,10 +88,15 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make_server(service: PredictionService, settings: Settings, telemetry: ServingTelemetry) -> Server:
-    """A uvicorn server of the application, not yet running."""
+def make_server(
+    service: PredictionService,
+    settings: Settings,
+    telemetry: ServingTelemetry,
+    observer: AnswerObserver | None = None,
+) -> Server:
+    """A uvicorn server of the application, not yet running; ``observer`` sees every row that is answered."""
     lifecycle = Lifecycle()
-    app = create_app(service, settings, telemetry, lifecycle)
+    app = create_app(service, settings, telemetry, lifecycle, observer)
     limits = Limits(
         settings.max_header_bytes, settings.header_seconds, settings.body_seconds, settings.keep_alive_seconds
     )
