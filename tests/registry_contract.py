@@ -19,7 +19,7 @@ from domain.errors import ArtefactExists, ModelUnreadable, NothingReleased, Regi
 from domain.gate import GateDecision, Verdict
 from domain.ports import ArtefactStore, Clock, ModelRegistry
 from domain.provenance import CodeSource, DatasetSource, GoldenRow, ModelFile, Record, SearchSummary, Training
-from domain.releases import ModelVersion, Promotion, Release
+from domain.releases import ModelVersion, Promotion, Release, version_of_record
 from domain.schema import Category, Number, Schema
 from tests.clocks import START, SettableClock
 from tests.store_contract import NewStore
@@ -164,6 +164,7 @@ class RegistryContract:
         assert registry.newest(TASK) is None
         assert list(registry.releases(TASK)) == []
         assert list(registry.promotions(TASK)) == []
+        assert registry.versions(TASK) == registry.refused_versions(TASK) == []
 
     def test_what_is_published_can_be_read_and_is_not_live(
         self, registry: ModelRegistry, store: CrashingStore
@@ -342,6 +343,60 @@ class RegistryContract:
         newest = registry.newest(TASK)
         assert newest is not None
         assert newest.version == versions[1]
+        assert registry.versions(TASK) == sorted(versions, reverse=True)
+
+    def test_versions_are_listed_without_reading(self, registry: ModelRegistry, store: CrashingStore) -> None:
+        record = make_record(b"model", START)
+        late = [
+            registry.publish(model, make_record(model, START + timedelta(seconds=1))).version
+            for model in (b"1", b"2")
+        ]
+        store.write(version_of(record).record_key, b"nobody reads this")
+        expected = [*sorted(late, reverse=True), version_of(record)]
+        assert registry.versions(TASK) == expected
+        for place, version in enumerate(expected):
+            assert registry.versions(TASK, after=version) == expected[:place]
+        never = replace(version_of(record), digest="00000000")
+        assert registry.versions(TASK, after=never) == [one for one in expected if one > never]
+        assert registry.versions(TASKS[0]) == []
+
+    def test_refusals_are_listed_newest_first_and_read(
+        self, registry: ModelRegistry, store: CrashingStore
+    ) -> None:
+        moments = [START + timedelta(seconds=seconds) for seconds in (5, -3, 0)]
+        records = [make_record(b"model", at, verdict=Verdict.REJECT) for at in moments]
+        for record in records:
+            registry.refuse(record)
+        registry.refuse(make_record(b"model", START, TASKS[0], Verdict.REJECT))
+        versions = [version_of(record) for record in records]
+        assert registry.refused_versions(TASK) == sorted(versions, reverse=True)
+        assert registry.versions(TASK) == []
+        for version, record in zip(versions, records, strict=True):
+            refusal = registry.read_refusal(version)
+            assert (refusal.version, refusal.record.to_dict(), refusal.document) == (
+                version,
+                record.to_dict(),
+                record.to_dict(),
+            )
+
+    def test_what_was_not_refused_is_unknown_and_what_cannot_be_read_is_an_error(
+        self, registry: ModelRegistry, released: Release, store: CrashingStore
+    ) -> None:
+        with pytest.raises(UnknownVersion) as caught:
+            registry.read_refusal(released.version)
+        assert str(caught.value) == (
+            f"no candidate {released.version} of {TASK} was refused in {store.url}; "
+            "'weighbridge models list --rejected' shows those that were"
+        )
+        for data in (b"{}", b"[", make_record(b"other", START, verdict=Verdict.REJECT).to_json()):
+            store.write(released.version.rejected_key, data)
+            with pytest.raises(RegistryError) as unreadable:
+                registry.read_refusal(released.version)
+            assert type(unreadable.value) is RegistryError
+            assert f"the record '{released.version.rejected_key}' in {store.url} cannot be read: " in str(
+                unreadable.value
+            )
+            store.delete(released.version.rejected_key)
 
     def test_tasks_share_nothing(self, registry: ModelRegistry, clock: SettableClock) -> None:
         long = registry.publish(b"long", make_record(b"long", START, TASKS[1]))
@@ -618,7 +673,11 @@ class RegistryMachine(RuleBasedStateMachine):
             newest = self.registry.newest(task)
             assert (None if newest is None else newest.version) == (expected[0] if expected else None)
             releases = list(self.registry.releases(task))
-            assert [release.version for release in releases] == expected
+            assert [release.version for release in releases] == self.registry.versions(task) == expected
+            refused = self.registry.refused_versions(task)
+            assert {version.rejected_key for version in refused} == {
+                key for key in self.refused if version_of_record(task, key.partition("/")[2])
+            }
             assert list(self.registry.promotions(task)) == self.promoted[task][::-1]
             for release in releases:
                 model = self.published[release.version]

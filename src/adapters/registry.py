@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.artefacts import MODELS, PROMOTIONS, NamedInTime, format_timestamp, parse_timestamp
+from domain.artefacts import MODELS, PROMOTIONS, REJECTED, NamedInTime, format_timestamp, parse_timestamp
 from domain.discovery import find_last
 from domain.errors import (
     ArtefactExists,
@@ -23,7 +23,7 @@ from domain.errors import (
 )
 from domain.ports import ArtefactStore, Clock, ModelRegistry
 from domain.provenance import Record
-from domain.releases import ModelVersion, Promotion, Release, version_of_record
+from domain.releases import ModelVersion, Promotion, Refusal, Release, version_of_record
 
 
 class StoreRegistry(ModelRegistry):
@@ -111,24 +111,36 @@ class StoreRegistry(ModelRegistry):
 
     def releases(self, task: str) -> Iterator[Release]:
         """See the port."""
-        names = (ref.name for ref in self._store.list(f"{MODELS}/{task}_"))
-        versions = (version_of_record(task, name) for name in names)
-        for version in sorted((version for version in versions if version is not None), reverse=True):
+        for version in self.versions(task):
             yield self.read(version)
+
+    def versions(self, task: str, after: ModelVersion | None = None) -> list[ModelVersion]:
+        """See the port. Names sort as versions do: only what comes after ``after`` is listed."""
+        return self._versions(MODELS, task, None if after is None else after.record_key)
+
+    def refused_versions(self, task: str) -> list[ModelVersion]:
+        """See the port."""
+        return self._versions(REJECTED, task)
+
+    def read_refusal(self, version: ModelVersion) -> Refusal:
+        """See the port."""
+        try:
+            return Refusal(version, *self._record(version, version.rejected_key))
+        except ArtefactNotFound as error:
+            raise UnknownVersion(
+                f"no candidate {version} of {version.task} was refused in {self._store.url}; "
+                f"'weighbridge models list --rejected' shows those that were"
+            ) from error
 
     def read(self, version: ModelVersion) -> Release:
         """See the port."""
-        key = version.record_key
         try:
-            document = self._load(key)
-            return Release(version, _record_of(version, document), document)
+            return Release(version, *self._record(version, version.record_key))
         except ArtefactNotFound as error:
             raise UnknownVersion(
                 f"there is no release {version} of {version.task} in {self._store.url}; "
                 f"'weighbridge models list' shows those there are"
             ) from error
-        except ValueError as error:
-            raise RegistryError(f"the record '{key}' in {self._store.url} cannot be read: {error}") from error
 
     def fetch(self, release: Release) -> bytes:
         """See the port."""
@@ -156,6 +168,18 @@ class StoreRegistry(ModelRegistry):
             return Promotion.from_dict(task, self._load(key))
         except (ValueError, ArtefactNotFound) as error:
             raise RegistryError(f"the promotion '{key}' in {self._store.url} cannot be read: {error}") from error
+
+    def _versions(self, kind: str, task: str, after: str | None = None) -> list[ModelVersion]:
+        names = (ref.name for ref in self._store.list(f"{kind}/{task}_", after))
+        versions = (version_of_record(task, name) for name in names)
+        return sorted((version for version in versions if version is not None), reverse=True)
+
+    def _record(self, version: ModelVersion, key: str) -> tuple[Record, Mapping[str, Any]]:
+        try:
+            document = self._load(key)
+            return _record_of(version, document), document
+        except ValueError as error:
+            raise RegistryError(f"the record '{key}' in {self._store.url} cannot be read: {error}") from error
 
     def _load(self, key: str) -> Mapping[str, Any]:
         document = json.loads(self._store.read(key).data)

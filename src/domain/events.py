@@ -156,6 +156,18 @@ class ModelPromoted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PrunedVersionPassedOver(Event):
+    """A rollback goes further back, because the version that it would have gone to has been pruned."""
+
+    name: ClassVar[str] = "pruned_version_passed_over"
+    severity: ClassVar[Severity] = "warning"
+    version: str
+
+    def __str__(self) -> str:
+        return f"passing over {self.version}, which was live before: it has been pruned"
+
+
+@dataclass(frozen=True, slots=True)
 class PromotionHeld(Event):
     """A release was published but not promoted, because the live one is held."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from domain.estimator import FittedModel
     from domain.events import Event
     from domain.provenance import Record
-    from domain.releases import ModelVersion, Promotion, Release
+    from domain.releases import ModelVersion, Promotion, Refusal, Release
     from domain.schema import Row, Schema, Value
     from domain.serving import Classification, LoadedModel, Predictor
 
@@ -159,6 +159,28 @@ class ModelRegistry(Protocol):
         """Every release of the task, newest version first; nothing when there is none.
 
         Records are read as they are consumed. A record that cannot be read raises RegistryError.
+        """
+
+    @abstractmethod
+    def versions(self, task: str, after: ModelVersion | None = None) -> list[ModelVersion]:
+        """The versions of the releases of the task, newest first; empty when there is none. No record is read.
+
+        Args:
+            task: the task's name.
+            after: only versions that are newer than this one, whether or not it exists.
+        """
+
+    @abstractmethod
+    def refused_versions(self, task: str) -> list[ModelVersion]:
+        """The versions of the candidates that were refused, newest first. No record is read."""
+
+    @abstractmethod
+    def read_refusal(self, version: ModelVersion) -> Refusal:
+        """The refusal of a version.
+
+        Raises:
+            UnknownVersion: there is none.
+            RegistryError: its record cannot be read as one.
         """
 
     @abstractmethod

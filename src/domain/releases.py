@@ -104,6 +104,15 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A candidate that the gate refused; its fields are those of a release, and its model was not kept."""
+
+    version: ModelVersion
+    record: Record
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Promotion:
     """The statement that from ``at`` on a version is live.
 

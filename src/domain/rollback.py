@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from domain.errors import NothingReleased
+from domain.errors import NothingReleased, UnknownVersion
+from domain.events import PrunedVersionPassedOver
 
 if TYPE_CHECKING:
-    from domain.ports import ModelRegistry
+    from domain.ports import EventSink, ModelRegistry
     from domain.releases import ModelVersion, Promotion
 
 #: How far the clocks of two machines may be apart.
@@ -16,11 +18,18 @@ _DISAGREEMENT = timedelta(days=1)
 
 
 def roll_back(
-    registry: ModelRegistry, task: str, reason: str, by: str, hold: bool = False, to: ModelVersion | None = None
+    registry: ModelRegistry,
+    task: str,
+    reason: str,
+    by: str,
+    hold: bool = False,
+    to: ModelVersion | None = None,
+    events: EventSink | None = None,
 ) -> Promotion:
     """Promote the version that was live when the present one first became live, or ``to``.
 
-    So a second rollback goes further back, and never forward again to what the first one left behind.
+    So a second rollback goes further back, and never forward again to what the first one left behind. A version
+    that has been pruned is passed over.
 
     Args:
         registry: where promotions are.
@@ -29,31 +38,70 @@ def roll_back(
         by: who or what.
         hold: whether later trainings must not promote themselves.
         to: the version to go back to; None for the one that the present one followed.
+        events: told of each version that is passed over.
 
     Raises:
-        NothingReleased: nothing is live, or nothing was before it.
+        NothingReleased: nothing is live, or nothing that is still there was before it.
         UnknownVersion: there is no release of that version.
     """
-    if to is None:
-        live = registry.live(task).version
-        to = _predecessor(registry, live)
-        if to is None:
-            raise NothingReleased(
-                f"nothing of {task} was live before {live}; name a version to go back to with --to, "
-                "'weighbridge models list' shows them"
-            )
-    return registry.promote(to, reason, by, hold)
+    if to is not None:
+        return registry.promote(to, reason, by, hold)
+    live = registry.live(task).version
+    pruned = 0
+    for target in rollback_targets(registry, live):
+        try:
+            return registry.promote(target, reason, by, hold)
+        except UnknownVersion:
+            pruned += 1
+            if events is not None:
+                events.emit(PrunedVersionPassedOver(str(target)))
+    was = f"nothing of {task} was live before {live}"
+    raise NothingReleased(
+        f"{f'{was} that has not been pruned' if pruned else was}; name a version to go back to with --to, "
+        "'weighbridge models list' shows them"
+    )
 
 
-def _predecessor(registry: ModelRegistry, live: ModelVersion) -> ModelVersion | None:
-    """What was live when ``live`` was promoted for the first time; None when nothing was."""
-    before: ModelVersion | None = None
-    for promotion in registry.promotions(live.task):
-        if promotion.version == live:
+def rollback_targets(registry: ModelRegistry, live: ModelVersion) -> Iterator[ModelVersion]:
+    """Where a rollback from ``live`` goes, where one from there goes, and so on, whether or not it is still there.
+
+    Promotions are read as far as they are needed.
+    """
+    log = _Log(registry.promotions(live.task))
+    current, start = live, 0
+    while (found := _predecessor(log, current, start)) is not None:
+        start, current = found
+        yield current
+
+
+class _Log:
+    """Promotions, newest first, read once."""
+
+    def __init__(self, promotions: Iterator[Promotion]) -> None:
+        self._coming = promotions
+        self._read: list[Promotion] = []
+
+    def since(self, start: int) -> Iterator[tuple[int, Promotion]]:
+        place = start
+        while True:
+            if place == len(self._read):
+                promotion = next(self._coming, None)
+                if promotion is None:
+                    return
+                self._read.append(promotion)
+            yield place, self._read[place]
+            place += 1
+
+
+def _predecessor(log: _Log, version: ModelVersion, start: int) -> tuple[int, ModelVersion] | None:
+    """What was live when ``version`` was promoted for the first time, and where in the log; None for nothing."""
+    before: tuple[int, ModelVersion] | None = None
+    for place, promotion in log.since(start):
+        if promotion.version == version:
             before = None
         elif before is None:
-            before = promotion.version
+            before = place, promotion.version
         # No promotion of a version is older than the version, but for clocks that disagree.
-        if promotion.at < live.created - _DISAGREEMENT:
+        if promotion.at < version.created - _DISAGREEMENT:
             break
     return before

@@ -164,7 +164,10 @@ def roll_back_model(
     name = task_name(task)
     container = open_container(store=store)
     wanted = None if to is None else ModelVersion.parse(name, to)
-    _print_promotion(roll_back(container.registry(), name, reason, container.operator(), hold, wanted), as_json)
+    _print_promotion(
+        roll_back(container.registry(), name, reason, container.operator(), hold, wanted, container.events()),
+        as_json,
+    )
 
 
 def _print_promotion(promotion: Promotion, as_json: bool) -> None:

@@ -7,10 +7,22 @@ from hypothesis import strategies as st
 from adapters.memory import MemoryStore
 from adapters.registry import StoreRegistry
 from domain.errors import NothingReleased, RegistryError, UnknownVersion
+from domain.events import Event
+from domain.ports import EventSink
 from domain.releases import ModelVersion
-from domain.rollback import roll_back
+from domain.rollback import roll_back, rollback_targets
 from tests.clocks import START, SettableClock
 from tests.registry_contract import TASK, keys_of, make_record
+
+
+class Taken(EventSink):
+    """Keeps every event."""
+
+    def __init__(self) -> None:
+        self.taken: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        self.taken.append(event)
 
 
 class Place:
@@ -20,6 +32,7 @@ class Place:
         self.clock = SettableClock()
         self.store = MemoryStore(self.clock)
         self.registry = StoreRegistry(self.store, self.clock)
+        self.events = Taken()
         self.versions = [self._publish(model) for model in (b"1", b"2", b"3")]
 
     def _publish(self, model: bytes) -> ModelVersion:
@@ -30,7 +43,7 @@ class Place:
             self.registry.promote(version, "promoted", "ann")
 
     def roll_back(self, hold: bool = False, to: ModelVersion | None = None) -> ModelVersion:
-        promotion = roll_back(self.registry, TASK, "it was better", "bob", hold, to)
+        promotion = roll_back(self.registry, TASK, "it was better", "bob", hold, to, self.events)
         assert promotion == self.registry.live(TASK)
         assert (promotion.reason, promotion.by, promotion.hold) == ("it was better", "bob", hold)
         return promotion.version
@@ -114,14 +127,56 @@ def test_a_version_that_was_never_released_is_refused(place: Place) -> None:
     assert keys_of(place.store) == before
 
 
-def test_a_release_whose_record_is_gone_is_not_gone_back_to(place: Place) -> None:
+def test_a_version_that_was_pruned_is_passed_over(place: Place) -> None:
     one, two, three = place.versions
     place.promote(three, one, two)
     place.store.delete(one.record_key)
+    assert place.roll_back() == three
+    assert [str(event) for event in place.events.taken] == [
+        f"passing over {one}, which was live before: it has been pruned"
+    ]
     with pytest.raises(UnknownVersion, match=str(one)):
+        place.roll_back(to=one)
+    assert place.registry.live(TASK).version == three
+
+
+def test_when_all_that_was_before_is_pruned_it_says_so(place: Place) -> None:
+    one, two, three = place.versions
+    place.promote(one, two, three)
+    for version in (one, two):
+        place.store.delete(version.record_key)
+    with pytest.raises(NothingReleased) as caught:
+        place.roll_back()
+    assert str(caught.value) == (
+        f"nothing of {TASK} was live before {three} that has not been pruned; name a version to go back to with "
+        "--to, 'weighbridge models list' shows them"
+    )
+    assert [event.version for event in place.events.taken] == [str(two), str(one)]
+    assert place.registry.live(TASK).version == three
+
+
+def test_a_release_that_cannot_be_read_is_not_passed_over(place: Place) -> None:
+    one, two, three = place.versions
+    place.promote(three, one, two)
+    place.store.delete(one.record_key)
+    place.store.write(one.record_key, b"{}")
+    with pytest.raises(RegistryError, match=one.record_key):
         place.roll_back()
     assert place.registry.live(TASK).version == two
-    assert place.roll_back(to=three) == three
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=9))
+def test_the_targets_are_where_one_rollback_after_another_goes(promoted: list[int]) -> None:
+    place = Place()
+    place.promote(*(place.versions[number] for number in promoted))
+    live = place.registry.live(TASK).version
+    targets = list(rollback_targets(place.registry, live))
+    went = []
+    while len(went) < len(targets):
+        went.append(place.roll_back())
+    assert went == targets
+    with pytest.raises(NothingReleased):
+        place.roll_back()
 
 
 def test_a_promotion_that_cannot_be_read_hides_what_was_before(place: Place) -> None:
