@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -50,12 +50,14 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
     Args:
         cells: where to count.
         clock: for the ages of the model and of its dataset.
+        more: what else to expose; each is called for its families when somebody asks.
     """
 
-    def __init__(self, cells: Cells, clock: Clock) -> None:
+    def __init__(self, cells: Cells, clock: Clock, more: Sequence[Callable[[], Iterable[Any]]] = ()) -> None:
         self._cells = cells
         self._numbers = cells.numbers
         self._clock = clock
+        self._more = more
         self._nowhere = cells.block(("nowhere",), len(PREDICTIONS) + 2)
         self._requests: dict[tuple[str, str, int], int] = {}
         self._predictions: int | None = None
@@ -180,6 +182,8 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
         yield GaugeMetricFamily("weighbridge_ready", "Whether a model is loaded.", value=float(loaded is not None))
         if loaded is not None:
             yield from self._of_model(loaded)
+        for families in self._more:
+            yield from families()
 
     def _of_model(self, loaded: LoadedModel) -> Iterator[Any]:
         from prometheus_client.core import GaugeMetricFamily

@@ -194,6 +194,29 @@ class ModelLoaded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowChanged(Event):
+    """The service predicts with this version beside the live one from now on, or with none."""
+
+    name: ClassVar[str] = "shadow_changed"
+    version: str | None
+
+    def __str__(self) -> str:
+        return f"shadowing with {self.version}" if self.version else "shadowing with no model"
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowFailed(Event):
+    """The model that was to predict beside the live one could not be had; answers are what they were."""
+
+    name: ClassVar[str] = "shadow_failed"
+    severity: ClassVar[Severity] = "error"
+    problem: str
+
+    def __str__(self) -> str:
+        return f"cannot shadow: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshFailed(Event):
     """The service could not follow the live release; it goes on with what it has."""
 

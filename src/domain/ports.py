@@ -341,6 +341,32 @@ class AnswerObserver(Protocol):
         """The last answer was given: finish what is waiting within a few seconds, and end."""
 
 
+class ShadowTelemetry(Protocol):
+    """Counts what a second model would have answered. Never raises. ``dropped`` is called by the thread that
+    answers, everything else by one other thread.
+    """
+
+    @abstractmethod
+    def shadowing(self, release: Release | None, problem: str | None) -> None:
+        """This is the second model now, if there is one; ``problem`` says why there is not the one wanted."""
+
+    @abstractmethod
+    def differed(self, version: str, differences: Sequence[float]) -> None:
+        """Rows were predicted by ``version``, so far from the answers: absolute, in the target's unit."""
+
+    @abstractmethod
+    def labelled(self, version: str, rows: int, otherwise: int) -> None:
+        """So many rows were predicted by ``version``, and so many of them got another class than was answered."""
+
+    @abstractmethod
+    def failed(self, version: str, reason: str, rows: int) -> None:
+        """``version`` has no prediction to compare for so many rows; ``reason`` is one of a few words."""
+
+    @abstractmethod
+    def dropped(self) -> None:
+        """An answered row was not compared, because too many were waiting."""
+
+
 class SearchProgress(Protocol):
     """Watches a search go on."""
 

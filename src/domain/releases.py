@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.artefacts import MODELS, PROMOTIONS, REJECTED, format_timestamp, parse_timestamp
@@ -15,6 +15,9 @@ from domain.provenance import Record
 
 #: The layout of the promotion record.
 PROMOTION_SCHEMA_VERSION = 1
+
+#: How far the clocks of two machines may be apart: no promotion is older than its version but for that.
+CLOCKS_APART = timedelta(days=1)
 
 _VERSION = re.compile(r"(?P<created>\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z)-(?P<digest>[0-9a-f]{8})")
 

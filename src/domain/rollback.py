@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from domain.errors import NothingReleased, UnknownVersion
 from domain.events import PrunedVersionPassedOver
+from domain.releases import CLOCKS_APART
 
 if TYPE_CHECKING:
     from domain.ports import EventSink, ModelRegistry
     from domain.releases import ModelVersion, Promotion
-
-#: How far the clocks of two machines may be apart.
-_DISAGREEMENT = timedelta(days=1)
 
 
 def roll_back(
@@ -102,6 +99,6 @@ def _predecessor(log: _Log, version: ModelVersion, start: int) -> tuple[int, Mod
         elif before is None:
             before = place, promotion.version
         # No promotion of a version is older than the version, but for clocks that disagree.
-        if promotion.at < version.created - _DISAGREEMENT:
+        if promotion.at < version.created - CLOCKS_APART:
             break
     return before

@@ -139,7 +139,7 @@ class PredictionService:
     ) -> None:
         self.task = task
         self._registry = registry
-        self._codecs = {codec.format: codec for codec in codecs}
+        self._codecs = codecs
         self._clock = clock
         self._events = events
         self._loaded: LoadedModel | None = None
@@ -179,7 +179,7 @@ class PredictionService:
         if current is None or current.promotion.version != promotion.version:
             started = self._clock.seconds()
             release = self._registry.read(promotion.version)
-            predictor = self._decode(release)
+            predictor = decode_release(release, self._registry, self._codecs)
             self._loaded = LoadedModel(promotion, release, predictor, self._clock.now())
             self._events.emit(ModelLoaded(str(promotion.version), self._clock.seconds() - started))
         elif current.promotion != promotion:
@@ -204,15 +204,22 @@ class PredictionService:
                 self._events.emit(RefreshFailed(serving, problem))
         self._problem = problem
 
-    def _decode(self, release: Release) -> Predictor:
-        record = release.record
-        codec = self._codecs.get(record.model.format)
-        if codec is None:
-            known = ", ".join(self._codecs)
-            raise ModelUnreadable(f"{release.version} has the format {record.model.format}; readable are {known}")
-        predictor = codec.decode(self._registry.fetch(release), record.schema)
-        _try_golden_rows(predictor, release)
-        return predictor
+
+def decode_release(release: Release, registry: ModelRegistry, codecs: Sequence[ModelCodec]) -> Predictor:
+    """The predictor of a release, verified: its bytes by their digest, its predictions by the golden rows.
+
+    Raises:
+        ModelUnreadable, IncompatibleModel: it fails verification.
+        StoreError: its bytes could not be asked for.
+    """
+    record = release.record
+    codec = next((codec for codec in codecs if codec.format == record.model.format), None)
+    if codec is None:
+        known = ", ".join(codec.format for codec in codecs)
+        raise ModelUnreadable(f"{release.version} has the format {record.model.format}; readable are {known}")
+    predictor = codec.decode(registry.fetch(release), record.schema)
+    _try_golden_rows(predictor, release)
+    return predictor
 
 
 def _columns(rows: Sequence[Row]) -> Columns:

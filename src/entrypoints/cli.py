@@ -59,6 +59,10 @@ Workers = Annotated[
     Optional[int],  # noqa: UP045
     option("--workers", "How many processes answer, side by side on one port.  [default: 1]"),
 ]
+ShadowVersion = Annotated[
+    Optional[str],  # noqa: UP045
+    option("--shadow", "Also predict with this version, or with 'newest-unpromoted', and count the differences."),
+]
 ReproducedVersion = Annotated[str, typer.Argument(help="A version as 'models list' shows it, or 'live'.")]
 WholeSearch = Annotated[bool, option("--search", "Repeat the whole search, not only the fit of what it chose.")]
 RowJson = Annotated[str, option("--row", 'One row of features as JSON: {"orders_placed": 10, ...}.')]
@@ -91,6 +95,7 @@ def serve(
     wait: Wait = False,
     refresh_seconds: RefreshSeconds = None,
     workers: Workers = None,
+    shadow: ShadowVersion = None,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
     debug: Debug = False,
@@ -103,7 +108,9 @@ def serve(
     from entrypoints.serving import serve as serve_until_told
     from entrypoints.task_loading import task_name
 
-    settings = load_settings({"store": store, "refresh_seconds": refresh_seconds, "workers": workers})
+    settings = load_settings(
+        {"store": store, "refresh_seconds": refresh_seconds, "workers": workers, "shadow": shadow}
+    )
     serve_until_told(task_name(task), settings, host, port, wait)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import re
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,11 @@ from adapters.registry import StoreRegistry
 from adapters.system import SystemClock, SystemMemory, SystemRevision
 from adapters.telemetry_log import LogEventSink
 from adapters.telemetry_prometheus import PrometheusTelemetry
+from adapters.telemetry_shadow import PrometheusShadow
 from domain.cells import Cells, private_memory
 from domain.errors import ConfigurationError
 from domain.ports import (
+    AnswerObserver,
     ArtefactStore,
     Clock,
     DatasetReader,
@@ -29,6 +32,7 @@ from domain.ports import (
     RevisionSource,
     SearchProgress,
     ServingTelemetry,
+    ShadowTelemetry,
 )
 from domain.serving import PredictionService
 from entrypoints.event_sinks import EverySink
@@ -119,6 +123,25 @@ def _ports(**given: Any) -> Ports:
     return Ports(**given)
 
 
+def _observer(
+    service: PredictionService,
+    *,
+    settings: Settings,
+    registry: ModelRegistry,
+    codecs: Sequence[ModelCodec],
+    events: EventSink,
+    shadow_telemetry: ShadowTelemetry,
+) -> AnswerObserver | None:
+    """Whoever is to see the answers of ``service``; None when nobody is."""
+    if not settings.shadow:
+        return None
+    from domain.shadow import Shadow
+    from entrypoints.shadowing import Shadowing
+
+    shadow = Shadow(service, settings.shadow, registry, codecs, events, shadow_telemetry)
+    return Shadowing(shadow, shadow_telemetry, settings.refresh_seconds)
+
+
 def _operator() -> str:
     try:
         return getpass.getuser()
@@ -137,7 +160,10 @@ class Container(containers.DeclarativeContainer):
     memory: providers.Provider[MemoryMeter] = providers.Singleton(SystemMemory)
     progress: providers.Provider[SearchProgress] = providers.Factory(_progress, clock)
     events: providers.Provider[EventSink] = providers.Singleton(LogEventSink)
-    telemetry: providers.Provider[ServingTelemetry] = providers.Singleton(PrometheusTelemetry, cells, clock)
+    shadow_telemetry: providers.Provider[ShadowTelemetry] = providers.Singleton(PrometheusShadow, cells)
+    telemetry: providers.Provider[ServingTelemetry] = providers.Singleton(
+        PrometheusTelemetry, cells, clock, providers.List(shadow_telemetry.provided.families)
+    )
     revisions: providers.Provider[RevisionSource] = providers.Singleton(
         SystemRevision, settings.provided.git_commit_hash
     )
@@ -168,6 +194,14 @@ class Container(containers.DeclarativeContainer):
         codecs=codecs,
         clock=clock,
         events=every_sink,
+    )
+    observer: providers.Provider[AnswerObserver | None] = providers.Factory(
+        _observer,
+        settings=settings,
+        registry=registry,
+        codecs=codecs,
+        events=providers.Factory(EverySink, events, telemetry),
+        shadow_telemetry=shadow_telemetry,
     )
 
 

@@ -32,7 +32,8 @@ def serve(task: str, settings: Settings, host: str, port: int, wait: bool) -> No
         service.refresh()
     else:
         service.load()
-    server = make_server(service, settings, container.telemetry())
+    observer = container.observer(service)
+    server = make_server(service, settings, container.telemetry(), observer)
     listener = listen(host, port)
     announce(listener, bool(settings.keys))
     run(server, listener)

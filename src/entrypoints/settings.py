@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(30, ge=1, le=3600)
     workers: int = Field(1, ge=1, le=256)
     access_log: bool = False
+    shadow: str = ""
     api_keys: SecretStr = SecretStr("")
     store_timeout_seconds: float = Field(20.0, gt=0, le=3600)
     store_attempts: int = Field(4, ge=1, le=20)

@@ -143,7 +143,9 @@ class _Family:
             service.refresh()
         else:
             service.load()
-        run(make_server(service, self._settings, container.telemetry()), self._listener, self._say_ready)
+        observer = container.observer(service)
+        server = make_server(service, self._settings, container.telemetry(), observer)
+        run(server, self._listener, self._say_ready)
 
     def _end_with_parent(self) -> None:
         os.read(self._parent_lives, 1)

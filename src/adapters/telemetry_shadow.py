@@ -1,0 +1,114 @@
+"""What a second model would have answered, as Prometheus metrics beside the service's own."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from domain.cells import Cells
+from domain.ports import ShadowTelemetry
+
+if TYPE_CHECKING:
+    from domain.cells import Key
+    from domain.releases import Release
+
+#: Upper bounds of the buckets of differences, in the target's unit, whatever that is.
+DIFFERENCES = (0.0, *(float(f"{digits}e{power}") for power in range(-4, 5) for digits in ("1", "2.5", "5")), 1e5)
+
+_DIFFERENCES, _ROWS, _OTHERWISE, _FAILURES, _DROPPED = (
+    "shadow_differences",
+    "shadow_rows",
+    "shadow_otherwise",
+    "shadow_failures",
+    "shadow_dropped",
+)
+
+
+class PrometheusShadow(ShadowTelemetry):
+    """Counts into cells; ``families`` makes what is exposed of all processes.
+
+    Args:
+        cells: where to count.
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._release: Release | None = None
+        self._problem: str | None = None
+        self._is_on = False
+
+    def shadowing(self, release: Release | None, problem: str | None) -> None:
+        """See the port."""
+        self._release, self._problem, self._is_on = release, problem, True
+
+    def differed(self, version: str, differences: Sequence[float]) -> None:
+        """See the port."""
+        self._add((_ROWS, version), 1, 0, len(differences))
+        size = len(DIFFERENCES) + 2
+        for difference in differences:
+            self._add((_DIFFERENCES, version), size, 0, difference)
+            self._add((_DIFFERENCES, version), size, 1 + bisect_left(DIFFERENCES, difference), 1)
+
+    def labelled(self, version: str, rows: int, otherwise: int) -> None:
+        """See the port."""
+        self._add((_ROWS, version), 1, 0, rows)
+        self._add((_OTHERWISE, version), 1, 0, otherwise)
+
+    def failed(self, version: str, reason: str, rows: int) -> None:
+        """See the port."""
+        self._add((_FAILURES, version, reason), 1, 0, rows)
+
+    def dropped(self) -> None:
+        """See the port."""
+        self._add((_DROPPED,), 1, 0, 1)
+
+    def families(self) -> Iterator[Any]:
+        """What is exposed: nothing at all while nobody shadows."""
+        if not self._is_on:
+            return
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        totals = self._cells.totals()
+
+        def counter(kind: str, name: str, says: str, *labels: str) -> Any:
+            family = CounterMetricFamily(f"weighbridge_shadow_{name}", says, labels=labels)
+            for key, numbers in sorted(totals.items()):
+                if key[0] == kind:
+                    family.add_metric(key[1:], numbers[0])
+            return family
+
+        yield counter(_ROWS, "rows", "Rows that a second model predicted as well.", "version")
+        yield counter(_OTHERWISE, "disagreements", "Rows of which it predicted another class.", "version")
+        yield counter(_FAILURES, "failures", "Rows that it could not be compared on.", "version", "reason")
+        yield counter(_DROPPED, "dropped", "Answered rows that were not compared, because too many waited.")
+        sizes = HistogramMetricFamily(
+            "weighbridge_shadow_difference",
+            "From the answer to the second model's prediction: absolute, in the target's unit.",
+            labels=("version",),
+        )
+        for key, numbers in sorted(totals.items()):
+            if key[0] == _DIFFERENCES:
+                bounds = [*(repr(bound) for bound in DIFFERENCES), "+Inf"]
+                sizes.add_metric(key[1:], list(zip(bounds, accumulate(numbers[1:]), strict=True)), numbers[0])
+        yield sizes
+        failing = float(self._problem is not None)
+        yield GaugeMetricFamily(
+            "weighbridge_shadow_failing", "Whether the second model cannot be had.", value=failing
+        )
+        info = GaugeMetricFamily(
+            "weighbridge_shadow_info", "The second model.", labels=("task", "version", "format")
+        )
+        if self._release is not None:
+            version = self._release.version
+            info.add_metric((version.task, str(version), self._release.record.model.format), 1.0)
+        yield info
+
+    def _add(self, key: Key, size: int, place: int, number: float) -> None:
+        try:
+            start = self._cells.block(key, size)
+        except MemoryError:
+            # What is not counted here fails no answer; so many versions as to fill the room need a new process.
+            return
+        self._cells.numbers[start + place] += number
