@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from domain.releases import ModelVersion, Promotion, Refusal, Release
     from domain.schema import Row, Schema, Value
     from domain.serving import Classification, LoadedModel, Predictor
+
+
+#: The kinds of records that have rules of their own.
+RecordKind: TypeAlias = Literal["release", "promotion"]
 
 
 class ArtefactStore(Protocol):
@@ -198,6 +202,19 @@ class ModelRegistry(Protocol):
 
         Raises:
             ModelUnreadable: the bytes are missing or are not those that were published.
+        """
+
+
+class RecordRules(Protocol):
+    """What the records in a store have to look like."""
+
+    @abstractmethod
+    def faults(self, kind: RecordKind, document: object) -> list[str]:
+        """Everything about a record that is not as it has to be, in words; nothing when all is well.
+
+        Args:
+            kind: ``release`` for the record of a release or of a refusal.
+            document: as it was read, whatever it is.
         """
 
 
