@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
 from domain.errors import DataError, Problem, TaskError
@@ -25,14 +25,21 @@ class Number:
         name: the column's name.
         minimum: the least value allowed, itself included; None for no bound.
         maximum: the greatest value allowed, itself included; None for no bound.
+        unit: what it counts, for people, such as ``hours``; empty for nothing in particular. It changes nothing
+            that is predicted, so numbers that differ by it alone are equal.
     """
 
     name: str
     minimum: float | None = None
     maximum: float | None = None
+    unit: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        if not isinstance(self.unit, str) or not self.unit.isprintable() or self.unit != self.unit.strip():
+            raise TaskError(
+                f"feature '{self.name}': the unit {self.unit!r} is not a printable text such as 'hours'"
+            )
         for bound in (self.minimum, self.maximum):
             if bound is not None and not _is_finite_number(bound):
                 raise TaskError(f"feature '{self.name}': the bound {bound!r} is not a finite number")
@@ -65,8 +72,9 @@ class Number:
         return float(value)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data, for records."""
-        return {"name": self.name, "type": "number", "minimum": self.minimum, "maximum": self.maximum}
+        """As plain data, for records; the unit only when there is one."""
+        document = {"name": self.name, "type": "number", "minimum": self.minimum, "maximum": self.maximum}
+        return document | {"unit": self.unit} if self.unit else document
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +224,17 @@ class Schema:
             raise TaskError(f"no schema can be read from {data!r}") from error
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """``to_dict`` without what is only for people: equal for equal schemas."""
+        document = self.to_dict()
+        for column in (*document["features"], document["target"]):
+            column.pop("unit", None)
+        return document
+
+    @property
     def fingerprint(self) -> str:
-        """A digest of the whole schema; two schemas have the same one if they are equal, and only then."""
-        text = json.dumps(_canonical(self.to_dict()), sort_keys=True, separators=(",", ":"))
+        """A digest of the schema; two schemas have the same one if they are equal, and only then."""
+        text = json.dumps(_canonical(self.identity), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -237,7 +253,7 @@ def _canonical(data: Any) -> Any:
 def _feature_from_dict(data: Mapping[str, Any]) -> Feature:
     match data["type"]:
         case "number":
-            return Number(data["name"], data["minimum"], data["maximum"])
+            return Number(data["name"], data["minimum"], data["maximum"], data.get("unit", ""))
         case "category":
             return Category(data["name"], tuple(data["levels"]))
         case unknown:

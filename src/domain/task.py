@@ -162,6 +162,8 @@ class TaskDefinition:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of ``describe()``: two runs of equal definitions on equal bytes do the same."""
-        text = json.dumps(self.describe(), sort_keys=True, separators=(",", ":"))
+        """A digest of ``describe()``, units aside: two runs of equal definitions on equal bytes do the same."""
+        text = json.dumps(
+            self.describe() | {"schema": self.schema.identity}, sort_keys=True, separators=(",", ":")
+        )
         return hashlib.sha256(text.encode()).hexdigest()

@@ -141,6 +141,25 @@ def test_a_schema_survives_being_written_as_json(schema: Schema) -> None:
     assert read.fingerprint == schema.fingerprint
 
 
+@given(schemas(), st.sampled_from(["hours", "°C", "orders per day"]))
+def test_a_unit_is_kept_and_changes_nothing_else(schema: Schema, unit: str) -> None:
+    features = tuple(replace(one, unit=unit) if isinstance(one, Number) else one for one in schema.features)
+    target = replace(schema.target, unit=unit) if isinstance(schema.target, Number) else schema.target
+    measured = replace(schema, features=features, target=target)
+    assert (measured, measured.fingerprint) == (schema, schema.fingerprint)
+    read = Schema.from_dict(json.loads(json.dumps(measured.to_dict())))
+    numbers = [one for one in (*read.features, read.target) if isinstance(one, Number)]
+    assert [one.unit for one in numbers] == [unit] * len(numbers)
+    assert not any("unit" in column for column in (*schema.to_dict()["features"], schema.to_dict()["target"]))
+
+
+@pytest.mark.parametrize("unit", [" hours", "hours\n", "a\x00", None, 1])
+def test_units_that_are_none(unit: Any) -> None:
+    with pytest.raises(TaskError) as caught:
+        Number("weight", unit=unit)
+    assert str(caught.value) == f"feature 'weight': the unit {unit!r} is not a printable text such as 'hours'"
+
+
 @given(schemas(), schemas())
 def test_schemas_are_equal_when_their_fingerprints_are(one: Schema, other: Schema) -> None:
     assert (one == other) == (one.fingerprint == other.fingerprint)

@@ -229,6 +229,17 @@ def test_any_change_changes_the_fingerprint() -> None:
     assert len(set(fingerprints)) == len(fingerprints)
 
 
+def test_a_unit_does_not_change_the_fingerprint() -> None:
+    schema = TASK.schema
+    measured = replace(
+        schema,
+        features=tuple(replace(one, unit="m") if isinstance(one, Number) else one for one in schema.features),
+    )
+    task = replace(TASK, schema=measured)
+    assert task.describe() != TASK.describe()
+    assert task.fingerprint == TASK.fingerprint
+
+
 def columns(transformer: Any, which: Any) -> Any:
     return ColumnTransformer([("part", transformer, which)])
 

@@ -45,8 +45,8 @@ def pipeline(seed: int) -> Pipeline:
 TIME_TO_DISPATCH = TaskDefinition(
     name="time_to_dispatch",
     schema=Schema(
-        features=(Number("orders_placed", minimum=0), Category("product_code", PRODUCTS)),
-        target=Number("hours_to_dispatch"),
+        features=(Number("orders_placed", minimum=0, unit="orders"), Category("product_code", PRODUCTS)),
+        target=Number("hours_to_dispatch", unit="hours"),
         prediction="est_hours_to_dispatch",
     ),
     estimator=EstimatorSpec(
