@@ -73,16 +73,20 @@ class Answers:
 
 
 class LiveAnswers:
-    """The answers of whichever model is live, compiled when it changes."""
+    """The answers of whichever model is live, compiled when it changes.
+
+    Attributes:
+        executor: where a model is asked that takes long; one thing at a time.
+    """
 
     def __init__(self, service: PredictionService) -> None:
         self._service = service
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="predict")
+        self.executor = ThreadPoolExecutor(1, thread_name_prefix="predict")
         self._answers: Answers | None = None
 
     def close(self) -> None:
         """Predict no more."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self.executor.shutdown(wait=False, cancel_futures=True)
 
     def now(self) -> Answers | None:
         """The answers of the live model; None while there is none."""
@@ -90,7 +94,7 @@ class LiveAnswers:
         answers = self._answers
         if model is None or (answers is not None and answers.model is model):
             return answers
-        self._answers = Answers(model, self._executor)
+        self._answers = Answers(model, self.executor)
         return self._answers
 
 

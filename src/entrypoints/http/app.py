@@ -18,6 +18,8 @@ from entrypoints.http.access_log import AccessLog
 from entrypoints.http.answers import LiveAnswers
 from entrypoints.http.errors import install_error_handlers
 from entrypoints.http.front import Front
+from entrypoints.http.inference_documents import describe_inference
+from entrypoints.http.inference_v2 import build_inference_router
 from entrypoints.http.keys import ApiKeys
 from entrypoints.http.openapi import install_openapi
 from entrypoints.http.routes import API, Lifecycle, build_router, describe_routes
@@ -69,9 +71,13 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.include_router(build_router(service, answers, telemetry, lifecycle, settings.max_body_bytes, observer))
+    app.include_router(
+        build_inference_router(service, telemetry, lifecycle, answers.executor, settings.max_body_bytes)
+    )
     install_error_handlers(app)
     keys = ApiKeys(settings.keys)
-    install_openapi(app, service, [partial(describe_routes, service.task)], has_keys=bool(keys))
+    describe = [partial(describe_routes, service.task), partial(describe_inference, bool(keys))]
+    install_openapi(app, service, describe, has_keys=bool(keys))
     return Front(
         app,
         path=f"{API}/{service.task}",

@@ -14,6 +14,9 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from entrypoints.http.inference_errors import inference_error, is_inference
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -52,7 +55,12 @@ class RequestProblem(Exception):
 
 
 def problem_response(problem: RequestProblem) -> Response:
-    """The problem document and its status."""
+    """The problem document and its status; under ``/v2``, an Open Inference Protocol error."""
+    return _ProblemResponse(problem)
+
+
+def problem_document(problem: RequestProblem) -> bytes:
+    """The problem document (RFC 9457)."""
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
@@ -61,8 +69,7 @@ def problem_response(problem: RequestProblem) -> Response:
     }
     if problem.errors is not None:
         document["errors"] = problem.errors
-    body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
-    return Response(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
 def bad_row(error: ValidationError) -> RequestProblem:
@@ -120,6 +127,18 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, on_hang_up)
     app.add_exception_handler(RequestValidationError, on_parameters)
     app.add_exception_handler(Exception, on_bug)
+
+
+class _ProblemResponse(Response):
+    def __init__(self, problem: RequestProblem) -> None:
+        super().__init__(problem_document(problem), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+        self._problem = problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_inference(scope["path"]):
+            await inference_error(self._problem)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _show(value: object) -> Any:

@@ -58,7 +58,7 @@ def build_router(
         """
         live = _live(service, answers)
         _require_json(request)
-        body = await _read_body(request, max_body_bytes)
+        body = await read_body(request, max_body_bytes)
         try:
             row = live.read(body)
         except ValidationError as error:
@@ -151,7 +151,12 @@ def _require_json(request: Request) -> None:
         raise RequestProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, {found}")
 
 
-async def _read_body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        RequestProblem: 413, it is longer than ``limit`` bytes.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,0 +1,191 @@
+"""A model as the Open Inference Protocol sees it: columns in, tensors out, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, cast
+
+import numpy as np
+
+from domain.column_admission import admit_columns
+from domain.columns import Array
+from domain.errors import DataError
+from domain.ranges import training_ranges
+from domain.schema import Category, Feature, Row, Value
+from domain.serving import Columns, LoadedModel
+from entrypoints.http.compression import compressed, decompressed
+from entrypoints.http.errors import RequestProblem
+from entrypoints.http.inference_messages import MessageProblem, read_question, write_answer
+
+PREDICT, PREDICT_PROBA = "predict", "predict_proba"
+
+#: The protocol's names of frameworks and formats.
+_PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
+
+#: So many rows are predicted one by one, where that is a matter of microseconds.
+_FEW_ROWS = 256
+
+#: What of a problem is repeated, in characters.
+_SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """An answer, and what is to be counted of it.
+
+    Args:
+        body: of the response.
+        header_length: where its JSON ends, when binary tensors follow it.
+        encoding: how it is compressed; None for not at all.
+        predicted: what was predicted, by row.
+        outside: by feature, how many rows have a value outside the range that it had in training.
+    """
+
+    body: bytes
+    header_length: int | None
+    encoding: str | None
+    predicted: Sequence[Value]
+    outside: Mapping[str, int]
+
+
+class InferenceModel:
+    """How one model answers.
+
+    Args:
+        model: what answers.
+
+    Attributes:
+        name: of the model, which is its task's.
+        version: without the task.
+        is_quick: whether a few rows are predicted well within a millisecond.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+        self.name = model.release.version.task
+        self.version = str(model.release.version)
+        self.is_quick = model.predictor.pace != "long"
+        target = model.schema.target
+        self._levels = target.levels if isinstance(target, Category) else None
+        self._outputs = (PREDICT,) if self._levels is None else (PREDICT, PREDICT_PROBA)
+        self._ranges = training_ranges(model.release.document)
+
+    def metadata(self) -> dict[str, Any]:
+        """The protocol's metadata: every tensor with its datatype and shape; -1 stands for any number of rows."""
+        target = self.model.schema.target
+        outputs: list[dict[str, Any]] = [{"name": PREDICT, "datatype": _datatype(target), "shape": [-1]}]
+        if self._levels is not None:
+            outputs.append(
+                {
+                    "name": PREDICT_PROBA,
+                    "datatype": "FP64",
+                    "shape": [-1, len(self._levels)],
+                    "parameters": {"levels": list(self._levels)},
+                }
+            )
+        return {
+            "name": self.name,
+            "versions": [self.version],
+            "platform": self._platform(),
+            "inputs": [
+                {"name": feature.name, "datatype": _datatype(feature), "shape": [-1]}
+                for feature in self.model.schema.features
+            ],
+            "outputs": outputs,
+        }
+
+    def config(self) -> dict[str, Any]:
+        """The model configuration extension's view of the same."""
+
+        def tensors(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            names = {"BYTES": "TYPE_STRING", "FP64": "TYPE_FP64"}
+            return [
+                {"name": tensor["name"], "data_type": names[tensor["datatype"]], "dims": tensor["shape"]}
+                for tensor in given
+            ]
+
+        metadata = self.metadata()
+        return {
+            "name": self.name,
+            "platform": self._platform(),
+            "max_batch_size": 0,
+            "version_policy": {"latest": {"num_versions": 1}},
+            "input": tensors(metadata["inputs"]),
+            "output": tensors(metadata["outputs"]),
+        }
+
+    def answer(self, body: bytes, headers: Mapping[str, str], limit: int) -> Inference:
+        """Answer a request, from the bytes of one to the bytes of the other.
+
+        Args:
+            body: as it came.
+            headers: by lower-case name.
+            limit: bytes of a body, once it is decompressed.
+
+        Raises:
+            RequestProblem: it cannot be answered; 400 but for what ``decompressed`` says.
+            ModelError: the model fails.
+        """
+        content = decompressed(body, headers.get("content-encoding", ""), limit)
+        try:
+            header_length = headers.get("inference-header-content-length")
+            question = read_question(content, header_length, self.model.schema, self._outputs)
+            admitted = admit_columns(self.model.schema, question.columns, "the inputs")
+        except MessageProblem as error:
+            raise RequestProblem(HTTPStatus.BAD_REQUEST, str(error)) from None
+        except DataError as error:
+            raise RequestProblem(HTTPStatus.BAD_REQUEST, _in_one_line(error)) from None
+        columns = admitted.plain()
+        answers = self._predict(columns, admitted.rows, question.outputs)
+        written, header_length_sent = write_answer(self, question, answers)
+        sent, encoding = compressed(written, headers.get("accept-encoding", ""))
+        predicted = cast("list[Value]", answers[PREDICT].tolist()) if PREDICT in answers else []
+        return Inference(sent, header_length_sent, encoding, predicted, self._outside(columns))
+
+    def _predict(self, columns: Columns, rows: int, wanted: Mapping[str, bool]) -> dict[str, Array]:
+        predictor = self.model.predictor
+        answers: dict[str, Array] = {}
+        # Labels are always asked for: they are what is counted.
+        if self._levels is None and predictor.pace == "instant" and rows <= _FEW_ROWS:
+            answers[PREDICT] = np.array(predictor.predict_rows(_rows(columns, rows)), np.float64)
+        elif rows:
+            answers[PREDICT] = predictor.predict(columns)
+        else:
+            answers[PREDICT] = np.empty(0, np.float64 if self._levels is None else object)
+        if PREDICT_PROBA in wanted and self._levels is not None:
+            empty = np.empty((0, len(self._levels)))
+            answers[PREDICT_PROBA] = predictor.predict_proba(columns) if rows else empty
+        for array in answers.values():
+            if array.dtype != object and not np.isfinite(array).all():
+                row = int(np.flatnonzero(~np.isfinite(array).reshape(rows, -1).all(axis=1))[0]) + 1
+                detail = f"row {row}: the model has no finite prediction for it: its numbers are too large"
+                raise RequestProblem(HTTPStatus.BAD_REQUEST, detail)
+        return answers
+
+    def _outside(self, columns: Columns) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name, (low, high) in self._ranges.items():
+            count = int(((columns[name] < low) | (columns[name] > high)).sum())
+            if count:
+                found[name] = count
+        return found
+
+    def _platform(self) -> str:
+        kind = self.model.release.record.model.format
+        return _PLATFORMS.get(kind, f"weighbridge_{kind}")
+
+
+def _rows(columns: Columns, rows: int) -> list[Row]:
+    plain = {name: column.tolist() for name, column in columns.items()}
+    return [{name: values[row] for name, values in plain.items()} for row in range(rows)]
+
+
+def _in_one_line(error: DataError) -> str:
+    said = [str(problem)[:_SHOWN] for problem in error.problems]
+    return "; ".join([*said, f"and {error.more:,} more problems"] if error.more else said)
+
+
+def _datatype(feature: Feature) -> str:
+    return "BYTES" if isinstance(feature, Category) else "FP64"

@@ -1,0 +1,231 @@
+"""The routes of the Open Inference Protocol, version 2: one task's live model, by name and by version."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from http import HTTPStatus
+from importlib.metadata import version as version_of
+from itertools import repeat
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import JSONResponse, Response
+
+from domain.ports import ServingTelemetry
+from domain.serving import PredictionService
+from entrypoints.http.answers import names_in_header
+from entrypoints.http.errors import RequestProblem
+from entrypoints.http.inference_documents import (
+    CONFIG,
+    INDEX,
+    LIVE,
+    METADATA,
+    MODEL_READY,
+    NOT_READY,
+    READY,
+    SERVER,
+    inference_errors,
+)
+from entrypoints.http.inference_errors import ROOT
+from entrypoints.http.inference_live import LiveInference
+from entrypoints.http.openapi import json_response
+from entrypoints.http.routes import OUTSIDE_HEADER, Lifecycle, read_body
+
+if TYPE_CHECKING:
+    from entrypoints.http.inference_model import Inference, InferenceModel
+
+Name: TypeAlias = Annotated[str, Path(description="The task's name.")]
+Version: TypeAlias = Annotated[str, Path(description="Of the model, without the task; only the live one answers.")]
+
+#: What is offered beside the protocol itself.
+EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository")
+
+_VERSION = "/models/{name}/versions/{version}"
+
+#: A body up to so many bytes is answered at once.
+_SMALL = 8192
+
+#: What clients of the protocol may also ask for, and why they get none.
+_NOT_OFFERED = {
+    "/models/{name}/stats": "statistics; GET /metrics has the counts",
+    f"{_VERSION}/stats": "statistics; GET /metrics has the counts",
+    "/models/{name}/trace/setting": "trace",
+    "/trace/setting": "trace",
+    "/logging": "logging; WEIGHBRIDGE_LOG_LEVEL and WEIGHBRIDGE_LOG_FORMAT set it",
+    "/systemsharedmemory/{rest:path}": "system shared memory",
+    "/cudasharedmemory/{rest:path}": "CUDA shared memory",
+}
+
+
+def build_inference_router(
+    service: PredictionService,
+    telemetry: ServingTelemetry,
+    lifecycle: Lifecycle,
+    executor: Executor,
+    max_body_bytes: int,
+) -> APIRouter:
+    """The protocol's routes over ``service``.
+
+    A path with a slash at its end is the same path: clients of the protocol follow no redirects.
+
+    Args:
+        service: its live model is the one that there is, by the name of the task.
+        telemetry: told of each prediction.
+        lifecycle: of the process.
+        executor: where a request is answered that takes long.
+        max_body_bytes: a longer body, as it comes or decompressed, is refused with 413.
+    """
+    router = APIRouter(tags=["open inference protocol"])
+    live = LiveInference(service)
+    _add_server(router, live, lifecycle)
+    _add_model(router, live)
+    _add_infer(router, live, telemetry, executor, max_body_bytes)
+    _add_repository(router, live, max_body_bytes)
+    for path, extension in _NOT_OFFERED.items():
+        _refuse(router, path, ["GET", "POST"], HTTPStatus.NOT_FOUND, f"not offered here: {extension}")
+    return router
+
+
+def _add_server(router: APIRouter, live: LiveInference, lifecycle: Lifecycle) -> None:
+    @_at(router, "GET", "", "inference_server_metadata", json_response(*SERVER))
+    async def server() -> Response:
+        """Which server this is, and which extensions of the protocol it offers."""
+        extensions = list(EXTENSIONS)
+        return JSONResponse(
+            {"name": "weighbridge", "version": version_of("weighbridge"), "extensions": extensions}
+        )
+
+    @_at(router, "GET", "/health/live", "inference_server_live", json_response(*LIVE))
+    async def is_live() -> Response:
+        """Whether the process runs; it depends on nothing."""
+        return JSONResponse({"live": True})
+
+    @_at(router, "GET", "/health/ready", "inference_server_ready", json_response(*READY) | NOT_READY)
+    async def is_ready() -> Response:
+        """Whether a model is loaded, and the process is not about to stop."""
+        problem = "the process is stopping" if lifecycle.is_stopping else live.problem()
+        if problem is None:
+            return JSONResponse({"ready": True})
+        return JSONResponse({"ready": False, "error": problem}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _add_model(router: APIRouter, live: LiveInference) -> None:
+    errors = inference_errors(404, 503)
+
+    @_at(router, "GET", "/models/{name}", "inference_model_metadata", json_response(*METADATA) | errors)
+    async def metadata(name: Name) -> Response:
+        """The inputs and outputs of the live model."""
+        return JSONResponse(live.model(name).metadata())
+
+    @_at(router, "GET", _VERSION, "inference_version_metadata", json_response(*METADATA) | errors)
+    async def version_metadata(name: Name, version: Version) -> Response:
+        """The inputs and outputs of the live model, when it is this one."""
+        return JSONResponse(live.model(name, version).metadata())
+
+    @_at(router, "GET", "/models/{name}/ready", "inference_model_ready", json_response(*MODEL_READY) | errors)
+    async def is_model_ready(name: Name) -> Response:
+        """Whether the model is loaded."""
+        return JSONResponse({"name": live.model(name).name, "ready": True})
+
+    @_at(router, "GET", f"{_VERSION}/ready", "inference_version_ready", json_response(*MODEL_READY) | errors)
+    async def is_version_ready(name: Name, version: Version) -> Response:
+        """Whether the model is loaded in this version."""
+        return JSONResponse({"name": live.model(name, version).name, "ready": True})
+
+    @_at(router, "GET", "/models/{name}/config", "inference_model_config", json_response(*CONFIG) | errors)
+    async def config(name: Name) -> Response:
+        """The inputs and outputs of the live model, as the model configuration extension has them."""
+        return JSONResponse(live.model(name).config())
+
+    @_at(router, "GET", f"{_VERSION}/config", "inference_version_config", json_response(*CONFIG) | errors)
+    async def version_config(name: Name, version: Version) -> Response:
+        """The same, when the live model is this one."""
+        return JSONResponse(live.model(name, version).config())
+
+
+def _add_infer(
+    router: APIRouter, live: LiveInference, telemetry: ServingTelemetry, executor: Executor, max_body_bytes: int
+) -> None:
+    errors = inference_errors(400, 404, 408, 413, 415, 503)
+
+    @_at(router, "POST", "/models/{name}/infer", "infer", errors)
+    async def infer(request: Request, name: Name) -> Response:
+        """Predict any number of rows with the live model: one tensor for each feature in, one for each output."""
+        return await answer(request, live.model(name))
+
+    @_at(router, "POST", f"{_VERSION}/infer", "version_infer", errors)
+    async def version_infer(request: Request, name: Name, version: Version) -> Response:
+        """Predict any number of rows with the live model, when it is this one."""
+        return await answer(request, live.model(name, version))
+
+    async def answer(request: Request, model: InferenceModel) -> Response:
+        body = await read_body(request, max_body_bytes)
+        if model.is_quick and len(body) <= _SMALL and "content-encoding" not in request.headers:
+            inference = model.answer(body, request.headers, max_body_bytes)
+        else:
+            loop = asyncio.get_running_loop()
+            inference = await loop.run_in_executor(executor, model.answer, body, request.headers, max_body_bytes)
+        telemetry.predicted(inference.predicted)
+        for name, count in inference.outside.items():
+            telemetry.outside_training_range(repeat(name, count))
+        return Response(inference.body, headers=dict(_headers(inference)))
+
+
+def _add_repository(router: APIRouter, live: LiveInference, max_body_bytes: int) -> None:
+    responses = json_response(*INDEX) | inference_errors(400, 408, 413)
+
+    @_at(router, "POST", "/repository/index", "inference_repository_index", responses)
+    async def index(request: Request) -> Response:
+        """The models that there are: the live one."""
+        return JSONResponse(live.index(_only_ready(await read_body(request, max_body_bytes))))
+
+    for verb in ("load", "unload"):
+        detail = f"cannot {verb}: the live model is the one that was promoted last; see weighbridge models promote"
+        _refuse(router, f"/repository/models/{{name}}/{verb}", ["POST"], HTTPStatus.BAD_REQUEST, detail)
+
+
+def _at(
+    router: APIRouter, method: str, path: str, name: str, responses: dict[int | str, dict[str, Any]]
+) -> Callable[[Any], Any]:
+    def add(endpoint: Any) -> Any:
+        given: dict[str, Any] = {"methods": [method], "name": name, "responses": responses}
+        router.add_api_route(f"{ROOT}{path}", endpoint, **given)
+        router.add_api_route(f"{ROOT}{path}/", endpoint, include_in_schema=False, **given)
+        return endpoint
+
+    return add
+
+
+def _refuse(router: APIRouter, path: str, methods: list[str], status: HTTPStatus, detail: str) -> None:
+    async def refuse() -> Response:
+        raise RequestProblem(status, detail)
+
+    router.add_api_route(f"{ROOT}{path}", refuse, methods=methods, include_in_schema=False)
+
+
+def _headers(inference: Inference) -> Iterator[tuple[str, str]]:
+    yield "Content-Type", "application/json" if inference.header_length is None else "application/octet-stream"
+    if inference.header_length is not None:
+        yield "Inference-Header-Content-Length", str(inference.header_length)
+    if inference.encoding is not None:
+        yield "Content-Encoding", inference.encoding
+    yield "Vary", "Accept-Encoding"
+    if inference.outside:
+        yield OUTSIDE_HEADER, names_in_header(list(inference.outside)).decode()
+
+
+def _only_ready(body: bytes) -> bool:
+    import msgspec
+
+    if not body.strip():
+        return False
+    try:
+        asked = msgspec.json.decode(body, type=dict[str, Any])
+    except (ValueError, RecursionError) as error:
+        raise RequestProblem(HTTPStatus.BAD_REQUEST, f"the request is no JSON object: {error}") from None
+    only_ready = asked.get("ready", False)
+    if not isinstance(only_ready, bool):
+        raise RequestProblem(HTTPStatus.BAD_REQUEST, "ready is neither true nor false")
+    return only_ready
