@@ -10,9 +10,13 @@ from entrypoints.http.inference_errors import ROOT, is_inference
 from entrypoints.http.keys import OPEN_PATHS
 from entrypoints.http.openapi import Document, json_response, problem_responses
 from entrypoints.http.routes import OUTSIDE_HEADER
+from entrypoints.http.schemas import request_schema
 
 #: A description and a schema, as ``json_response`` takes them.
 Described: TypeAlias = tuple[str, Document]
+
+#: The outputs of models: a number or a label, and for labels the probability of each level.
+PREDICT, PREDICT_PROBA = "predict", "predict_proba"
 
 _ERROR = "InferenceError"
 
@@ -25,8 +29,14 @@ def _object(properties: Document, *optional: str) -> Document:
 _TEXT: Document = {"type": "string"}
 _TEXTS: Document = {"type": "array", "items": _TEXT}
 _SHAPE: Document = {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 2}
-_PARAMETERS: Document = {"type": ["object", "null"], "description": "Those that are not known are passed over"}
-_FLAGGED: Document = {"type": "object", "properties": {"binary_data": {"type": ["boolean", "null"]}}}
+#: Parameters that are heeded; others are passed over.
+_FLAGS: dict[str, Document] = {
+    name: {"type": "object", "properties": {name: {"type": ["boolean", "null"], "description": says}}}
+    for name, says in (
+        ("binary_data", "Whether this output is to come as bytes"),
+        ("binary_data_output", "Whether outputs that do not say themselves are to come as bytes"),
+    )
+}
 _DATA: Document = {"type": "array", "items": {"type": ["number", "string", "array"]}}
 _TENSOR = _object(
     {"name": _TEXT, "datatype": _TEXT, "shape": _SHAPE, "parameters": {"type": "object"}}, "parameters"
@@ -89,7 +99,12 @@ _HEADER_LENGTH: Document = {
     "description": "Where the JSON ends; binary tensors follow it",
     "schema": {"type": "integer", "minimum": 0},
 }
-_BINARY: Document = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_REQUEST = (
+    "The schema is that of one row; n rows are sent alike, with the shape [n] or [n, 1] and n values in each "
+    "input. Instead of its data a tensor may have the parameter binary_data_size: its bytes follow the JSON, whose "
+    "length the header Inference-Header-Content-Length then tells. The body may be gzip or deflate, as "
+    "Content-Encoding tells. No Content-Type is asked for."
+)
 
 
 def inference_errors(*statuses: int) -> dict[int | str, Document]:
@@ -124,47 +139,65 @@ def _describe_infer(operation: Document, loaded: LoadedModel | None) -> None:
         "Inference-Header-Content-Length": _HEADER_LENGTH,
         OUTSIDE_HEADER: {"description": "Features outside their range in training, by commas", "schema": _TEXT},
     }
-    content = {"application/json": {"schema": _RESPONSE}} | _BINARY
+    binary = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    content = {"application/json": {"schema": _RESPONSE}} | binary
     operation["responses"]["200"] = {"description": "The outputs", "content": content, "headers": headers}
-    request: Document = {"schema": _request_schema(loaded)}
+    request: Document = {"schema": {"type": "object"}}
     if loaded is not None:
-        request["example"] = _example(loaded)
-    operation["requestBody"] = {"required": True, "content": {"application/json": request} | _BINARY}
-    operation["parameters"] = [
-        *operation["parameters"],
-        {"name": "Inference-Header-Content-Length", "in": "header", "required": False, **_HEADER_LENGTH},
+        request = {"schema": _request_schema(loaded), "example": _example(loaded)}
+    operation["requestBody"] = {
+        "required": True,
+        "description": _REQUEST,
+        "content": {"application/json": request},
+    }
+
+
+def _request_schema(loaded: LoadedModel) -> Document:
+    """Of one row. No schema can say that a shape and the length of the data belong together."""
+    cells = request_schema(loaded.schema)["properties"]
+    tensors = [_tensor(feature, cells[feature.name]) for feature in loaded.schema.features]
+    names = [PREDICT, PREDICT_PROBA] if isinstance(loaded.schema.target, Category) else [PREDICT]
+    wanted = [
+        _object({"name": {"const": name}, "parameters": _FLAGS["binary_data"]}, "parameters") for name in names
     ]
-
-
-def _request_schema(loaded: LoadedModel | None) -> Document:
-    features = loaded.schema.features if loaded else ()
-    tensor = _object(
-        {
-            "name": {"enum": [feature.name for feature in features]} if features else _TEXT,
-            "datatype": {"enum": sorted({_datatype(feature) for feature in features})} if features else _TEXT,
-            "shape": {**_SHAPE, "description": "[n] or [n, 1], of n rows; every input has as many"},
-            "data": {**_DATA, "description": "n values; absent when the tensor is binary"},
-            "parameters": _PARAMETERS,
-        },
-        "data",
-        "parameters",
-    )
-    wanted = _object({"name": _TEXT, "parameters": _FLAGGED}, "parameters")
-    inputs: Document = {"type": "array", "items": tensor, "description": "One for each feature"}
     return {
-        "title": "An inference request",
+        "title": "An inference request of one row",
         **_object(
             {
                 "id": {"type": ["string", "null"], "description": "Sent back"},
-                "parameters": _PARAMETERS,
-                "inputs": inputs | ({"minItems": len(features), "maxItems": len(features)} if features else {}),
-                "outputs": {"type": ["array", "null"], "items": wanted, "description": "All, when none is named"},
+                "parameters": _FLAGS["binary_data_output"],
+                "inputs": _tuple(tensors, len(tensors)) | {"description": "One for each feature, in any order"},
+                "outputs": _tuple(wanted, 0) | {"description": "Those wanted; all of them when none is named"},
             },
             "id",
             "parameters",
             "outputs",
         ),
     }
+
+
+def _tensor(feature: Feature, cell: Document) -> Document:
+    others = (
+        "" if isinstance(feature, Category) else "; FP32, FP16, INT8 to INT64 and UINT8 to UINT64 are taken too"
+    )
+    return _object(
+        {
+            "name": {"const": feature.name},
+            "datatype": {"const": _datatype(feature), "description": f"{_datatype(feature)}{others}"},
+            "shape": {
+                "type": "array",
+                "items": {"const": 1},
+                "minItems": 1,
+                "maxItems": 2,
+                "description": "[n] or [n, 1], of n rows; every input has as many",
+            },
+            "data": {"type": "array", "items": cell, "minItems": 1, "maxItems": 1, "description": "n values"},
+        }
+    )
+
+
+def _tuple(items: list[Document], least: int) -> Document:
+    return {"type": "array", "prefixItems": items, "items": False, "minItems": least, "maxItems": len(items)}
 
 
 def _example(loaded: LoadedModel) -> Document:

@@ -17,9 +17,8 @@ from domain.schema import Category, Feature, Row, Value
 from domain.serving import Columns, LoadedModel
 from entrypoints.http.compression import compressed, decompressed
 from entrypoints.http.errors import RequestProblem
+from entrypoints.http.inference_documents import PREDICT, PREDICT_PROBA
 from entrypoints.http.inference_messages import MessageProblem, read_question, write_answer
-
-PREDICT, PREDICT_PROBA = "predict", "predict_proba"
 
 #: The protocol's names of frameworks and formats.
 _PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}

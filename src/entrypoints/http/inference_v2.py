@@ -49,6 +49,7 @@ _SMALL = 8192
 
 #: What clients of the protocol may also ask for, and why they get none.
 _NOT_OFFERED = {
+    "/models/stats": "statistics; GET /metrics has the counts",
     "/models/{name}/stats": "statistics; GET /metrics has the counts",
     f"{_VERSION}/stats": "statistics; GET /metrics has the counts",
     "/models/{name}/trace/setting": "trace",
@@ -79,12 +80,14 @@ def build_inference_router(
     """
     router = APIRouter(tags=["open inference protocol"])
     live = LiveInference(service)
+    for path, extension in _NOT_OFFERED.items():
+        # Before the models: one of these paths could be the name of one, and is when it is.
+        if path != f"/models/{service.task}":
+            _refuse(router, path, ["GET", "POST"], HTTPStatus.NOT_FOUND, f"not offered here: {extension}")
     _add_server(router, live, lifecycle)
     _add_model(router, live)
     _add_infer(router, live, telemetry, executor, max_body_bytes)
     _add_repository(router, live, max_body_bytes)
-    for path, extension in _NOT_OFFERED.items():
-        _refuse(router, path, ["GET", "POST"], HTTPStatus.NOT_FOUND, f"not offered here: {extension}")
     return router
 
 
