@@ -26,7 +26,9 @@ class JsonSchemaRules(RecordRules):
 
     def faults(self, kind: RecordKind, document: object) -> list[str]:
         """See the port."""
-        errors = sorted(_validator(kind).iter_errors(document), key=lambda error: [str(part) for part in error.path])
+        errors = sorted(
+            _validator(kind).iter_errors(document), key=lambda error: [str(part) for part in error.path]
+        )
         return [f"{_place(error.absolute_path)}: {_shortened(error.message)}" for error in errors]
 
 

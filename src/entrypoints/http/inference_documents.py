@@ -101,9 +101,9 @@ _HEADER_LENGTH: Document = {
 }
 _REQUEST = (
     "The schema is that of one row; n rows are sent alike, with the shape [n] or [n, 1] and n values in each "
-    "input. Instead of its data a tensor may have the parameter binary_data_size: its bytes follow the JSON, whose "
-    "length the header Inference-Header-Content-Length then tells. The body may be gzip or deflate, as "
-    "Content-Encoding tells. No Content-Type is asked for."
+    "input. Instead of its data a tensor may have the parameter binary_data_size: its bytes follow the JSON, "
+    "whose length the header Inference-Header-Content-Length then tells. The body may be gzip or deflate, "
+    "as Content-Encoding tells. No Content-Type is asked for."
 )
 
 
