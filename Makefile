@@ -48,12 +48,14 @@ bench: setup ## every benchmark, one JSON line per measurement
 bench-%: setup ## one of them: training, weighing, serving, discovery
 	@$(BIN)/python benchmarks/bench_$*.py
 
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+	--python-version 3.11 --custom-compile-command "make lock"
+
 lock: setup ## the locks anew, from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
-		--all-extras --group dev pyproject.toml --output-file requirements.lock --custom-compile-command "make lock"
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
-		--group build --constraint requirements.lock pyproject.toml --output-file requirements-run.lock \
-		--custom-compile-command "make lock"
+	$(LOCK) --all-extras --group dev pyproject.toml --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-run.lock
+	$(LOCK) --constraint requirements.lock --group build --output-file requirements-build.lock
+	$(LOCK) --constraint requirements.lock --group serve --output-file requirements-serve.lock
 
 clean: ## away with what is made; stores stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -65,9 +67,9 @@ $(VENV)/bin/python:
 	@echo "making $(VENV) with $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python requirements-run.lock pyproject.toml
-	@test -e $(VENV)/.dev && test $(VENV)/.dev -nt requirements-run.lock || \
-		{ echo "installing what runs (once)"; $(PIP) --require-hashes -r requirements-run.lock; }
+$(VENV)/.run: $(VENV)/bin/python requirements-run.lock requirements-build.lock pyproject.toml
+	@test -e $(VENV)/.dev && test $(VENV)/.dev -nt requirements-run.lock || { echo "installing what runs (once)"; \
+		$(PIP) --require-hashes -r requirements-run.lock -r requirements-build.lock; }
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
