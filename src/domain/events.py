@@ -1,7 +1,6 @@
 """Facts that the workflows emit. The domain does not log; sinks turn events into log lines and metrics."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import ClassVar, Literal, TypeAlias
 
 Severity: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -69,13 +68,13 @@ class NothingNew(Event):
 
 @dataclass(frozen=True, slots=True)
 class TrainingScheduled(Event):
-    """The next look for a new dataset will be then."""
+    """The next look for a new dataset will be at a time, in UTC as RFC 3339 has it."""
 
     name: ClassVar[str] = "training_scheduled"
-    at: datetime
+    at: str
 
     def __str__(self) -> str:
-        return f"the next look for a new dataset is at {self.at:%Y-%m-%dT%H:%M:%SZ}"
+        return f"the next look for a new dataset is at {self.at}"
 
 
 @dataclass(frozen=True, slots=True)

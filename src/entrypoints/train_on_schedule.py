@@ -75,7 +75,7 @@ class TrainingSchedule:
         is_first = True
         while True:
             if at > clock.now():
-                self._ports.events.emit(TrainingScheduled(at))
+                self._ports.events.emit(TrainingScheduled(f"{at:%Y-%m-%dT%H:%M:%SZ}"))
             if _wait_until(at, clock, wait):
                 return
             retry = None

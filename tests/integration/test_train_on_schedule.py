@@ -35,8 +35,13 @@ def test_a_schedule_survives_a_refusal_and_ends_with_0_on_sigterm(tmp_path: Path
         hidden.write_text("\n".join([header, *shuffled]))
         hidden.rename(folder / "time_to_dispatch_2021-07-02.csv")
         second = json.loads(process.stdout.readline())
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "refused, and" in line:
+                break
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
+        err = "".join(said) + process.communicate(timeout=60)[1]
     assert (first["outcome"], second["outcome"], process.returncode) == ("released", "rejected", 0), err
     assert f"refused, and {first['version']} stays live" in err
     assert "the next look for a new dataset is at" in err

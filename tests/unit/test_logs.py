@@ -24,8 +24,10 @@ from domain.events import (
     NothingNew,
     PromotionHeld,
     RefreshFailed,
+    ScheduledTrainingFailed,
     SearchFinished,
     StoreRetried,
+    TrainingScheduled,
 )
 from entrypoints.logs import JsonFormatter, TextFormatter, configure_logs
 
@@ -50,6 +52,18 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         "info",
         "nothing_new",
         "nothing to do: 'a.csv' is what the newest release, v1, was trained on",
+    ),
+    (
+        TrainingScheduled("2021-07-03T23:05:32Z"),
+        "info",
+        "training_scheduled",
+        "the next look for a new dataset is at 2021-07-03T23:05:32Z",
+    ),
+    (
+        ScheduledTrainingFailed("the store is away"),
+        "error",
+        "scheduled_training_failed",
+        "this turn failed, and the schedule goes on: the store is away",
     ),
     (
         SearchFinished("tree_grid", 1620, 0.96789, 12.34),
