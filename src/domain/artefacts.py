@@ -15,6 +15,7 @@ DATASETS = "datasets"
 MODELS = "models"
 PROMOTIONS = "promotions"
 REJECTED = "rejected"
+REPORTS = "reports"
 
 DATASET_SUFFIXES = (".csv", ".parquet")
 

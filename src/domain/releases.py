@@ -58,6 +58,17 @@ class ModelVersion:
             )
         return cls(task, created, found["digest"])
 
+    @classmethod
+    def in_name(cls, task: str, name: str) -> ModelVersion | None:
+        """The version in ``<task>_<version>.<anything>``, a key's second level; None when it is something else."""
+        stem, dot, _ = name.removeprefix(f"{task}_").partition(".")
+        if not dot or not name.startswith(f"{task}_"):
+            return None
+        try:
+            return cls.parse(task, stem)
+        except UnknownVersion:
+            return None
+
     def __str__(self) -> str:
         return f"{format_timestamp(self.created)}-{self.digest}"
 
@@ -83,12 +94,8 @@ class ModelVersion:
 
 def version_of_record(task: str, name: str) -> ModelVersion | None:
     """The version whose record ``name`` (a key's second level) is; None when it is something else."""
-    if not (name.startswith(f"{task}_") and name.endswith(".json")):
-        return None
-    try:
-        return ModelVersion.parse(task, name[len(task) + 1 : -len(".json")])
-    except UnknownVersion:
-        return None
+    version = ModelVersion.in_name(task, name)
+    return version if version is not None and name == f"{task}_{version}.json" else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ class PredictionService:
         if current is None or current.promotion.version != promotion.version:
             started = self._clock.seconds()
             release = self._registry.read(promotion.version)
-            predictor = decode_release(release, self._registry, self._codecs)
+            predictor = decode_release(release, self._registry.fetch(release), self._codecs)
             self._loaded = LoadedModel(promotion, release, predictor, self._clock.now())
             self._events.emit(ModelLoaded(str(promotion.version), self._clock.seconds() - started))
         elif current.promotion != promotion:
@@ -205,19 +205,18 @@ class PredictionService:
         self._problem = problem
 
 
-def decode_release(release: Release, registry: ModelRegistry, codecs: Sequence[ModelCodec]) -> Predictor:
-    """The predictor of a release, verified: its bytes by their digest, its predictions by the golden rows.
+def decode_release(release: Release, data: bytes, codecs: Sequence[ModelCodec]) -> Predictor:
+    """The predictor in the bytes of a release, whose predictions for the golden rows are verified.
 
     Raises:
         ModelUnreadable, IncompatibleModel: it fails verification.
-        StoreError: its bytes could not be asked for.
     """
     record = release.record
     codec = next((codec for codec in codecs if codec.format == record.model.format), None)
     if codec is None:
         known = ", ".join(codec.format for codec in codecs)
         raise ModelUnreadable(f"{release.version} has the format {record.model.format}; readable are {known}")
-    predictor = codec.decode(registry.fetch(release), record.schema)
+    predictor = codec.decode(data, record.schema)
     _try_golden_rows(predictor, release)
     return predictor
 

@@ -96,7 +96,8 @@ class Shadow:
                 self._second = None
                 if wanted is not None:
                     release = self._registry.read(wanted)
-                    self._second = _Second(release, decode_release(release, self._registry, self._codecs))
+                    predictor = decode_release(release, self._registry.fetch(release), self._codecs)
+                    self._second = _Second(release, predictor)
         except WeighbridgeError as error:
             problem = " ".join(str(error).split())
             if problem != self._problem:

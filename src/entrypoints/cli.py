@@ -11,7 +11,9 @@ from typing import Annotated, Any, NoReturn, Optional
 import typer
 
 from domain.errors import ConfigurationError, DataError, WeighbridgeError
-from entrypoints import exit_codes
+
+# These two are imported for the commands that they add to ``models``.
+from entrypoints import exit_codes, model_upkeep_commands, promotion_commands  # noqa: F401
 from entrypoints.dataset_commands import datasets
 from entrypoints.logs import configure_logs
 from entrypoints.model_commands import models

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from domain.schema import Schema
-
 if TYPE_CHECKING:
     from domain.reproduction import Reproduction
     from domain.workflow import TrainingResult
@@ -43,7 +41,7 @@ def print_training(result: TrainingResult) -> None:
     search = record["training"]["search"]
     say(f"search    {search['points']:,} points, best {search['scoring']} {search['score']:.4f} over its folds")
     for name, value in record["metrics"].items():
-        say(f"metric    {name} {'undefined' if value is None else format(value, '.4f')}{_levels(record, name)}")
+        say(f"metric    {name} {'undefined' if value is None else format(value, '.4f')}{levels_of(record, name)}")
     for check in record["checks"]:
         say(f"check     {'passed' if check['passed'] else 'FAILED'}: {check['name']} ({check['detail']})")
     say(f"verdict   {record['decision']['verdict'].replace('_', ' ')}")
@@ -76,43 +74,8 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def describe_record(record: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """A release record as lines of a name and a text."""
-    training, search = record["training"], record["training"]["search"]
-    yield "version", record["version"]
-    yield "task", record["task"]
-    yield "created at", record["created_at"]
-    yield "verdict", record["decision"]["verdict"].replace("_", " ")
-    for reason in record["decision"]["reasons"]:
-        yield "reason", reason
-    for name, value in record["metrics"].items():
-        yield name, f"{'undefined' if value is None else format(value, '.6g')}{_levels(record, name)}"
-    for check in record["checks"]:
-        yield "check", f"{'passed' if check['passed'] else 'FAILED'}: {check['name']} ({check['detail']})"
-    yield "dataset", f"{record['dataset']['key']} ({record['dataset']['rows']:,} rows)"
-    yield "dataset sha256", record["dataset"]["sha256"]
-    schema = Schema.from_dict(record["schema"])
-    for feature in schema.features:
-        yield "feature", f"{feature.name}: {feature.expectation}"
-    yield "target", f"{schema.target.name}, answered as {schema.prediction}"
-    yield "estimator", training["estimator"]
-    for name, value in training["params"].items():
-        yield f"  {name}", str(value)
-    yield (
-        "search",
-        f"{search['kind']}, {search['points']:,} points, {search['folds']} folds, {search['score']:.6g}",
-    )
-    yield "model", f"{record['model']['key']} ({record['model']['size']:,} bytes)"
-    yield "model sha256", record["model"]["sha256"]
-    yield (
-        "parity",
-        ", ".join(f"{name} {value}" for name, value in record["model"]["parity"].items() if value != []),
-    )
-    yield "code", f"{record['code']['version']}, revision {record['code']['revision']}"
-    yield "libraries", ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
-
-
-def _levels(record: Mapping[str, Any], metric: str) -> str:
+def levels_of(record: Mapping[str, Any], metric: str) -> str:
+    """The levels that a metric was weighed by, in brackets; empty where it was weighed by none."""
     levels = [
         f" (error {threshold['error']:g}, warning {threshold['warning']:g})"
         for threshold in record.get("thresholds", ())

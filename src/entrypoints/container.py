@@ -28,7 +28,9 @@ from domain.ports import (
     EventSink,
     MemoryMeter,
     ModelCodec,
+    ModelExporter,
     ModelRegistry,
+    RecordRules,
     RevisionSource,
     SearchProgress,
     ServingTelemetry,
@@ -45,6 +47,7 @@ with hidden_modules("fastapi", "starlette", "werkzeug"):
     from dependency_injector import containers, providers
 
 if TYPE_CHECKING:
+    from domain.verification import Verifier
     from domain.workflow import Ports
 
 #: What may be in a bucket's name, as botocore has it.
@@ -123,6 +126,25 @@ def _ports(**given: Any) -> Ports:
     return Ports(**given)
 
 
+def _rules() -> RecordRules:
+    from adapters.record_schema import JsonSchemaRules
+
+    return JsonSchemaRules()
+
+
+def _exporter() -> ModelExporter:
+    from adapters.codec_skops import TRUSTED_TYPES
+    from adapters.export import FolderExporter
+
+    return FolderExporter(TRUSTED_TYPES)
+
+
+def _verifier(**given: Any) -> Verifier:
+    from domain.verification import Verifier
+
+    return Verifier(**given)
+
+
 def _observer(
     service: PredictionService,
     *,
@@ -194,6 +216,10 @@ class Container(containers.DeclarativeContainer):
         codecs=codecs,
         clock=clock,
         events=every_sink,
+    )
+    exporter: providers.Provider[ModelExporter] = providers.Singleton(_exporter)
+    verifier: providers.Provider[Verifier] = providers.Factory(
+        _verifier, store=store, registry=registry, codecs=codecs, rules=providers.Singleton(_rules)
     )
     observer: providers.Provider[AnswerObserver | None] = providers.Factory(
         _observer,

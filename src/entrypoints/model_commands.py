@@ -1,8 +1,8 @@
-"""The commands for the releases in a store, and for what is live."""
+"""The commands that read the releases in a store."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,26 +21,28 @@ from entrypoints.options import (
     option,
     set_up_logs,
 )
+from entrypoints.settings import PREFIX
 
 if TYPE_CHECKING:
-    from domain.releases import Promotion
+    from domain.ports import ModelRegistry
+    from domain.releases import ModelVersion, Promotion, Refusal, Release
 
 models = typer.Typer(help="The releases in the store.", no_args_is_help=True, rich_markup_mode=None)
 
-VersionText = Annotated[str, typer.Argument(help="A version as 'models list' shows it, or 'live'.")]
-ReleasedVersion = Annotated[str, typer.Argument(help="A version as 'models list' shows it.")]
-Reason = Annotated[str, option("--reason", "Why, in words; it is kept in the promotion's record.")]
-To = Annotated[
-    Optional[str],  # noqa: UP045
-    option("--to", "The version to go back to.  [default: the one that the live one followed]"),
+VersionText = Annotated[
+    str, typer.Argument(help="A version as 'models list' or 'models list --rejected' shows it, or 'live'.")
 ]
-Hold = Annotated[
-    bool, option("--hold", "Have later trainings publish without promoting, until the next promotion.")
+Rejected = Annotated[bool, option("--rejected", "List the candidates that were refused, with their first reason.")]
+Limit = Annotated[
+    int,
+    typer.Option("--limit", envvar=f"{PREFIX}LIMIT", help="List so many at most; 0 lists them all.", min=0),
 ]
 
 
 @models.command("list", short_help="List the releases of a task, newest first.")
 def list_models(
+    rejected: Rejected = False,
+    limit: Limit = 20,
     store: Store = STORE,
     task: Task = TASK,
     as_json: Json = False,
@@ -48,41 +50,37 @@ def list_models(
     log_level: Level = LogLevel.INFO,
     debug: Debug = False,
 ) -> None:
-    """List the releases of a task, newest first; the live one is marked.
+    """List the releases of a task, newest first; what is live and what is held is marked.
 
-    Example: weighbridge models list --json
+    Only the records that are listed are read. When there are more, the log says how many.
+
+    Example: weighbridge models list --rejected --limit 5
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.errors import NothingReleased
+    import logging
+
     from entrypoints.console import print_json, print_table
     from entrypoints.task_loading import task_name
 
     name = task_name(task)
     registry = open_container(store=store).registry()
-    try:
-        live = registry.live(name).version
-    except NothingReleased:
-        live = None
-    releases = list(registry.releases(name))
+    versions = registry.refused_versions(name) if rejected else registry.versions(name)
+    listed = versions[:limit] if limit else versions
+    found = [(version, _read_or_problem(registry, version, rejected)) for version in listed]
+    live = None if rejected else _live(registry, name)
     if as_json:
-        print_json([dict(release.document) | {"live": release.version == live} for release in releases])
+        print_json([_as_document(version, what, live, rejected) for version, what in found])
+    elif rejected:
+        print_table(("VERSION", "WHEN", "REASON", "DATASET"), [_refused_line(*one) for one in found])
     else:
-        print_table(
-            ("VERSION", "LIVE", "VERDICT", "METRICS", "DATASET"),
-            [
-                (
-                    str(release.version),
-                    "live" if release.version == live else "",
-                    release.record.decision.verdict.replace("_", " "),
-                    ", ".join(f"{metric} {value:.4f}" for metric, value in release.record.metrics.items()),
-                    release.record.dataset.key,
-                )
-                for release in releases
-            ],
-        )
+        columns = ("VERSION", "LIVE", "HOLD", "WHEN", "VERDICT", "METRICS", "DATASET")
+        print_table(columns, [_released_line(*one, live) for one in found])
+    if len(listed) < len(versions):
+        more = len(versions) - len(listed)
+        logging.getLogger("weighbridge").info("%d older ones are not listed; --limit 0 lists them all", more)
 
 
-@models.command("show", short_help="Show the whole record of a release.")
+@models.command("show", short_help="Show the whole record of a release or a refusal.")
 def show_model(
     version: VersionText,
     store: Store = STORE,
@@ -92,89 +90,149 @@ def show_model(
     log_level: Level = LogLevel.INFO,
     debug: Debug = False,
 ) -> None:
-    """Show the whole record of a release, or of the live one.
+    """Show the whole record of a release, of a refused candidate, or of the live release.
 
     Example: weighbridge models show live --json
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.releases import ModelVersion
-    from entrypoints.console import describe_record, print_json, print_table
+    from entrypoints.console import print_json, print_table
+    from entrypoints.model_texts import layout_of_record
     from entrypoints.task_loading import task_name
 
     name = task_name(task)
     registry = open_container(store=store).registry()
-    wanted = registry.live(name).version if version == "live" else ModelVersion.parse(name, version)
-    document = registry.read(wanted).document
+    found = read_either(registry, name, version)
     if as_json:
-        print_json(document)
+        print_json(dict(found.document))
+        return
+    live = _live(registry, name)
+    promotion = live if live is not None and live.version == found.version else None
+    print_table(("FIELD", "VALUE"), list(layout_of_record(found.document, promotion)))
+
+
+@models.command("diff", short_help="Show two records side by side.")
+def diff_models(
+    a: VersionText,
+    b: VersionText,
+    store: Store = STORE,
+    task: Task = TASK,
+    as_json: Json = False,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """Show two records side by side: metrics, parameters, dataset, schema, libraries. A star marks what differs.
+
+    Example: weighbridge models diff 2021-07-03T23-05-32Z-0a1b2c3d live
+    """
+    set_up_logs(log_format, log_level, debug)
+    from domain.record_diff import compare_records
+    from entrypoints.console import print_json, print_table
+    from entrypoints.model_texts import layout_of_comparison
+    from entrypoints.task_loading import task_name
+
+    name = task_name(task)
+    registry = open_container(store=store).registry()
+    one, other = (read_either(registry, name, version) for version in (a, b))
+    rows = compare_records(one.document, other.document)
+    if as_json:
+        fields = [row.to_dict() for row in rows]
+        print_json({"a": str(one.version), "b": str(other.version), "fields": fields})
     else:
-        print_table(("FIELD", "VALUE"), describe_record(document))
+        columns = ("", "SECTION", "FIELD", str(one.version), str(other.version))
+        print_table(columns, list(layout_of_comparison(rows)))
 
 
-@models.command("promote", short_help="Make a release the live one.")
-def promote_model(
-    version: ReleasedVersion,
-    reason: Reason,
-    hold: Hold = False,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
-) -> None:
-    """Make a release the live one; services follow within their refresh interval.
+def version_named(registry: ModelRegistry, task: str, text: str) -> ModelVersion:
+    """The version that was asked for; ``live`` stands for the live one.
 
-    Example: weighbridge models promote 2021-07-03T23-05-32Z-0a1b2c3d --reason "approved by sales"
+    Raises:
+        UnknownVersion: it is no version.
+        NothingReleased: nothing is live.
     """
-    set_up_logs(log_format, log_level, debug)
     from domain.releases import ModelVersion
-    from entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    container = open_container(store=store)
-    wanted = ModelVersion.parse(name, version)
-    _print_promotion(container.registry().promote(wanted, reason, container.operator(), hold), as_json)
+    return registry.live(task).version if text == "live" else ModelVersion.parse(task, text)
 
 
-@models.command("rollback", short_help="Make the release that was live before live again.")
-def roll_back_model(
-    reason: Reason,
-    to: To = None,
-    hold: Hold = False,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
-) -> None:
-    """Make the release that was live before the present one live again: one more promotion, nothing is undone.
+def read_either(registry: ModelRegistry, task: str, text: str) -> Release | Refusal:
+    """The release or the refusal that was asked for.
 
-    A second rollback goes further back, never forward again.
-    The next training promotes its own release, unless the rollback holds (--hold).
-
-    Example: weighbridge models rollback --reason "complaints since noon" --hold
+    Raises:
+        UnknownVersion: there is neither; or NothingReleased, RegistryError.
     """
-    set_up_logs(log_format, log_level, debug)
-    from domain.releases import ModelVersion
-    from domain.rollback import roll_back
-    from entrypoints.task_loading import task_name
+    from domain.errors import UnknownVersion
 
-    name = task_name(task)
-    container = open_container(store=store)
-    wanted = None if to is None else ModelVersion.parse(name, to)
-    _print_promotion(
-        roll_back(container.registry(), name, reason, container.operator(), hold, wanted, container.events()),
-        as_json,
+    version = version_named(registry, task, text)
+    try:
+        return registry.read(version)
+    except UnknownVersion as released:
+        try:
+            return registry.read_refusal(version)
+        except UnknownVersion:
+            raise released from None
+
+
+def _live(registry: ModelRegistry, task: str) -> Promotion | None:
+    from domain.errors import NothingReleased
+
+    try:
+        return registry.live(task)
+    except NothingReleased:
+        return None
+
+
+def _read_or_problem(registry: ModelRegistry, version: ModelVersion, rejected: bool) -> Release | Refusal | str:
+    """What was asked for; or why it cannot be read, which must not hide the others."""
+    from domain.errors import RegistryError
+
+    try:
+        return registry.read_refusal(version) if rejected else registry.read(version)
+    except RegistryError as error:
+        return str(error)
+
+
+def _as_document(
+    version: ModelVersion, found: Release | Refusal | str, live: Promotion | None, rejected: bool
+) -> dict[str, Any]:
+    what: dict[str, Any] = (
+        {"version": str(version), "problem": found} if isinstance(found, str) else dict(found.document)
+    )
+    if rejected:
+        return what
+    is_live = live is not None and live.version == version
+    return what | {"live": is_live, "hold": is_live and live is not None and live.hold}
+
+
+def _released_line(
+    version: ModelVersion, found: Release | Refusal | str, live: Promotion | None
+) -> tuple[str, ...]:
+    from entrypoints.model_texts import headlines, when
+
+    is_live = live is not None and live.version == version
+    marks = ("live" if is_live else "", "hold" if live is not None and is_live and live.hold else "")
+    if isinstance(found, str):
+        return (str(version), *marks, "", "unreadable", found, "")
+    record = found.document
+    return (
+        str(version),
+        *marks,
+        when(record["created_at"]),
+        record["decision"]["verdict"].replace("_", " "),
+        headlines(record["metrics"]),
+        record["dataset"]["key"],
     )
 
 
-def _print_promotion(promotion: Promotion, as_json: bool) -> None:
-    from entrypoints.console import print_json
+def _refused_line(version: ModelVersion, found: Release | Refusal | str) -> tuple[str, ...]:
+    from entrypoints.model_texts import first_reason, when
 
-    if as_json:
-        print_json(promotion.to_dict())
-    else:
-        held = ", and held: later trainings publish without promoting" if promotion.hold else ""
-        print(f"{promotion.version} is live now{held}")
+    if isinstance(found, str):
+        return (str(version), "", f"unreadable: {found}", "")
+    record = found.document
+    return (
+        str(version),
+        when(record["created_at"]),
+        first_reason(record["decision"]["reasons"]),
+        record["dataset"]["key"],
+    )
