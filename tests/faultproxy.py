@@ -28,6 +28,7 @@ class Fault(Enum):
     ERROR_500 = "500"
     SLOW_DOWN = "503 SlowDown"
     TRUNCATED = "truncated body"
+    TRUNCATED_HEAD = "truncated head"
     DRIPPED = "dripped reply"
     LOST_REPLY = "lost reply"
     FLIPPED = "flipped byte"
@@ -172,7 +173,10 @@ class FaultProxy:
             for byte in head + reply:
                 request.wfile.write(bytes([byte]))
                 if let_go.wait(0.02):
+                    request.reset()
                     break
+        elif fault is Fault.TRUNCATED_HEAD:
+            request.wfile.write(head[: len(head) // 2])
         elif fault is Fault.TRUNCATED and reply:
             request.wfile.write(head + reply[: len(reply) // 2])
         else:

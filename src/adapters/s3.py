@@ -15,7 +15,7 @@ import botocore.exceptions as vendor
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError as TransportError
 
-from adapters.s3_client import ATTEMPTS, TooLate, ask, open_client
+from adapters.s3_client import ATTEMPTS, BrokenReply, TooLate, ask, open_client
 from adapters.s3_errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of, may_have_arrived, translate
 from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
 from domain.errors import ArtefactExists, ConfigurationError, StoreUnavailable
@@ -203,8 +203,11 @@ class S3Store(ArtefactStore):
         return str(entry.get("Key") or entry["Prefix"]).removeprefix(self._folder)
 
     def _get(self, key: str, which: dict[str, str]) -> tuple[Any, bytes] | None:
-        """The reply to a GET and its body; None when the body came broken."""
-        reply = self._client.get_object(**self._object(key), **which)
+        """The reply to a GET and its body; None when either came broken."""
+        try:
+            reply = self._client.get_object(**self._object(key), **which)
+        except BrokenReply:
+            return None
         try:
             return reply, reply["Body"].read()
         except NO_REPLY:

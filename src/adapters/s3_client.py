@@ -30,6 +30,12 @@ class TooLate(Exception):
     """There is no whole answer in time."""
 
 
+class BrokenReply(vendor.HTTPClientError):  # type: ignore[misc]
+    """A reply broke off in its head."""
+
+    fmt = "the head of the reply broke off"
+
+
 def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempts: int = ATTEMPTS) -> Any:
     """A boto3 client for S3, set up for S3Store; nothing is sent yet. It may serve many stores and threads.
 
@@ -64,6 +70,7 @@ def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempt
         raise translate(error, "S3") from error
     client.meta.events.register("needs-retry.s3", _note_outcome)
     client.meta.events.register("before-send.s3", _before_attempt)
+    client.meta.events.register("before-parse.s3", _check_head)
     return client
 
 
@@ -141,6 +148,19 @@ def _before_attempt(request: Any, event_name: str, **_: object) -> None:
     attempt = attempt.decode() if isinstance(attempt, bytes) else attempt
     if not attempt.startswith("attempt=1"):
         asked.again(event_name.rpartition(".")[2], asked.outcome)
+
+
+def _check_head(response_dict: Any, **_: object) -> None:
+    """The client's hook for each reply: whether its head is whole.
+
+    To Python a head that breaks off is one with fewer headers: a body without a length, and an ETag cut short.
+    """
+    status, headers = response_dict["status_code"], response_dict["headers"]
+    if status == 200:
+        has_length = headers.get("content-length", "").isdigit() or "transfer-encoding" in headers
+        etag = headers.get("etag", "")
+        if not has_length or (etag.startswith('"') and not etag[1:].endswith('"')):
+            raise BrokenReply
 
 
 def _is_aws(endpoint: str) -> bool:

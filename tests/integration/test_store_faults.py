@@ -15,6 +15,8 @@ from adapters.registry import StoreRegistry
 from adapters.s3 import S3Store
 from adapters.s3_client import THREAD, open_client
 from domain.errors import ArtefactExists, ArtefactNotFound, NothingReleased, StoreUnavailable
+from domain.events import Event, StoreRetried
+from domain.ports import EventSink
 from domain.releases import ModelVersion
 from tests.clocks import SettableClock
 from tests.faultproxy import Fault, FaultProxy
@@ -35,6 +37,8 @@ OUTCOMES = {
     Fault.SLOW_DOWN: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "delete": AWAY},
     # A body that comes broken is asked for again; the replies to the last two have none.
     Fault.TRUNCATED: {"list": AWAY, "stems": AWAY, "read": OK, "write": OK, "delete": OK},
+    # Python takes what has come for a whole head, without a length.
+    Fault.TRUNCATED_HEAD: {"list": AWAY, "stems": AWAY, "read": OK, "write": OK, "delete": AWAY},
     Fault.DRIPPED: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "delete": AWAY},
     Fault.LOST_REPLY: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": OK, "delete": AWAY},
     Fault.FLIPPED: {"list": OK, "stems": OK, "read": OK, "write": OK, "delete": OK},
@@ -74,12 +78,24 @@ class Trial(NamedTuple):
     seconds: float
 
 
+class Retries(EventSink):
+    """What was tried again, and why."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def emit(self, event: Event) -> None:
+        assert isinstance(event, StoreRetried)
+        self.seen.append((event.operation, event.reason))
+
+
 class Setting:
     """A bucket behind the proxy. ``pauses`` are those that the stores made between attempts."""
 
     def __init__(self, proxy: FaultProxy, bucket: str) -> None:
         self.proxy, self.bucket = proxy, bucket
         self.pauses: list[float] = []
+        self.retries = Retries()
         self._folders = count()
 
     def folder(
@@ -96,7 +112,14 @@ class Setting:
         # Not less than all attempts take, where there may be several.
         deadline = seconds if endless == {Fault.DRIPPED} else 4 * seconds
         prefix = prefix or f"folder/{next(self._folders)}"
-        store = S3Store(client, self.bucket, prefix, deadline=deadline, sleep=self.pauses.append)
+        store = S3Store(
+            client,
+            self.bucket,
+            prefix,
+            deadline=deadline,
+            sleep=self.pauses.append,
+            events=self.retries,
+        )
         return Trial(store, S3Store(shared_client(1), self.bucket, prefix), prefix, seconds)
 
     def trials(self, fault: Fault, attempts: int = 1) -> Iterator[Trial]:
@@ -195,6 +218,53 @@ def test_a_second_attempt_makes_it_good(setting: Setting, operation: str, fault:
         assert right or operation == "write"
         assert direct.read("datasets/a").data == DATA
         assert setting.proxy.met[0][1] is fault
+        return
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault.SLOW_DOWN, "SlowDown"),
+        (Fault.ERROR_500, "InternalError"),
+        (Fault.RESET_BEFORE, "ConnectionClosedError"),
+        (Fault.LOST_REPLY, "ReadTimeoutError"),
+    ],
+)
+def test_each_retry_of_the_client_is_told(setting: Setting, fault: Fault, reason: str) -> None:
+    for store, direct, _, seconds in setting.trials(fault, attempts=2):
+        setting.retries.seen.clear()
+        direct.write("datasets/a", DATA)
+        setting.proxy.plan(fault)
+        right, problem = outcome(store, direct, "read", "datasets/a")
+        if is_too_busy(seconds, right and len(setting.retries.seen) == 1):
+            continue
+        assert right
+        assert problem is None
+        assert setting.retries.seen == [("GetObject", reason)]
+        return
+
+
+def test_each_retry_of_the_store_is_told(setting: Setting) -> None:
+    store, direct, *_ = setting.folder()
+    direct.write("datasets/a", DATA)
+    setting.proxy.plan(Fault.FLIPPED, Fault.TRUNCATED)
+    assert store.read("datasets/a").data == DATA
+    assert setting.retries.seen == [("GetObject", "broken body")] * 2
+
+
+def test_of_what_was_given_up_nothing_more_is_sent(setting: Setting) -> None:
+    for store, direct, _, seconds in setting.trials(Fault.DRIPPED, attempts=2):
+        direct.write("datasets/a", DATA)
+        setting.proxy.plan(Fault.DRIPPED)
+        with pytest.raises(StoreUnavailable, match="no whole answer within"):
+            store.delete("datasets/a")
+        # The reply breaks off, and the client would ask again.
+        setting.settle()
+        if is_too_busy(seconds, bool(setting.proxy.met)):
+            continue
+        assert setting.proxy.met == [("head", Fault.DRIPPED)]
+        assert setting.retries.seen == []
+        assert listed(direct)
         return
 
 
