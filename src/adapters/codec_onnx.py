@@ -14,8 +14,6 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from domain.encoding import class_columns
 from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
 from domain.ports import ModelCodec
@@ -24,6 +22,9 @@ from domain.serving import Predictor
 from domain.tree_walk import TreeData, TreeWalk
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from adapters.onnx_predictor import OnnxPredictor
     from domain.estimator import FittedModel
     from domain.schema import Row, Value
     from domain.serving import Columns, Pace
@@ -85,66 +86,6 @@ class OnnxCodec(ModelCodec):
         return OnnxTreePredictor(TreeWalk(tree), data, schema)
 
 
-class OnnxPredictor(Predictor):
-    """A session of ONNX Runtime on one thread.
-
-    Args:
-        session: an ``onnxruntime.InferenceSession`` with the inputs of a schema and its one or two outputs.
-        levels: of a category target; empty for a number.
-    """
-
-    pace: ClassVar[Pace] = "short"
-
-    def __init__(self, session: Any, levels: tuple[str, ...] = ()) -> None:
-        self._session = session
-        self._inputs = [(each.name, each.type == "tensor(double)") for each in session.get_inputs()]
-        self._outputs = [output.name for output in session.get_outputs()]
-        self._levels = levels
-
-    def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
-        """See ``Predictor.predict``.
-
-        Raises:
-            ModelError: ONNX Runtime fails, or does not answer one number, or one of the levels, per row.
-        """
-        if not self._levels:
-            return np.asarray(self._run(0, columns, 1), np.float64).reshape(-1)
-        labels = np.asarray(self._run(0, columns, 1), object).reshape(-1)
-        strange = set(labels) - set(self._levels)
-        if strange:
-            raise IncompatibleModel(f"the ONNX model answers {min(strange)!r}, which is not among the levels")
-        return labels
-
-    def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:
-        """See ``Predictor.predict_proba``.
-
-        Raises:
-            ModelError: ONNX Runtime fails, or does not answer one number per row and level; or the model
-                predicts numbers.
-        """
-        if not self._levels:
-            return super().predict_proba(columns)
-        answer = self._run(1, columns, len(self._levels))
-        return np.asarray(answer, np.float64).reshape(-1, len(self._levels))
-
-    def _run(self, output: int, columns: Columns, width: int) -> Any:
-        feed = {
-            name: np.asarray(columns[name], np.float64 if is_number else object).reshape(-1, 1)
-            for name, is_number in self._inputs
-        }
-        rows = len(feed[self._inputs[0][0]])
-        if rows == 0:
-            return np.empty(0)
-        try:
-            answer = self._session.run([self._outputs[output]], feed)[0]
-        except Exception as error:  # ONNX Runtime's errors have no public common class
-            raise ModelError(f"ONNX Runtime cannot predict: {_first_line(error)}") from error
-        if answer.size != rows * width:
-            what = "labels" if answer.dtype == object else "numbers"
-            raise IncompatibleModel(f"the ONNX model answers {answer.size} {what} for {rows} rows")
-        return answer
-
-
 class OnnxTreePredictor(Predictor):
     """A single tree: rows one at a time are walked in Python, columns of many rows go to ONNX Runtime.
 
@@ -181,6 +122,8 @@ class OnnxTreePredictor(Predictor):
 
 
 def _predictor(data: bytes, schema: Schema) -> OnnxPredictor:
+    from adapters.onnx_predictor import OnnxPredictor
+
     _refuse_external_data(data)
     session = _session(data)
     found = {
@@ -299,6 +242,7 @@ def _order_probabilities(graph: Any, columns: np.ndarray[Any, Any]) -> None:
         graph: of a classifier, as skl2onnx makes it.
         columns: for each level its place among the model's classes, -1 for none.
     """
+    import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
     output = graph.output[1]

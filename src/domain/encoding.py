@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
 
 from domain.errors import IncompatibleModel, ModelError
 from domain.schema import Category, Number, Schema
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from domain.estimator import FittedClassifier, FittedModel
@@ -133,16 +134,22 @@ def encode_with_parity(
     raise ModelError("; ".join(["no format can hold this model", *notes]))
 
 
-def compare(expected: np.ndarray[Any, Any], decoded: np.ndarray[Any, Any]) -> Parity:
-    """Compare the model's predictions with those of its decoded bytes; both of shape [rows]."""
+def compare(expected: Sequence[float], decoded: Sequence[float]) -> Parity:
+    """Compare the model's predictions with those of its decoded bytes.
+
+    It needs no NumPy, so that a service can do without it.
+    """
     rows = len(expected)
-    exact = int(np.count_nonzero(expected == decoded)) if expected.shape == decoded.shape else 0
-    if expected.shape != decoded.shape or not (np.isfinite(expected).all() and np.isfinite(decoded).all()):
-        return Parity(rows, float("inf"), exact)
+    if len(decoded) != rows:
+        return Parity(rows, math.inf, 0)
+    exact = sum(map(operator.eq, expected, decoded))
+    if not (all(map(math.isfinite, expected)) and all(map(math.isfinite, decoded))):
+        return Parity(rows, math.inf, exact)
     # Two finite numbers can be further apart than any float says; that is infinite, not an error.
-    with np.errstate(over="ignore"):
-        differences = np.abs(expected - decoded) / np.maximum(np.abs(expected), PARITY_FLOOR)
-    return Parity(rows, float(differences.max(initial=0.0)), exact)
+    differences = (
+        abs(one - other) / max(abs(one), PARITY_FLOOR) for one, other in zip(expected, decoded, strict=True)
+    )
+    return Parity(rows, max(differences, default=0.0), exact)
 
 
 def compare_classes(
@@ -155,6 +162,8 @@ def compare_classes(
 
     The difference is the greatest absolute one; infinite when a shape differs or a probability is not finite.
     """
+    import numpy as np
+
     rows = len(expected_labels)
     same = expected_labels == labels if expected_labels.shape == labels.shape else np.zeros(rows, bool)
     equal = int(np.count_nonzero(same))
@@ -182,6 +191,8 @@ def class_columns(model: FittedModel, target: Category) -> np.ndarray[Any, Any]:
                 f"{_name(model)} knows the class {name!r}; the levels of {target.name} are "
                 f"{', '.join(target.levels)}"
             )
+    import numpy as np
+
     return np.array([classes.index(level) if level in classes else -1 for level in target.levels], np.int64)
 
 
@@ -191,6 +202,8 @@ def probabilities_of(model: FittedModel, features: pd.DataFrame, target: Categor
     Raises:
         IncompatibleModel: as ``class_columns``.
     """
+    import numpy as np
+
     columns = class_columns(model, target)
     by_class = np.asarray(cast("FittedClassifier", model).predict_proba(features), np.float64)
     return np.where(columns >= 0, by_class[:, columns], 0.0)
@@ -202,6 +215,8 @@ def columns_of(frame: pd.DataFrame, schema: Schema) -> Columns:
     Raises:
         KeyError: a feature is not among the columns.
     """
+    import numpy as np
+
     return {
         feature.name: frame[feature.name].to_numpy(np.float64 if isinstance(feature, Number) else object)
         for feature in schema.features
@@ -212,11 +227,13 @@ def _comparison(
     model: FittedModel, features: pd.DataFrame, columns: Columns, schema: Schema
 ) -> Callable[[Predictor], Parity]:
     """What a predictor is measured by: its parity with the model on these rows."""
+    import numpy as np
+
     if isinstance(schema.target, Number):
-        expected = np.asarray(model.predict(features), np.float64)
+        expected = np.asarray(model.predict(features), np.float64).tolist()
         return lambda predictor: _worse(
-            compare(expected, predictor.predict(columns)),
-            compare(expected, np.array(predictor.predict_rows(_rows_of(columns)), np.float64)),
+            compare(expected, np.asarray(predictor.predict(columns), np.float64).tolist()),
+            compare(expected, cast("list[float]", predictor.predict_rows(_rows_of(columns)))),
         )
     probabilities = probabilities_of(model, features, schema.target)
     labels = np.asarray(model.predict(features), object)

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, cast
 
-import numpy as np
-
-from domain.encoding import compare, compare_classes
+from domain.encoding import Parity, compare, compare_classes
 from domain.errors import DataError, IncompatibleModel, ModelUnreadable, NothingReleased, WeighbridgeError
 from domain.events import ModelLoaded, RefreshFailed
 from domain.schema import Category
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from domain.ports import Clock, EventSink, ModelCodec, ModelRegistry
     from domain.provenance import Record
     from domain.releases import Promotion, Release
     from domain.schema import Row, Schema, Value
 
 #: One array of shape [rows] per feature: float64 for numbers, object (of str) for categories.
-Columns: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
+Columns: TypeAlias = "Mapping[str, np.ndarray[Any, Any]]"
 
+
+#: How the predictions for rows compare with those that are expected.
+_Measure: TypeAlias = "Callable[[Predictor, Sequence[Row]], Parity]"
 
 #: How long a predictor takes for a row: a few microseconds; well below a millisecond, nearly all of it for the
 #: call and not for the row; or longer.
@@ -222,6 +225,8 @@ def decode_release(release: Release, data: bytes, codecs: Sequence[ModelCodec]) 
 
 
 def _columns(rows: Sequence[Row]) -> Columns:
+    import numpy as np
+
     return {
         name: np.array([row[name] for row in rows], dtype=object if isinstance(value, str) else np.float64)
         for name, value in rows[0].items()
@@ -230,6 +235,8 @@ def _columns(rows: Sequence[Row]) -> Columns:
 
 def columns_of_rows(rows: Sequence[Row], schema: Schema) -> Columns:
     """Admitted rows, as a predictor takes them."""
+    import numpy as np
+
     return {
         feature.name: np.array(
             [row[feature.name] for row in rows],
@@ -244,22 +251,14 @@ def _try_golden_rows(predictor: Predictor, release: Release) -> None:
     target = record.schema.target
     try:
         rows = [record.schema.admit_row(row.inputs) for row in record.golden]
-        kind = object if isinstance(target, Category) else np.float64
-        expected = np.array([row.prediction for row in record.golden], dtype=kind)
-        likely = _golden_probabilities(record, target) if isinstance(target, Category) else None
+        measure = _by_class(record, target) if isinstance(target, Category) else _by_number(record)
     except (DataError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise IncompatibleModel(
             f"{release.version} has golden rows that are not of its schema: {error}"
         ) from error
     if not rows:
         return
-    # Row by row, as requests come.
-    found = np.array(predictor.predict_rows(rows), dtype=kind)
-    if likely is None:
-        parity = compare(expected, found)
-    else:
-        probabilities = predictor.predict_proba(columns_of_rows(rows, record.schema))
-        parity = compare_classes(expected, likely, found, probabilities)
+    parity = measure(predictor, rows)
     if not parity.holds:
         raise IncompatibleModel(
             f"{release.version} fails its golden rows: off by {parity.max_difference:.3g}, "
@@ -267,7 +266,22 @@ def _try_golden_rows(predictor: Predictor, release: Release) -> None:
         )
 
 
-def _golden_probabilities(record: Record, target: Category) -> np.ndarray[Any, Any]:
-    return np.array(
+def _by_number(record: Record) -> _Measure:
+    expected = [float(row.prediction) for row in record.golden]
+    # Row by row, as requests come.
+    return lambda predictor, rows: compare(expected, cast("list[float]", predictor.predict_rows(rows)))
+
+
+def _by_class(record: Record, target: Category) -> _Measure:
+    import numpy as np
+
+    expected = np.array([row.prediction for row in record.golden], dtype=object)
+    likely = np.array(
         [[(row.probabilities or {})[level] for level in target.levels] for row in record.golden], dtype=np.float64
+    )
+    return lambda predictor, rows: compare_classes(
+        expected,
+        likely,
+        np.array(predictor.predict_rows(rows), dtype=object),
+        predictor.predict_proba(columns_of_rows(rows, record.schema)),
     )

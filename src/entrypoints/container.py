@@ -41,9 +41,9 @@ from entrypoints.event_sinks import EverySink
 from entrypoints.hidden_modules import hidden_modules
 from entrypoints.settings import Settings
 
-# Its wiring, which is not used here, would import the web frameworks that it finds: half a second and 13 MB for
-# every command.
-with hidden_modules("fastapi", "starlette", "werkzeug"):
+# Its wiring and its configuration, which are not used here, would import the web frameworks and the YAML that they
+# find: half a second and 13 MB for every command.
+with hidden_modules("fast_depends", "fastapi", "starlette", "werkzeug", "yaml"):
     from dependency_injector import containers, providers
 
 if TYPE_CHECKING:
