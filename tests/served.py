@@ -17,7 +17,7 @@ from domain.ports import ArtefactStore, EventSink
 from domain.serving import PredictionService
 from entrypoints.http.app import create_app
 from entrypoints.http.front import Front
-from entrypoints.http.routes import Lifecycle
+from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.http.server import listen, make_server
 from entrypoints.settings import load_settings
 from tests.trained import QUICK, store_of_two

@@ -12,11 +12,12 @@ from domain.ports import AnswerObserver
 from domain.schema import Row, Value
 from domain.serving import Classification, LoadedModel
 from entrypoints.http.app import create_app
-from entrypoints.http.routes import Lifecycle
+from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.observers import EveryObserver, one_observer
 from entrypoints.settings import load_settings
 from tests.asgi import ask
-from tests.unit.test_hot_path import CLOCK, PATH, QUICKLY, SLOWLY, body_of, service
+from tests.served import service_of_two
+from tests.unit.test_hot_path import CLOCK, PATH, QUICKLY, SLOWLY, body_of
 
 
 class Notes(AnswerObserver):
@@ -38,7 +39,7 @@ class Notes(AnswerObserver):
 
 @pytest.mark.parametrize("headers", [QUICKLY, SLOWLY])
 def test_an_answer_is_seen_once_and_a_refusal_never(headers: dict[str, str]) -> None:
-    notes, serving = Notes(), service()
+    notes, serving = Notes(), service_of_two()
     telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
     app = create_app(serving, load_settings({}), telemetry, Lifecycle(), notes)
     reply = ask(app, "POST", PATH, body_of("SKU001", 10), headers | {"X-Request-Id": "mine/1"})
@@ -53,7 +54,7 @@ def test_an_answer_is_seen_once_and_a_refusal_never(headers: dict[str, str]) -> 
 def test_it_starts_and_stops_with_the_application() -> None:
     notes = Notes()
     telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
-    app = create_app(service(), load_settings({}), telemetry, Lifecycle(), notes)
+    app = create_app(service_of_two(), load_settings({}), telemetry, Lifecycle(), notes)
 
     async def live() -> list[str]:
         coming: asyncio.Queue[Any] = asyncio.Queue()
@@ -74,7 +75,7 @@ def test_it_starts_and_stops_with_the_application() -> None:
 def test_several_are_one_and_none_is_none() -> None:
     seen: list[Any] = []
     one, other = Notes("one", seen), Notes("other", seen)
-    loaded = service().loaded
+    loaded = service_of_two().loaded
     assert loaded is not None
     assert one_observer() is one_observer(None, None) is None
     assert one_observer(None, one) is one

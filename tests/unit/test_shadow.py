@@ -26,7 +26,7 @@ from domain.schema import Category, Number, Row, Schema
 from domain.serving import Classification, Columns, LoadedModel, PredictionService, Predictor
 from domain.shadow import NEWEST_UNPROMOTED, PREDICTION, ROW, TARGET, Answered, Shadow
 from entrypoints.http.app import create_app
-from entrypoints.http.routes import Lifecycle
+from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.settings import load_settings
 from entrypoints.shadowing import Shadowing
 from tests.asgi import ask

@@ -16,6 +16,8 @@ from entrypoints.http.errors import RequestProblem
 from entrypoints.http.schemas import request_adapter
 from entrypoints.http.turns import Answer, Turns
 
+OUTSIDE_HEADER = "X-Outside-Training-Range"
+
 
 class Answers:
     """How one model answers.

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-import random
-import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
-from importlib.metadata import version
-
-from fastapi import FastAPI
+from typing import TYPE_CHECKING
 
 from domain.ports import AnswerObserver, ServingTelemetry
 from domain.serving import PredictionService
 from entrypoints.http.access_log import AccessLog
 from entrypoints.http.answers import LiveAnswers
-from entrypoints.http.errors import install_error_handlers
+from entrypoints.http.deferred import Deferred
 from entrypoints.http.front import Front
-from entrypoints.http.inference_documents import describe_inference
-from entrypoints.http.inference_v2 import build_inference_router
 from entrypoints.http.keys import ApiKeys
-from entrypoints.http.openapi import install_openapi
-from entrypoints.http.routes import API, Lifecycle, build_router, describe_routes
+from entrypoints.http.lifecycle import Lifecycle, in_the_background
+from entrypoints.http.paths import API
 from entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def create_app(
@@ -40,32 +34,43 @@ def create_app(
     """
     access_log = AccessLog() if settings.access_log else None
     answers = LiveAnswers(service)
+    return Front(
+        Deferred(partial(_framework, service, settings, telemetry, lifecycle, answers, observer)),
+        background=partial(in_the_background, service, settings.refresh_seconds, telemetry, access_log, observer),
+        path=f"{API}/{service.task}",
+        answers=answers,
+        telemetry=telemetry,
+        keys=ApiKeys(settings.keys),
+        max_body_bytes=settings.max_body_bytes,
+        max_header_bytes=settings.max_header_bytes,
+        access_log=access_log,
+        observer=observer,
+    )
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        stop = threading.Event()
-        # A daemon: a store that hangs must not keep the process from stopping.
-        arguments = (service, settings.refresh_seconds, telemetry, stop)
-        threading.Thread(target=_follow, args=arguments, name="refresh", daemon=True).start()
-        if access_log is not None:
-            access_log.start()
-        if observer is not None:
-            observer.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            answers.close()
-            if observer is not None:
-                observer.stop()
-            if access_log is not None:
-                access_log.stop()
+
+def _framework(
+    service: PredictionService,
+    settings: Settings,
+    telemetry: ServingTelemetry,
+    lifecycle: Lifecycle,
+    answers: LiveAnswers,
+    observer: AnswerObserver | None,
+) -> FastAPI:
+    """Everything that the front does not answer. To import and to build it takes longer than all the rest."""
+    from importlib.metadata import version
+
+    from fastapi import FastAPI
+
+    from entrypoints.http.error_handlers import install_error_handlers
+    from entrypoints.http.inference_documents import describe_inference
+    from entrypoints.http.inference_v2 import build_inference_router
+    from entrypoints.http.openapi import install_openapi
+    from entrypoints.http.routes import build_router, describe_routes
 
     app = FastAPI(
         title=f"Weighbridge: {service.task}",
         version=version("weighbridge"),
         description="Predictions from the newest accepted model.",
-        lifespan=lifespan,
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=lambda route: route.name,
@@ -75,30 +80,7 @@ def create_app(
         build_inference_router(service, telemetry, lifecycle, answers.executor, settings.max_body_bytes)
     )
     install_error_handlers(app)
-    keys = ApiKeys(settings.keys)
-    describe = [partial(describe_routes, service.task), partial(describe_inference, bool(keys))]
-    install_openapi(app, service, describe, has_keys=bool(keys))
-    return Front(
-        app,
-        path=f"{API}/{service.task}",
-        answers=answers,
-        telemetry=telemetry,
-        keys=keys,
-        max_body_bytes=settings.max_body_bytes,
-        max_header_bytes=settings.max_header_bytes,
-        access_log=access_log,
-        observer=observer,
-    )
-
-
-def _follow(
-    service: PredictionService, seconds: float, telemetry: ServingTelemetry, stop: threading.Event
-) -> None:
-    # Spread by a tenth either way, so that replicas do not ask the store in step.
-    while not stop.wait(seconds * random.uniform(0.9, 1.1)):  # noqa: S311
-        try:
-            service.refresh()
-            telemetry.refreshed(service.problem)
-        except Exception as error:
-            telemetry.refreshed(str(error) or type(error).__name__)
-            logging.getLogger("weighbridge").exception("a refresh failed; the next one is tried in its turn")
+    has_keys = bool(settings.keys)
+    describe = [partial(describe_routes, service.task), partial(describe_inference, has_keys)]
+    install_openapi(app, service, describe, has_keys=has_keys)
+    return app

@@ -11,27 +11,22 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
 from domain.errors import WeighbridgeError
 from domain.ports import AnswerObserver, ServingTelemetry
 from entrypoints.http.access_log import AccessLog
-from entrypoints.http.answers import Answers, LiveAnswers, label_or_value, names_in_header
-from entrypoints.http.errors import RequestProblem, problem_response
+from entrypoints.http.answers import OUTSIDE_HEADER, Answers, LiveAnswers, label_or_value, names_in_header
+from entrypoints.http.asgi import Message, Receive, Scope, Send
+from entrypoints.http.deferred import Deferred
+from entrypoints.http.errors import ProblemResponse, RequestProblem
 from entrypoints.http.keys import OPEN_PATHS, ApiKeys
 from entrypoints.http.protocol import BODY_IS_LATE
-from entrypoints.http.routes import OUTSIDE_HEADER
-
-Message: TypeAlias = MutableMapping[str, Any]
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _OUTSIDE = OUTSIDE_HEADER.lower().encode()
 
@@ -53,6 +48,7 @@ class Front:
 
     Args:
         app: answers everything but the quick way.
+        background: what goes on beside the answers, from the server's start to its end.
         path: of the route that predicts one row.
         answers: of the live model.
         telemetry: told of every answer.
@@ -65,8 +61,9 @@ class Front:
 
     def __init__(
         self,
-        app: App,
+        app: Deferred,
         *,
+        background: Callable[[], AbstractContextManager[None]],
         path: str,
         answers: LiveAnswers,
         telemetry: ServingTelemetry,
@@ -77,6 +74,7 @@ class Front:
         observer: AnswerObserver | None = None,
     ) -> None:
         self._app = app
+        self._background = background
         self._path = path
         self._answers = answers
         self._telemetry = telemetry
@@ -92,8 +90,8 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on whatever else a server has to say."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
             return
         started = perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -128,6 +126,18 @@ class Front:
                     return
             receive = _again(message, receive)
         await self._pass_on(scope, headers, receive, send, request_id, started)
+
+    def prepare(self) -> None:
+        """Build what answers everything but the quick way, which is else built when it is first needed."""
+        self._app.now()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Begin and end when the server does."""
+        with self._background():
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _predict(self, answers: Answers, body: bytes, request_id: bytes) -> tuple[bytes | None, list[str]]:
         """The answer to a row, and its features outside their range; no answer when anything speaks against it."""
@@ -181,7 +191,7 @@ class Front:
             if problem is None:
                 await self._app(scope, receive_in_time, send_more)
             else:
-                await problem_response(problem)(scope, receive, send_more)
+                await ProblemResponse(problem)(scope, receive, send_more)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             seconds = perf_counter() - started

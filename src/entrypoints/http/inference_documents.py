@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 
 from domain.schema import Category, Feature
 from domain.serving import LoadedModel
+from entrypoints.http.answers import OUTSIDE_HEADER
 from entrypoints.http.inference_errors import ROOT, is_inference
 from entrypoints.http.keys import OPEN_PATHS
 from entrypoints.http.openapi import Document, json_response, problem_responses
-from entrypoints.http.routes import OUTSIDE_HEADER
 from entrypoints.http.schemas import request_schema
 
 #: A description and a schema, as ``json_response`` takes them.

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
-
-from fastapi.responses import Response
-
-if TYPE_CHECKING:
-    from entrypoints.http.errors import RequestProblem
 
 #: Where the protocol's routes are.
 ROOT = "/v2"
@@ -19,7 +13,6 @@ def is_inference(path: str) -> bool:
     return path == ROOT or path.startswith(f"{ROOT}/")
 
 
-def inference_error(problem: RequestProblem) -> Response:
-    """The error and its status. Its type is ``application/json`` and nothing more: clients compare it."""
-    body = json.dumps({"error": problem.detail}, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(body, problem.status, headers=problem.headers, media_type="application/json")
+def inference_error(detail: str) -> bytes:
+    """The error as the protocol has it."""
+    return json.dumps({"error": detail}, ensure_ascii=False).encode("utf-8", "replace")

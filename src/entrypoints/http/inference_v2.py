@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 
 from domain.ports import ServingTelemetry
 from domain.serving import PredictionService
-from entrypoints.http.answers import names_in_header
+from entrypoints.http.answers import OUTSIDE_HEADER, names_in_header
 from entrypoints.http.errors import RequestProblem
 from entrypoints.http.inference_documents import (
     CONFIG,
@@ -30,8 +30,9 @@ from entrypoints.http.inference_documents import (
 )
 from entrypoints.http.inference_errors import ROOT
 from entrypoints.http.inference_live import LiveInference
+from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.http.openapi import json_response
-from entrypoints.http.routes import OUTSIDE_HEADER, Lifecycle, read_body
+from entrypoints.http.routes import read_body
 
 if TYPE_CHECKING:
     from entrypoints.http.inference_model import Inference, InferenceModel

@@ -14,7 +14,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from entrypoints.http.errors import MEDIA_TYPE, RequestProblem, problem_response
+from entrypoints.http.errors import MEDIA_TYPE, RequestProblem, problem_document
 
 #: Set in the state of a request whose body did not come in time; what waits for it is woken up.
 BODY_IS_LATE = "body_is_late"
@@ -139,7 +139,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 return
             # Whatever the application has to say comes too late.
             self.cycle.disconnected = True
-        body = bytes(problem_response(RequestProblem(status, detail)).body)
+        body = problem_document(RequestProblem(status, detail))
         head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[status] + head.encode() + body)
         self.transport.close()

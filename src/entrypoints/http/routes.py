@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -12,22 +11,13 @@ from pydantic import ValidationError
 
 from domain.ports import AnswerObserver, ServingTelemetry
 from domain.serving import LoadedModel, PredictionService
-from entrypoints.http.answers import Answers, LiveAnswers, label_or_value, names_in_header
+from entrypoints.http.answers import OUTSIDE_HEADER, Answers, LiveAnswers, label_or_value, names_in_header
 from entrypoints.http.documents import ALIVE, EXPOSITIONS, READINESS, RECORD
 from entrypoints.http.errors import RequestProblem, bad_row
+from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.http.openapi import json_response, problem_responses
+from entrypoints.http.paths import API
 from entrypoints.http.schemas import answer_schema, request_schema
-
-API = "/api/v0.1"
-
-OUTSIDE_HEADER = "X-Outside-Training-Range"
-
-
-@dataclass(slots=True)
-class Lifecycle:
-    """Where the process is in its life."""
-
-    is_stopping: bool = False
 
 
 def build_router(

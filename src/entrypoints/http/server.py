@@ -20,8 +20,8 @@ from domain.errors import ConfigurationError
 from domain.ports import AnswerObserver, ServingTelemetry
 from domain.serving import PredictionService
 from entrypoints.http.app import create_app
+from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.http.protocol import LimitedProtocol, Limits
-from entrypoints.http.routes import Lifecycle
 from entrypoints.settings import Settings
 
 #: Connections that wait to be accepted; the same as uvicorn's own.
@@ -58,10 +58,18 @@ class Server(uvicorn.Server):
     under way are finished. SIGINT, and a second SIGTERM, skip the first part.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_seconds: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, lifecycle: Lifecycle, drain_seconds: float, prepare: Callable[[], object]
+    ) -> None:
         super().__init__(config)
         self._lifecycle = lifecycle
         self._drain_seconds = drain_seconds
+        self._prepare = prepare
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer; what is not needed for the first answers is made ready beside them."""
+        await super().startup(sockets)
+        threading.Thread(target=self._make_ready, name="prepare", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second; each second, see to the connections whose time is over."""
@@ -87,6 +95,14 @@ class Server(uvicorn.Server):
     def _stop(self) -> None:
         self.should_exit = True
 
+    def _make_ready(self) -> None:
+        try:
+            self._prepare()
+        except Exception:
+            logging.getLogger("weighbridge").exception("the routes could not be built; they are tried again")
+        else:
+            _settle()
+
 
 def make_server(
     service: PredictionService,
@@ -111,7 +127,7 @@ def make_server(
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    return Server(config, lifecycle, settings.drain_seconds)
+    return Server(config, lifecycle, settings.drain_seconds, app.prepare)
 
 
 def run(server: Server, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
@@ -126,10 +142,6 @@ def run(server: Server, listener: socket.socket, ready: Callable[[], None] | Non
     # signal that stopped it again: by then that changes nothing, and the process ends as one that did as told.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
-    # What is there by now stays: it need not be looked through for garbage again and again.
-    gc.collect()
-    gc.freeze()
-    _give_back_memory()
     if ready is not None:
         ready()
     server.run(sockets=[listener])
@@ -149,8 +161,12 @@ def announce(listener: socket.socket, has_keys: bool) -> None:
         )
 
 
-def _give_back_memory() -> None:
-    """Return to the system what loading has needed for a moment; where the C library is not glibc, nothing."""
+def _settle() -> None:
+    """Come to rest after loading."""
+    # What is there by now stays: it need not be looked through for garbage again and again.
+    gc.collect()
+    gc.freeze()
+    # Return to the system what loading has needed for a moment; where the C library is not glibc, nothing.
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 
