@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 STORE ?= ./weighbridge-store
+# Clients that real services are driven with; tests/clients/ has what each needs and does.
+CLIENTS := kserve open-inference
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check lint types imports format test test-thorough bench lock clean
+.PHONY: help setup demo serve check lint types imports format test test-thorough test-clients bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,20 @@ test: setup ## all tests, on every core
 
 test-thorough: setup ## all tests, with many more generated examples
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+test-clients: $(CLIENTS:%=test-client-%) ## clients of the inference protocol, each in an environment of its own under build/
+
+test-client-%: setup build/clients/%/.made
+	@PYTHONPATH=src:. $(BIN)/python -m tests.clients.run $* build/clients/$*/bin/python
+
+.PRECIOUS: build/clients/%/.made
+build/clients/%/.made: tests/clients/requirements-%.txt $(VENV)/bin/python
+	@echo "installing the client $* (once)"
+	@$(BIN)/python -m venv build/clients/$*
+	@build/clients/$*/bin/python -m pip install --disable-pip-version-check --quiet -r $< || { \
+		echo "the client $* cannot be installed: see above; a package index has to be reachable, and to have it" \
+			"for this Python" >&2; exit 1; }
+	@touch $@
 
 bench: setup ## every benchmark, one JSON line per measurement
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
