@@ -1,4 +1,4 @@
-"""Drives a service with KServe's REST client, unchanged; run by ``make test-clients`` in an environment of its own.
+"""Drives a service with KServe's REST client; run by ``make test-clients`` in an environment of its own.
 
     python drive_kserve.py http://127.0.0.1:8000 ROWS
 
@@ -11,7 +11,7 @@ import sys
 
 import httpx
 import numpy as np
-from kserve import InferInput, InferRequest, InferResponse, InferenceRESTClient, RESTConfig
+from kserve import InferenceRESTClient, InferInput, InferRequest, InferResponse, RESTConfig
 from kserve.protocol.infer_type import RequestedOutput
 
 TASK = "time_to_dispatch"
@@ -62,13 +62,18 @@ async def drive(url, rows, expected):
             (plain, TASK, 400, "input 'product_code': missing"),
             (request_of(rows, is_binary=True), "another", 404, "there is no model 'another' here"),
         ]:
-            try:
-                await client.infer(url, data, model_name=name)
-            except httpx.HTTPStatusError as error:
-                assert error.response.status_code == status
-                assert str(error).startswith(said), error
-            else:
-                raise AssertionError(f"{name} was answered")
+            error = await refusal(client.infer(url, data, model_name=name))
+            assert error.response.status_code == status
+            assert str(error).startswith(said), error
+
+
+async def refusal(answer):
+    """The error that a request is answered with."""
+    try:
+        await answer
+    except httpx.HTTPStatusError as error:
+        return error
+    raise AssertionError("the request was not refused")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Drives a service with the protocol's generated client; run by ``make test-clients`` in an environment of its own.
+"""Drives a service with the protocol's own client; run by ``make test-clients`` in an environment of its own.
 
     python drive_open_inference.py http://127.0.0.1:8000 ROWS
 
@@ -64,18 +64,19 @@ async def drive(client, rows, expected):
             assert (output.name, output.datatype, output.shape) == ("predict", "FP64", [len(rows)])
             assert output.data.__root__ == expected
 
+    error = await refusal(NotFoundError, ask("check_model_version_readiness", TASK, "another"))
+    assert "the live one is" in error.body["error"]
+    error = await refusal(BadRequestError, ask("model_infer", TASK, request=InferenceRequest(inputs=[])))
+    assert error.body["error"].startswith("input 'orders_placed': missing")
+
+
+async def refusal(kind, answer):
+    """The error that a request is answered with."""
     try:
-        await ask("check_model_version_readiness", TASK, "another")
-    except NotFoundError as error:
-        assert "the live one is" in error.body["error"]
-    else:
-        raise AssertionError("another version was ready")
-    try:
-        await ask("model_infer", TASK, request=InferenceRequest(inputs=[]))
-    except BadRequestError as error:
-        assert error.body["error"].startswith("input 'orders_placed': missing")
-    else:
-        raise AssertionError("no inputs were answered")
+        await answer
+    except kind as error:
+        return error
+    raise AssertionError("the request was not refused")
 
 
 if __name__ == "__main__":

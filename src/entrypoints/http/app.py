@@ -77,7 +77,7 @@ def _framework(
     )
     app.include_router(build_router(service, answers, telemetry, lifecycle, settings.max_body_bytes, observer))
     app.include_router(
-        build_inference_router(service, telemetry, lifecycle, answers.executor, settings.max_body_bytes)
+        build_inference_router(service, telemetry, lifecycle, answers.executor, settings.max_body_bytes, observer)
     )
     install_error_handlers(app)
     has_keys = bool(settings.keys)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +14,12 @@ from domain.columns import Array
 from domain.errors import DataError
 from domain.ranges import training_ranges
 from domain.schema import Category, Feature, Row, Value
-from domain.serving import Columns, LoadedModel
+from domain.serving import Classification, Columns, LoadedModel
 from entrypoints.http.compression import compressed, decompressed
 from entrypoints.http.errors import RequestProblem
 from entrypoints.http.inference_documents import PREDICT, PREDICT_PROBA
 from entrypoints.http.inference_messages import MessageProblem, read_question, write_answer
+from entrypoints.http.turns import Answer
 
 #: The protocol's names of frameworks and formats.
 _PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
@@ -40,6 +41,7 @@ class Inference:
         encoding: how it is compressed; None for not at all.
         predicted: what was predicted, by row.
         outside: by feature, how many rows have a value outside the range that it had in training.
+        observed: the rows, and what was answered; empty when nobody observes them.
     """
 
     body: bytes
@@ -47,6 +49,7 @@ class Inference:
     encoding: str | None
     predicted: Sequence[Value]
     outside: Mapping[str, int]
+    observed: Sequence[tuple[Row, Answer]]
 
 
 class InferenceModel:
@@ -115,13 +118,14 @@ class InferenceModel:
             "output": tensors(metadata["outputs"]),
         }
 
-    def answer(self, body: bytes, headers: Mapping[str, str], limit: int) -> Inference:
+    def answer(self, body: bytes, headers: Mapping[str, str], limit: int, is_observed: bool) -> Inference:
         """Answer a request, from the bytes of one to the bytes of the other.
 
         Args:
             body: as it came.
             headers: by lower-case name.
             limit: bytes of a body, once it is decompressed.
+            is_observed: whether somebody sees the rows that were answered.
 
         Raises:
             RequestProblem: it cannot be answered; 400 but for what ``decompressed`` says.
@@ -137,30 +141,32 @@ class InferenceModel:
         except DataError as error:
             raise RequestProblem(HTTPStatus.BAD_REQUEST, _in_one_line(error)) from None
         columns = admitted.plain()
-        answers = self._predict(columns, admitted.rows, question.outputs)
-        written, header_length_sent = write_answer(self, question, answers)
+        asked = {*question.outputs, *(self._outputs if is_observed else ())}
+        answers = self._predict(columns, admitted.rows, asked)
+        written, end = write_answer(self, question, answers)
         sent, encoding = compressed(written, headers.get("accept-encoding", ""))
-        predicted = cast("list[Value]", answers[PREDICT].tolist()) if PREDICT in answers else []
-        return Inference(sent, header_length_sent, encoding, predicted, self._outside(columns))
+        predicted: list[Value] = answers[PREDICT].tolist()
+        observed: list[tuple[Row, Answer]] = []
+        if is_observed:
+            rows = _rows(columns, admitted.rows)
+            observed = list(zip(rows, _answers(predicted, answers.get(PREDICT_PROBA)), strict=True))
+        return Inference(sent, end, encoding, predicted, self._outside(columns), observed)
 
-    def _predict(self, columns: Columns, rows: int, wanted: Mapping[str, bool]) -> dict[str, Array]:
+    def _predict(self, columns: Columns, rows: int, asked: Container[str]) -> dict[str, Array]:
         predictor = self.model.predictor
         answers: dict[str, Array] = {}
-        # Labels are always asked for: they are what is counted.
+        # Asked for or not: what is predicted is counted.
         if self._levels is None and predictor.pace == "instant" and rows <= _FEW_ROWS:
             answers[PREDICT] = np.array(predictor.predict_rows(_rows(columns, rows)), np.float64)
         elif rows:
             answers[PREDICT] = predictor.predict(columns)
         else:
             answers[PREDICT] = np.empty(0, np.float64 if self._levels is None else object)
-        if PREDICT_PROBA in wanted and self._levels is not None:
+        if PREDICT_PROBA in asked and self._levels is not None:
             empty = np.empty((0, len(self._levels)))
             answers[PREDICT_PROBA] = predictor.predict_proba(columns) if rows else empty
         for array in answers.values():
-            if array.dtype != object and not np.isfinite(array).all():
-                row = int(np.flatnonzero(~np.isfinite(array).reshape(rows, -1).all(axis=1))[0]) + 1
-                detail = f"row {row}: the model has no finite prediction for it: its numbers are too large"
-                raise RequestProblem(HTTPStatus.BAD_REQUEST, detail)
+            _refuse_what_is_not_finite(array)
         return answers
 
     def _outside(self, columns: Columns) -> dict[str, int]:
@@ -174,6 +180,20 @@ class InferenceModel:
     def _platform(self) -> str:
         kind = self.model.release.record.model.format
         return _PLATFORMS.get(kind, f"weighbridge_{kind}")
+
+
+def _refuse_what_is_not_finite(answer: Array) -> None:
+    if answer.dtype == object or np.isfinite(answer).all():
+        return
+    row = int(np.argwhere(~np.isfinite(answer))[0][0]) + 1
+    detail = f"row {row}: the model has no finite prediction for it: its numbers are too large"
+    raise RequestProblem(HTTPStatus.BAD_REQUEST, detail)
+
+
+def _answers(predicted: Sequence[Value], likely: Array | None) -> Sequence[Answer]:
+    if likely is None:
+        return predicted
+    return [Classification(str(label), row) for label, row in zip(predicted, likely.tolist(), strict=True)]
 
 
 def _rows(columns: Columns, rows: int) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version as version_of
 from itertools import repeat
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse, Response
 
-from domain.ports import ServingTelemetry
+from domain.ports import AnswerObserver, ServingTelemetry
 from domain.serving import PredictionService
 from entrypoints.http.answers import OUTSIDE_HEADER, names_in_header
 from entrypoints.http.errors import RequestProblem
@@ -48,6 +49,9 @@ _VERSION = "/models/{name}/versions/{version}"
 #: A body up to so many bytes is answered at once.
 _SMALL = 8192
 
+#: So many rows are counted before other requests get their turn.
+_AT_ONCE = 1000
+
 #: What clients of the protocol may also ask for, and why they get none.
 _NOT_OFFERED = {
     "/models/stats": "statistics; GET /metrics has the counts",
@@ -67,6 +71,7 @@ def build_inference_router(
     lifecycle: Lifecycle,
     executor: Executor,
     max_body_bytes: int,
+    observer: AnswerObserver | None = None,
 ) -> APIRouter:
     """The protocol's routes over ``service``.
 
@@ -78,6 +83,7 @@ def build_inference_router(
         lifecycle: of the process.
         executor: where a request is answered that takes long.
         max_body_bytes: a longer body, as it comes or decompressed, is refused with 413.
+        observer: sees every row that is answered.
     """
     router = APIRouter(tags=["open inference protocol"])
     live = LiveInference(service)
@@ -87,7 +93,7 @@ def build_inference_router(
             _refuse(router, path, ["GET", "POST"], HTTPStatus.NOT_FOUND, f"not offered here: {extension}")
     _add_server(router, live, lifecycle)
     _add_model(router, live)
-    _add_infer(router, live, telemetry, executor, max_body_bytes)
+    _add_infer(router, live, telemetry, executor, max_body_bytes, observer)
     _add_repository(router, live, max_body_bytes)
     return router
 
@@ -150,7 +156,12 @@ def _add_model(router: APIRouter, live: LiveInference) -> None:
 
 
 def _add_infer(
-    router: APIRouter, live: LiveInference, telemetry: ServingTelemetry, executor: Executor, max_body_bytes: int
+    router: APIRouter,
+    live: LiveInference,
+    telemetry: ServingTelemetry,
+    executor: Executor,
+    max_body_bytes: int,
+    observer: AnswerObserver | None,
 ) -> None:
     errors = inference_errors(400, 404, 408, 413, 415, 503)
 
@@ -166,14 +177,20 @@ def _add_infer(
 
     async def answer(request: Request, model: InferenceModel) -> Response:
         body = await read_body(request, max_body_bytes)
+        ask = partial(model.answer, body, request.headers, max_body_bytes, observer is not None)
         if model.is_quick and len(body) <= _SMALL and "content-encoding" not in request.headers:
-            inference = model.answer(body, request.headers, max_body_bytes)
+            inference = ask()
         else:
-            loop = asyncio.get_running_loop()
-            inference = await loop.run_in_executor(executor, model.answer, body, request.headers, max_body_bytes)
-        telemetry.predicted(inference.predicted)
+            inference = await asyncio.get_running_loop().run_in_executor(executor, ask)
         for name, count in inference.outside.items():
             telemetry.outside_training_range(repeat(name, count))
+        for start in range(0, len(inference.predicted), _AT_ONCE):
+            telemetry.predicted(inference.predicted[start : start + _AT_ONCE])
+            if observer is not None:
+                for row, predicted in inference.observed[start : start + _AT_ONCE]:
+                    observer.observe(model.model, row, predicted, request.state.request_id)
+            if start + _AT_ONCE < len(inference.predicted):
+                await asyncio.sleep(0)
         return Response(inference.body, headers=dict(_headers(inference)))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 #: What needs no key: the probes, the metrics, and the description of the service.
 OPEN_PATHS = frozenset(
     {"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/oauth2-redirect"}
-    | {"/v2/health/live", "/v2/health/ready"}
+    | {"/v2/health/live", "/v2/health/ready", "/v2/health/live/", "/v2/health/ready/"}
 )
 
 _BEARER = b"bearer "
