@@ -122,6 +122,8 @@ def describe_inference(has_keys: bool, document: Document, loaded: LoadedModel |
             continue
         for operation in methods.values():
             needs_key = has_keys and path not in OPEN_PATHS
+            # Of paths that are texts nothing can be wrong, whatever FastAPI says.
+            operation["responses"].pop("422", None)
             more = inference_errors(*((401, 431) if needs_key else (431,)))
             operation["responses"] |= {str(status): response for status, response in more.items()}
             if path.endswith("/infer"):

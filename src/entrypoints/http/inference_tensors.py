@@ -142,7 +142,7 @@ def _floats(array: Array) -> Array:
     """Numbers as float64, each of them the same number."""
     floats = array.astype(np.float64, copy=False)
     if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
-        for place in np.flatnonzero((floats > _EXACT) | (floats < -_EXACT)).tolist():
+        for place in np.flatnonzero((floats >= _EXACT) | (floats <= -_EXACT)).tolist():
             if int(floats[place]) != int(array[place]):
                 raise TensorProblem(
                     f"row {place + 1}: no 64-bit float, which models take, holds {int(array[place])} exactly"
