@@ -25,6 +25,8 @@ BAD_DATA: Final = 4
 TRY_AGAIN: Final = 75
 #: Ended by Ctrl-C: 128 and the number of the signal, as shells have it.
 INTERRUPTED: Final = 130
+#: Ended by SIGTERM, likewise.
+TERMINATED: Final = 143
 
 #: The first class that an error is an instance of decides: the more special ones come first. For those whose
 #: message does not already say what to do, the second text does.

@@ -1,4 +1,4 @@
-"""Ctrl-C in a process that computes: the end comes soon, even when Python has no say."""
+"""Ctrl-C and SIGTERM in a process that computes: the end comes soon, even when Python has no say."""
 
 from __future__ import annotations
 
@@ -10,46 +10,51 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
+from types import FrameType
+from typing import NoReturn
 
 from entrypoints import exit_codes
 
 #: How long Python has to end by itself, in seconds.
 GRACE_SECONDS = 0.5
 
-#: The signals that end a process which computes, and its exit code then.
-ENDING: Mapping[int, int] = {signal.SIGINT: exit_codes.INTERRUPTED}
-
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextmanager
-def interrupts_end_the_process(ending: Mapping[int, int] = ENDING) -> Iterator[None]:
-    """While this is open, an interrupt ends the process and its children soon, with exit code 130.
+def interrupts_end_the_process(terminated: int = exit_codes.TERMINATED) -> Iterator[None]:
+    """While this is open, an interrupt or SIGTERM ends the process and its children soon.
 
-    Args:
-        ending: the signals that do so, each with its exit code; their handlers raise KeyboardInterrupt.
+    The exit code is 130 after an interrupt, and ``terminated`` after SIGTERM.
 
-    Python raises KeyboardInterrupt when the main thread is back from native code; a single fit may take minutes
-    there, and a cluster that was lost may not let go. So another thread waits for the signal too, and puts an end
-    to the process when it is still there after ``GRACE_SECONDS``. A store is as after any other crash: what was
-    written whole is there, and nothing else. Only the main thread may open it. Native code that keeps Python's
-    lock keeps that thread waiting as well.
+    Python raises KeyboardInterrupt, and SystemExit for SIGTERM, when the main thread is back from native code; a
+    single fit may take minutes there, and a cluster that was lost may not let go. So another thread waits for the
+    signal too, and puts an end to the process when it is still there after ``GRACE_SECONDS``. A store is as after
+    any other crash: what was written whole is there, and nothing else. Only the main thread may open it. Native
+    code that keeps Python's lock keeps that thread waiting as well.
     """
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+        raise SystemExit(terminated)
+
+    ending = {int(signal.SIGINT): exit_codes.INTERRUPTED, int(signal.SIGTERM): terminated}
     ours, wakes = socket.socketpair()
     wakes.setblocking(False)
     over = Event()
     Thread(target=_watch, args=(ours, over, ending), daemon=True).start()
     before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+    handled = signal.signal(signal.SIGTERM, leave)
     interrupted = False
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         interrupted = True
         raise
     finally:
         # After an interrupt the thread stays on guard: to leave may take long, too.
         if not interrupted:
             over.set()
+        signal.signal(signal.SIGTERM, handled)
         signal.set_wakeup_fd(before)
         wakes.close()
 

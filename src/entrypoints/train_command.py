@@ -112,10 +112,13 @@ def train(
         return result
 
     if when is not None:
-        from entrypoints.train_on_schedule import ENDING, TrainingSchedule, until_terminated
+        from threading import Event
 
-        with until_terminated() as wait, interrupts_end_the_process(ENDING):
-            TrainingSchedule(definition.name, ports, when, train_once, always=force).run(wait)
+        from entrypoints.train_on_schedule import TrainingSchedule
+
+        # SIGTERM is how such a process is told that it has done its work.
+        with interrupts_end_the_process(terminated=exit_codes.OK):
+            TrainingSchedule(definition.name, ports, when, train_once, always=force).run(Event().wait)
         return
     with interrupts_end_the_process():
         if train_once().outcome is Outcome.REJECTED:

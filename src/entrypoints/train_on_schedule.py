@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,11 +10,8 @@ from domain.discovery import newest_dataset
 from domain.errors import ComputeUnavailable, DataError, RegistryError, StoreUnavailable, WeighbridgeError
 from domain.events import Event, ScheduledTrainingFailed, TrainingScheduled
 from domain.ports import EventSink
-from entrypoints import exit_codes
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from domain.ports import Clock
     from domain.workflow import Ports
     from entrypoints.schedule import Schedule
@@ -30,9 +24,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=30)
 
 #: The longest single wait, in seconds: a clock that was set, or a machine that slept, is noticed after it.
 _LOOK = 60.0
-
-#: SIGTERM is how such a process is told that it has done its work.
-ENDING: Mapping[int, int] = {signal.SIGINT: exit_codes.INTERRUPTED, signal.SIGTERM: exit_codes.OK}
 
 #: Waits so many seconds, or until it is told to stop: then it is True.
 Wait = Callable[[float], bool]
@@ -86,6 +77,8 @@ class TrainingSchedule:
                     raise
                 retry = self._again(error)
                 self._ports.events.emit(ScheduledTrainingFailed(str(error)))
+            else:
+                self._pause = _FIRST_PAUSE
             is_first = False
             now = clock.now()
             if due <= now:
@@ -103,7 +96,6 @@ class TrainingSchedule:
             self._done = dataset
             raise
         self._done = dataset
-        self._pause = _FIRST_PAUSE
 
     def _again(self, error: WeighbridgeError) -> timedelta | None:
         """How soon to try again; None for the next turn."""
@@ -118,29 +110,6 @@ class _Unheard(EventSink):
 
     def emit(self, event: Event) -> None:
         """Drop it."""
-
-
-@contextmanager
-def until_terminated() -> Iterator[Wait]:
-    """While this is open, SIGTERM ends it: gives a ``Wait`` that SIGTERM cuts short.
-
-    A training that goes on when SIGTERM comes is given up as by Ctrl-C, with the store as it was:
-    KeyboardInterrupt is raised in it, and leaves here as if nothing had been. Ctrl-C itself still goes through.
-    """
-    stopped = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        stopped.set()
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield stopped.wait
-    except KeyboardInterrupt:
-        if not stopped.is_set():
-            raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _wait_until(at: datetime, clock: Clock, wait: Wait) -> bool:

@@ -224,8 +224,16 @@ TASK = replace(TIME_TO_DISPATCH, estimator=EstimatorSpec(pipeline))
 '''
 
 
-@pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["one process", "two processes"])
-def test_an_interrupt_ends_a_search_that_is_in_native_code(tmp_path: Path, options: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "number", "expected"),
+    [
+        pytest.param([], signal.SIGTERM, 143, id="SIGTERM, one process"),
+        pytest.param(["--workers", "2"], signal.SIGINT, 130, id="Ctrl-C, two processes"),
+    ],
+)
+def test_a_signal_ends_a_search_that_is_in_native_code(
+    tmp_path: Path, options: list[str], number: signal.Signals, expected: int
+) -> None:
     (tmp_path / "store/datasets").mkdir(parents=True)
     (tmp_path / "store/datasets/time_to_dispatch_2021-07-01.csv").write_bytes(csv(1000))
     (tmp_path / "endless.py").write_text(ENDLESS)
@@ -244,14 +252,14 @@ def test_an_interrupt_ends_a_search_that_is_in_native_code(tmp_path: Path, optio
             assert any("fitting" in line for line in train.stderr)
             # As a terminal does: to every process of the group.
             started = time.monotonic()
-            os.killpg(train.pid, signal.SIGINT)
+            os.killpg(train.pid, number)
             code = train.wait(timeout=30)
-            print(f"ended {time.monotonic() - started:.2f} s after the interrupt")
+            print(f"ended {time.monotonic() - started:.2f} s after the signal")
             # The end of stderr: no process is left that has it open.
             _, told = train.communicate(timeout=30)
         finally:
             if train.poll() is None:
                 os.killpg(train.pid, signal.SIGKILL)
-    assert code == 130
+    assert code == expected
     assert "Traceback" not in told
     assert sorted(tmp_path.rglob("*")) == before

@@ -165,6 +165,16 @@ def test_after_a_recovery_the_pauses_are_short_again() -> None:
     assert scene.run(START + timedelta(minutes=100)) == [START + timedelta(minutes=number) for number in minutes]
 
 
+def test_a_look_that_finds_nothing_new_is_a_recovery_too() -> None:
+    scene = Scene()
+    scene.put("1")
+    away = StoreUnavailable("away")
+    scene.faults += [away, None, away]
+    scene.plans.append((START + timedelta(hours=1.5), lambda: scene.put("2")))
+    minutes = (0, 0.5, 120, 120.5)
+    assert scene.run(START + timedelta(hours=3)) == [START + timedelta(minutes=number) for number in minutes]
+
+
 @pytest.mark.parametrize("fault", [ConfigurationError("no such task"), StoreDenied("who are you?")])
 def test_what_needs_a_person_ends_it_at_the_first_turn_and_only_then(fault: WeighbridgeError) -> None:
     scene = Scene()
