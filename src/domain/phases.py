@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from domain.ports import Clock, MemoryMeter
+    from domain.ports import Clock, MemoryMeter, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,21 @@ class Phases:
     Args:
         clock: for the seconds.
         memory: for the peaks.
+        tracing: where each phase is a span; None for nowhere.
     """
 
-    def __init__(self, clock: Clock, memory: MemoryMeter) -> None:
+    def __init__(self, clock: Clock, memory: MemoryMeter, tracing: Tracing | None = None) -> None:
         self._clock = clock
         self._memory = memory
+        self._tracing = tracing
         self._done: list[Phase] = []
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         """Account for what is done within as the phase ``name``; one that fails is not counted."""
         started = self._clock.seconds()
-        yield
+        with nullcontext() if self._tracing is None else self._tracing.span(f"train.{name}"):
+            yield
         self._done.append(Phase(name, self._clock.seconds() - started, self._memory.peak_bytes()))
 
     def seconds(self, *names: str) -> float:

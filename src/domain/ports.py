@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -319,6 +320,32 @@ class EventSink(Protocol):
     @abstractmethod
     def emit(self, event: Event) -> None:
         """Take one event; never raises."""
+
+
+class Tracing(Protocol):
+    """Where what is done, and for how long, is told as spans that lie within each other."""
+
+    @abstractmethod
+    def span(self, name: str, **attributes: str) -> AbstractContextManager[None]:
+        """A span around what is done within; an exception that leaves it is told and goes on."""
+
+    @abstractmethod
+    def request(self, method: str, path: str, headers: Mapping[str, str]) -> AbstractContextManager[RequestSpan]:
+        """A span around the answer to a request, within the one that the request's own headers name.
+
+        Args:
+            method: of the request.
+            path: of the request.
+            headers: by lower-case name; ``traceparent`` and ``tracestate`` as the W3C has them.
+        """
+
+
+class RequestSpan(Protocol):
+    """The span of one request."""
+
+    @abstractmethod
+    def answered(self, route: str, status: int, request_id: str) -> None:
+        """Tell what became of it: the route's template, the status, and the id that the answer carries."""
 
 
 class ServingTelemetry(Protocol):

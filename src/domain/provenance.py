@@ -146,6 +146,7 @@ class Record:
         comparison: with the model that was live then, on the same rows.
         test_predictions: a digest of its predictions on the test rows.
         phases: seconds and peak memory by phase.
+        run_id: of the run that made it, as its logs and traces have it; empty when it has none.
     """
 
     task: str
@@ -169,6 +170,7 @@ class Record:
     comparison: Mapping[str, Any] = field(default_factory=dict)
     test_predictions: str = ""
     phases: Sequence[Mapping[str, Any]] = field(default=())
+    run_id: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON data; a metric that is not a finite number becomes null."""
@@ -177,6 +179,7 @@ class Record:
             "task": self.task,
             "version": self.version,
             "created_at": self.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "run_id": self.run_id,
             "dataset": asdict(self.dataset),
             "code": asdict(self.code),
             "libraries": dict(self.libraries),
@@ -247,6 +250,7 @@ class Record:
                 comparison=data.get("comparison", {}),
                 test_predictions=data.get("test_predictions", ""),
                 phases=tuple(data.get("phases", ())),
+                run_id=data.get("run_id", ""),
             )
             fingerprint = data["schema"].get("fingerprint")
         except (KeyError, TypeError, AttributeError, OverflowError, TaskError) as error:

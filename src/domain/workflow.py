@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         ModelRegistry,
         RevisionSource,
         SearchProgress,
+        Tracing,
     )
     from domain.task import TaskDefinition
 
@@ -81,7 +82,10 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world, as the workflows see it. ``codecs`` are tried in order."""
+    """The world, as the workflows see it.
+
+    ``codecs`` are tried in order; ``run_id`` names the run in all that it leaves.
+    """
 
     store: ArtefactStore
     registry: ModelRegistry
@@ -94,6 +98,8 @@ class Ports:
     progress: SearchProgress
     software_version: str
     operator: str
+    run_id: str = ""
+    tracing: Tracing | None = None
 
 
 def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -> TrainingResult:
@@ -109,7 +115,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         StoreError, RegistryError: from the ports; what was written by then is garbage at worst, never a lie.
     """
     fingerprint = task.fingerprint
-    phases = Phases(ports.clock, ports.memory)
+    phases = Phases(ports.clock, ports.memory, ports.tracing)
     with phases("read"):
         artefact = read_newest_dataset(ports.store, task.name, ports.clock, ports.events)
         newest = _newest(task.name, ports)
@@ -137,6 +143,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         version=str(version),
         created_at=version.created,
         dataset=dataset_source(artefact, dataset),
+        run_id=ports.run_id,
         code=CodeSource(ports.revisions.revision(), ports.software_version),
         libraries=ports.revisions.libraries(),
         training=training_of(task, candidate, parts, phases.seconds("search", "weigh", "encode")),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import re
+import secrets
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +36,7 @@ from domain.ports import (
     SearchProgress,
     ServingTelemetry,
     ShadowTelemetry,
+    Tracing,
 )
 from domain.serving import PredictionService
 from entrypoints.event_sinks import EverySink
@@ -164,6 +166,18 @@ def _observer(
     return Shadowing(shadow, shadow_telemetry, settings.refresh_seconds)
 
 
+def _tracing(settings: Settings) -> Tracing | None:
+    if not settings.tracing:
+        return None
+    try:
+        from adapters.tracing_otel import OpenTelemetryTracing
+    except ImportError as error:
+        raise ConfigurationError(
+            "WEIGHBRIDGE_TRACING needs the extra 'otel': pip install 'weighbridge[otel]'"
+        ) from error
+    return OpenTelemetryTracing(version("weighbridge"))
+
+
 def _operator() -> str:
     try:
         return getpass.getuser()
@@ -180,6 +194,7 @@ class Container(containers.DeclarativeContainer):
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
     memory: providers.Provider[MemoryMeter] = providers.Singleton(SystemMemory)
+    tracing: providers.Provider[Tracing | None] = providers.Singleton(_tracing, settings)
     progress: providers.Provider[SearchProgress] = providers.Factory(_progress, clock)
     events: providers.Provider[EventSink] = providers.Singleton(LogEventSink)
     shadow_telemetry: providers.Provider[ShadowTelemetry] = providers.Singleton(PrometheusShadow, cells)
@@ -209,6 +224,8 @@ class Container(containers.DeclarativeContainer):
         progress=progress,
         software_version=providers.Callable(version, "weighbridge"),
         operator=operator,
+        run_id=providers.Callable(secrets.token_hex, 8),
+        tracing=tracing,
     )
     service: providers.Provider[PredictionService] = providers.Factory(
         PredictionService,

@@ -4,8 +4,24 @@ import json
 import logging
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+#: What every line says of the run that it is part of.
+_RUN: ContextVar[dict[str, str]] = ContextVar("run", default={})  # noqa: B039 - it is never changed in place
+
+
+@contextmanager
+def said_of_a_run(**fields: str) -> Iterator[None]:
+    """While this is open, every line as JSON has these fields too."""
+    token = _RUN.set({**_RUN.get(), **fields})
+    try:
+        yield
+    finally:
+        _RUN.reset(token)
 
 
 def configure_logs(log_format: Literal["text", "json"], level: str) -> None:
@@ -42,6 +58,7 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "message": record.getMessage(),
+            **_RUN.get(),
         }
         event = getattr(record, "event", None)
         if event is not None:

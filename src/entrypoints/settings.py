@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     store_deadline_seconds: float = Field(300.0, gt=0, le=86_400)
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    tracing: bool = False
     git_commit_hash: str | None = Field(None, validation_alias="GIT_COMMIT_HASH")
 
     @property

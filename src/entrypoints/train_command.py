@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from entrypoints import exit_codes
+from entrypoints.logs import said_of_a_run
 from entrypoints.options import (
     STORE,
     TASK,
@@ -27,7 +30,7 @@ from entrypoints.settings import PREFIX
 
 if TYPE_CHECKING:
     from domain.task import TaskDefinition
-    from domain.workflow import TrainingResult
+    from domain.workflow import Ports, TrainingResult
 
 Force = Annotated[bool, option("--force", "Train even on a dataset that the newest release was trained on.")]
 # Typer reads these annotations at run time, and knows Optional[...] on every Python that it supports.
@@ -96,10 +99,11 @@ def train(
     from entrypoints.interrupts import interrupts_end_the_process
     from entrypoints.parallel import parallel_fits
 
-    ports = open_container(store=store).ports()
+    container = open_container(store=store)
 
     def train_once() -> TrainingResult:
-        with parallel_fits(definition, workers, dask):
+        ports = container.ports()
+        with _run(definition.name, ports), parallel_fits(definition, workers, dask):
             result = train_and_release(definition, ports, force=force)
         if not as_json:
             print_training(result)
@@ -118,11 +122,20 @@ def train(
 
         # SIGTERM is how such a process is told that it has done its work.
         with interrupts_end_the_process(terminated=exit_codes.OK):
-            TrainingSchedule(definition.name, ports, when, train_once, always=force).run(Event().wait)
+            TrainingSchedule(definition.name, container.ports(), when, train_once, always=force).run(Event().wait)
         return
     with interrupts_end_the_process():
         if train_once().outcome is Outcome.REJECTED:
             raise typer.Exit(exit_codes.REFUSED)
+
+
+@contextmanager
+def _run(task: str, ports: Ports) -> Iterator[None]:
+    """What logs and traces say of one training."""
+    tracing = ports.tracing
+    span = nullcontext() if tracing is None else tracing.span("train", task=task, run_id=ports.run_id)
+    with said_of_a_run(run_id=ports.run_id), span:
+        yield
 
 
 def _say_refused(task: TaskDefinition, result: TrainingResult) -> None:

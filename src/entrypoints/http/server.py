@@ -17,11 +17,13 @@ from types import FrameType
 import uvicorn
 
 from domain.errors import ConfigurationError
-from domain.ports import AnswerObserver, ServingTelemetry
+from domain.ports import AnswerObserver, ServingTelemetry, Tracing
 from domain.serving import PredictionService
 from entrypoints.http.app import create_app
+from entrypoints.http.front import App
 from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.http.protocol import LimitedProtocol, Limits
+from entrypoints.http.traced import Traced
 from entrypoints.settings import Settings
 
 #: Connections that wait to be accepted; the same as uvicorn's own.
@@ -109,10 +111,15 @@ def make_server(
     settings: Settings,
     telemetry: ServingTelemetry,
     observer: AnswerObserver | None = None,
+    tracing: Tracing | None = None,
 ) -> Server:
-    """A uvicorn server of the application, not yet running; ``observer`` sees every row that is answered."""
+    """A uvicorn server of the application, not yet running.
+
+    ``observer`` sees every row that is answered, and ``tracing`` has a span for every request.
+    """
     lifecycle = Lifecycle()
-    app = create_app(service, settings, telemetry, lifecycle, observer)
+    front = create_app(service, settings, telemetry, lifecycle, observer)
+    app: App = front if tracing is None else Traced(front, tracing)
     limits = Limits(
         settings.max_header_bytes, settings.header_seconds, settings.body_seconds, settings.keep_alive_seconds
     )
@@ -127,7 +134,7 @@ def make_server(
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    return Server(config, lifecycle, settings.drain_seconds, app.prepare)
+    return Server(config, lifecycle, settings.drain_seconds, front.prepare)
 
 
 def run(server: Server, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:

@@ -1,0 +1,71 @@
+"""Traces of trainings and of requests, through OpenTelemetry."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from domain.ports import RequestSpan, Tracing
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class OpenTelemetryTracing(Tracing):
+    """Sends spans by OTLP over HTTP, in batches, from a thread of its own.
+
+    Where to, and everything else, is for the standard ``OTEL_*`` variables to say; the service is called
+    ``weighbridge`` unless they name it. A collector that is away costs spans, and nothing else.
+
+    Args:
+        version: of the software.
+        exporter: where spans go; None for OTLP.
+    """
+
+    def __init__(self, version: str, exporter: SpanExporter | None = None) -> None:
+        named = Resource.create({SERVICE_NAME: "weighbridge"}).merge(OTELResourceDetector().detect())
+        provider = TracerProvider(resource=named)
+        provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
+        self._provider = provider
+        self._tracer = provider.get_tracer("weighbridge", version)
+
+    def span(self, name: str, **attributes: str) -> AbstractContextManager[None]:
+        """See Tracing."""
+        return self._span(name, {f"weighbridge.{key}": value for key, value in attributes.items()})
+
+    @contextmanager
+    def request(self, method: str, path: str, headers: Mapping[str, str]) -> Iterator[RequestSpan]:
+        """See Tracing. Attributes are those of the semantic conventions for HTTP servers."""
+        attributes = {"http.request.method": method, "url.path": path}
+        with self._tracer.start_as_current_span(
+            method, _PROPAGATOR.extract(headers), trace.SpanKind.SERVER, attributes
+        ) as span:
+            yield _Request(method, span)
+
+    def flush(self) -> None:
+        """Send what is waiting; at the end of the process that is done anyway."""
+        self._provider.force_flush()
+
+    @contextmanager
+    def _span(self, name: str, attributes: Mapping[str, str]) -> Iterator[None]:
+        with self._tracer.start_as_current_span(name, attributes=attributes):
+            yield
+
+
+class _Request(RequestSpan):
+    def __init__(self, method: str, span: trace.Span) -> None:
+        self._method = method
+        self._span = span
+
+    def answered(self, route: str, status: int, request_id: str) -> None:
+        """See RequestSpan."""
+        self._span.update_name(f"{self._method} {route}")
+        self._span.set_attributes(
+            {"http.route": route, "http.response.status_code": status, "weighbridge.request_id": request_id}
+        )
+        if status >= 500:
+            self._span.set_status(trace.StatusCode.ERROR)
