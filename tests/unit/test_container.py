@@ -1,6 +1,7 @@
 """The container: each address opens its store, and each port is what it should be."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from domain.ports import ArtefactStore
 from domain.serving import PredictionService
 from domain.workflow import Ports
 from entrypoints.container import open_store, wire
+from entrypoints.hidden_modules import hidden_modules
 from entrypoints.settings import load_settings
 from tests.clocks import SettableClock
 
@@ -159,3 +161,12 @@ def test_nothing_is_reached_for_until_it_is_asked_for() -> None:
     assert isinstance(container.clock(), SystemClock)
     with pytest.raises(ConfigurationError):
         container.store()
+
+
+def test_tracing_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "adapters.tracing_otel", raising=False)
+    with hidden_modules("opentelemetry"):
+        assert wire(load_settings({})).tracing() is None
+        with pytest.raises(ConfigurationError) as caught:
+            wire(load_settings({"tracing": True})).tracing()
+    assert str(caught.value) == "WEIGHBRIDGE_TRACING needs the extra 'otel': pip install 'weighbridge[otel]'"

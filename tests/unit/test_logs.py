@@ -23,9 +23,12 @@ from domain.events import (
     ModelReleased,
     NothingNew,
     PromotionHeld,
+    PrunedVersionPassedOver,
     RefreshFailed,
     ScheduledTrainingFailed,
     SearchFinished,
+    ShadowChanged,
+    ShadowFailed,
     StoreRetried,
     TrainingScheduled,
 )
@@ -52,6 +55,15 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         "info",
         "nothing_new",
         "nothing to do: 'a.csv' is what the newest release, v1, was trained on",
+    ),
+    (ShadowChanged("v1"), "info", "shadow_changed", "shadowing with v1"),
+    (ShadowChanged(None), "info", "shadow_changed", "shadowing with no model"),
+    (ShadowFailed("it is gone"), "error", "shadow_failed", "cannot shadow: it is gone"),
+    (
+        PrunedVersionPassedOver("v1"),
+        "warning",
+        "pruned_version_passed_over",
+        "passing over v1, which was live before: it has been pruned",
     ),
     (
         TrainingScheduled("2021-07-03T23:05:32Z"),

@@ -29,12 +29,14 @@ DEFAULTS = {
     "shutdown_seconds": 30,
     "workers": 1,
     "access_log": False,
+    "shadow": "",
     "api_keys": SecretStr(""),
     "store_timeout_seconds": 20.0,
     "store_attempts": 4,
     "store_deadline_seconds": 300.0,
     "log_format": "text",
     "log_level": "info",
+    "tracing": False,
     "git_commit_hash": None,
 }
 
@@ -51,12 +53,14 @@ ENVIRONMENT = {
     "WEIGHBRIDGE_SHUTDOWN_SECONDS": ("5", "shutdown_seconds", 5),
     "WEIGHBRIDGE_WORKERS": ("2", "workers", 2),
     "WEIGHBRIDGE_ACCESS_LOG": ("true", "access_log", True),
+    "WEIGHBRIDGE_SHADOW": ("newest-unpromoted", "shadow", "newest-unpromoted"),
     "WEIGHBRIDGE_API_KEYS": ("one,two", "api_keys", SecretStr("one,two")),
     "WEIGHBRIDGE_STORE_TIMEOUT_SECONDS": ("3", "store_timeout_seconds", 3.0),
     "WEIGHBRIDGE_STORE_ATTEMPTS": ("1", "store_attempts", 1),
     "WEIGHBRIDGE_STORE_DEADLINE_SECONDS": ("60", "store_deadline_seconds", 60.0),
     "WEIGHBRIDGE_LOG_FORMAT": ("json", "log_format", "json"),
     "WEIGHBRIDGE_LOG_LEVEL": ("error", "log_level", "error"),
+    "WEIGHBRIDGE_TRACING": ("true", "tracing", True),
     "GIT_COMMIT_HASH": ("0a1b2c3", "git_commit_hash", "0a1b2c3"),
 }
 

@@ -183,8 +183,18 @@ def test_the_record_tells_everything(world: World) -> None:
     model = world.store.read(record["model"]["key"])
     assert set(record) == {
         *("schema_version", "task", "version", "created_at", "dataset", "code", "libraries", "training"),
-        *("metrics", "thresholds", "checks", "decision", "model", "schema", "golden", "task_fingerprint"),
-        *("comparison", "findings", "phases", "test_predictions", "test_errors", "statistics"),
+        *(
+            "metrics",
+            "thresholds",
+            "checks",
+            "decision",
+            "model",
+            "schema",
+            "golden",
+            "task_fingerprint",
+            "run_id",
+        ),
+        *("run_id", "comparison", "findings", "phases", "test_predictions", "test_errors", "statistics"),
     }
     assert record["comparison"] == {"live_version": None, "note": "nothing is live", "metrics": {}}
     assert [finding["name"] for finding in record["findings"]] == [rule.name for rule in TASK.rules]

@@ -20,7 +20,7 @@ from domain.errors import ConfigurationError
 from domain.ports import AnswerObserver, ServingTelemetry, Tracing
 from domain.serving import PredictionService
 from entrypoints.http.app import create_app
-from entrypoints.http.front import App
+from entrypoints.http.asgi import App
 from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.http.protocol import LimitedProtocol, Limits
 from entrypoints.http.traced import Traced

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.ports import Tracing
-from entrypoints.http.front import App, Message, Receive, Scope, Send
+from entrypoints.http.asgi import App, Message, Receive, Scope, Send
 
 
 class Traced:
