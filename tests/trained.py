@@ -63,7 +63,7 @@ class _Past(Clock):
 
 @cache
 def _trained() -> Container:
-    container = wire(load_settings({"store": "memory://"}))
+    container = wire(load_settings({"store": "memory://", "no_report": True}))
     container.clock.override(_Past())
     for day in (1, 2):
         at = datetime(2021, 7, day, tzinfo=UTC)

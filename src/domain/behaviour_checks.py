@@ -96,6 +96,25 @@ class Monotone(Check):
 
 
 @dataclass(frozen=True, slots=True)
+class Replacements:
+    """What became of predictions as a feature was replaced, of shape [replacements] each.
+
+    Args:
+        row: which row of the dataset, by position.
+        value: what stood in for the feature's own value.
+        own: that value.
+        before: the prediction with it.
+        after: the prediction without it.
+    """
+
+    row: np.ndarray[Any, Any]
+    value: np.ndarray[Any, Any]
+    own: np.ndarray[Any, Any]
+    before: np.ndarray[Any, Any]
+    after: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Invariant(Check):
     """A feature does not matter: no other value of it changes the prediction for a row of the dataset.
 
@@ -139,6 +158,26 @@ class Invariant(Check):
 
     def run(self, model: FittedModel, dataset: Dataset) -> CheckResult:
         """Predict the rows as they are, and with every other value."""
+        tried = self.replacements(model, dataset)
+        if tried is None:
+            return CheckResult(
+                self.name, True, f"{self.feature} has one value in the dataset; nothing replaces it"
+            )
+        places, greatest = self._changes(tried.before, tried.after)
+        total = f"{len(tried.row)} replacements in {min(self.rows, len(dataset))} rows"
+        if not len(places):
+            what = "no label" if greatest is None else f"a prediction by at most {greatest:.6g}"
+            return CheckResult(self.name, True, f"{total} change {what}")
+        faults = (
+            f"row {tried.row[at] + 1}: {_change(tried.before[at], tried.after[at])} "
+            f"with {shown(tried.value[at])} for {shown(tried.own[at])}"
+            for at in places
+        )
+        detail = f"{len(places)} of {total} change the prediction ({first_few(faults, len(places), '; ')})"
+        return CheckResult(self.name, False, detail)
+
+    def replacements(self, model: FittedModel, dataset: Dataset) -> Replacements | None:
+        """Every chosen row with every value but its own; None when the dataset has one value only."""
         chosen = _sample(len(dataset), self.rows)
         rows = dataset.features.iloc[chosen].reset_index(drop=True)
         values = _other_values(dataset, self.feature)
@@ -148,26 +187,12 @@ class Invariant(Check):
         own = rows[self.feature].to_numpy(values.dtype)[position]
         position, value, own = (column[value != own] for column in (position, value, own))
         if not len(position):
-            return CheckResult(
-                self.name, True, f"{self.feature} has one value in the dataset; nothing replaces it"
-            )
+            return None
         replaced = rows.iloc[position].reset_index(drop=True)
         replaced[self.feature] = value
         kind = object if isinstance(dataset.schema.target, Category) else np.float64
         before = np.asarray(model.predict(rows), kind)[position]
-        after = np.asarray(model.predict(replaced), kind)
-        places, greatest = self._changes(before, after)
-        tried = f"{len(position)} replacements in {len(rows)} rows"
-        if not len(places):
-            what = "no label" if greatest is None else f"a prediction by at most {greatest:.6g}"
-            return CheckResult(self.name, True, f"{tried} change {what}")
-        faults = (
-            f"row {chosen[position[at]] + 1}: {_change(before[at], after[at])} "
-            f"with {shown(value[at])} for {shown(own[at])}"
-            for at in places
-        )
-        detail = f"{len(places)} of {tried} change the prediction ({first_few(faults, len(places), '; ')})"
-        return CheckResult(self.name, False, detail)
+        return Replacements(chosen[position], value, own, before, np.asarray(model.predict(replaced), kind))
 
     def _changes(
         self, before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]

@@ -108,6 +108,10 @@ class UnknownVersion(RegistryError):
     """No release has this version."""
 
 
+class ReportFailure(WeighbridgeError):
+    """The report of a weighing could not be drawn."""
+
+
 class ComputeUnavailable(WeighbridgeError):
     """The processes or machines that fit models do not answer or were lost; the same call may succeed later."""
 

@@ -143,6 +143,32 @@ class ModelRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReportWritten(Event):
+    """The report of a weighing is in the store."""
+
+    name: ClassVar[str] = "report_written"
+    version: str
+    key: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"the report of {self.version} is '{self.key}' ({self.size:,} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFailed(Event):
+    """The report of a weighing could not be drawn or stored; the weighing itself goes on."""
+
+    name: ClassVar[str] = "report_failed"
+    severity: ClassVar[Severity] = "warning"
+    version: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"there is no report of {self.version}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelPromoted(Event):
     """From now on a version is live."""
 

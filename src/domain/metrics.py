@@ -130,7 +130,29 @@ def measure(
             if name not in found:
                 found[name] = _quietly(lambda name=name: get_scorer(name)(model, rows.features, rows.target))
         for piece in slices:
-            found |= _sliced(piece, rows, truth, predicted)
+            scores = measure_slice(piece, rows, predicted)
+            found |= {piece.name(level): score for level, score in scores.items()}
+    return found
+
+
+def measure_slice(piece: Slice, rows: Dataset, predicted: np.ndarray[Any, Any]) -> dict[str, float]:
+    """A metric for each level of a category that has enough rows, by level; NaN where it is not defined.
+
+    Args:
+        piece: which metric, by which category.
+        rows: to measure on.
+        predicted: for the rows, of shape [rows].
+    """
+    truth = rows.target.to_numpy()
+    column: pd.Series[Any] = rows.frame[piece.by]
+    found = {}
+    with warnings.catch_warnings():
+        # An undefined metric is told by NaN.
+        warnings.simplefilter("ignore")
+        for level in sorted(column.unique()):
+            chosen = (column == level).to_numpy(dtype=bool)
+            if chosen.sum() >= piece.smallest:
+                found[str(level)] = _score(piece.metric, truth[chosen], predicted[chosen])
     return found
 
 
@@ -173,18 +195,6 @@ def _probability_score(name: str, model: FittedModel, rows: Dataset) -> float:
     if len(labels) == 2:
         return _quietly(lambda: metrics.roc_auc_score(truth == labels[1], probabilities[:, 1]))
     return _quietly(lambda: metrics.roc_auc_score(truth, probabilities, multi_class="ovr", labels=labels))
-
-
-def _sliced(
-    piece: Slice, rows: Dataset, truth: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any]
-) -> dict[str, float]:
-    column: pd.Series[Any] = rows.frame[piece.by]
-    found = {}
-    for level in sorted(column.unique()):
-        chosen = (column == level).to_numpy(dtype=bool)
-        if chosen.sum() >= piece.smallest:
-            found[piece.name(level)] = _score(piece.metric, truth[chosen], predicted[chosen])
-    return found
 
 
 def _quietly(score: Any) -> float:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from domain.artefacts import Artefact, ArtefactRef
     from domain.estimator import FittedModel
     from domain.events import Event
+    from domain.picture.shapes import Picture
     from domain.provenance import Record
     from domain.releases import ModelVersion, Promotion, Refusal, Release
     from domain.schema import Row, Schema, Value
@@ -279,6 +280,18 @@ class DatasetReader(Protocol):
 
         Raises:
             DataError: no table can be read from these bytes.
+        """
+
+
+class ReportRenderer(Protocol):
+    """Draws the picture of a weighing."""
+
+    @abstractmethod
+    def render(self, picture: Picture) -> bytes:
+        """The report as one self-contained HTML file.
+
+        Raises:
+            ReportFailure: it cannot be drawn; the message says why.
         """
 
 

@@ -147,6 +147,8 @@ class Record:
         test_predictions: a digest of its predictions on the test rows.
         phases: seconds and peak memory by phase.
         run_id: of the run that made it, as its logs and traces have it; empty when it has none.
+        report: where the report of the weighing is, or the problem that it had, and the findings that stand in it
+            alone; None when none was asked for.
     """
 
     task: str
@@ -171,6 +173,7 @@ class Record:
     test_predictions: str = ""
     phases: Sequence[Mapping[str, Any]] = field(default=())
     run_id: str = ""
+    report: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON data; a metric that is not a finite number becomes null."""
@@ -198,6 +201,7 @@ class Record:
                 for one in self.findings
             ],
             "phases": [dict(phase) for phase in self.phases],
+            "report": None if self.report is None else dict(self.report),
             "test_predictions": self.test_predictions,
             "test_errors": self.test_errors,
             "statistics": dict(self.statistics),
@@ -251,6 +255,7 @@ class Record:
                 test_predictions=data.get("test_predictions", ""),
                 phases=tuple(data.get("phases", ())),
                 run_id=data.get("run_id", ""),
+                report=data.get("report"),
             )
             fingerprint = data["schema"].get("fingerprint")
         except (KeyError, TypeError, AttributeError, OverflowError, TaskError) as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.artefacts import MODELS, PROMOTIONS, REJECTED, format_timestamp, parse_timestamp
+from domain.artefacts import MODELS, PROMOTIONS, REJECTED, REPORTS, format_timestamp, parse_timestamp
 from domain.errors import UnknownVersion
 from domain.provenance import Record
 
@@ -86,6 +86,11 @@ class ModelVersion:
     def rejected_key(self) -> str:
         """Where the record of a refused candidate is, if there is one."""
         return f"{REJECTED}/{self.task}_{self}.json"
+
+    @property
+    def report_key(self) -> str:
+        """Where the report of its weighing is, if there is one."""
+        return f"{REPORTS}/{self.task}_{self}.html"
 
     def model_key(self, model_format: str) -> str:
         """Where the model's bytes are put; readers follow the record instead."""

@@ -15,6 +15,7 @@ from domain.metrics import METRICS, Metrics, Slice, measure
 from domain.predictions import prediction_digest
 from domain.schema import Category
 from domain.search import fit, search
+from domain.weighed import read_weighed
 
 if TYPE_CHECKING:
     from domain.dataset import Dataset
@@ -74,17 +75,17 @@ def reproduce(
     """Train again what a record describes, and compare.
 
     Args:
-        version: of a release.
+        version: of a release, or of a candidate that was refused.
         task: its definition; of it the pipeline and, for the whole search, the grid are used.
         ports: the world; nothing is written.
         whole_search: repeat the search as well, and compare what it chooses.
 
     Raises:
-        UnknownVersion: there is no such release.
+        UnknownVersion: there is neither.
         DataError: the dataset is gone, or its bytes are no longer those that were recorded.
         TaskError: the task's schema is not the record's, or the recorded parameters do not fit its pipeline.
     """
-    record = ports.registry.read(version).record
+    record = read_weighed(ports.registry, version).record
     if task.schema.fingerprint != record.schema.fingerprint:
         raise TaskError(f"the schema of task '{task.name}' is not the one that {version} was trained with")
     artefact = _fetch(record, ports)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from domain import sklearn_search, tree_search
 from domain.errors import TaskError
 from domain.plain_data import plain
 from domain.provenance import SearchSummary
+from domain.trials import Trials
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -32,11 +33,13 @@ class Candidate:
         model: fitted on every training row.
         params: those of the grid, by name, as plain data: what is none is described.
         search: how they were chosen, with scikit-learn's own score.
+        trials: what the points of the search scored.
     """
 
     model: Pipeline
     params: Mapping[str, Any]
     search: SearchSummary
+    trials: Trials = field(default_factory=Trials, compare=False)
 
 
 def search(spec: EstimatorSpec, train: Dataset, seed: int, progress: SearchProgress) -> Candidate:
@@ -52,19 +55,23 @@ def search(spec: EstimatorSpec, train: Dataset, seed: int, progress: SearchProgr
     try:
         pipeline = spec.pipeline(seed)
         if spec.search == "grid" and tree_search.supports(pipeline, spec.grid, spec.scoring):
-            kind, (params, score, points) = "tree_grid", _tree_search(spec, pipeline, train, progress)
+            kind = "tree_grid"
+            found: sklearn_search.Found | tree_search.TreeSearchResult = _tree_search(
+                spec, pipeline, train, progress
+            )
         else:
+            kind = spec.search
             found = sklearn_search.search(spec, pipeline, train, seed, progress)
-            kind, params, score, points = spec.search, found.params, found.score, found.points
         # Cloned, as each of the search's fits had its own: a value of the grid may be an estimator.
-        values = {name: clone(value, safe=False) for name, value in params.items()}
+        values = {name: clone(value, safe=False) for name, value in found.params.items()}
         model = clone(pipeline).set_params(**values).fit(train.features, train.target)
     except (ValueError, TypeError) as error:
         raise TaskError(f"estimator: the pipeline cannot be searched: {error}") from error
-    if not math.isfinite(score):
+    if not math.isfinite(found.score):
         raise TaskError(f"estimator: no point of the grid has a finite {spec.scoring} over the folds")
-    params = {name: plain(value) for name, value in params.items()}
-    return Candidate(model, params, SearchSummary(kind, points, spec.folds, score, spec.scoring))
+    params = {name: plain(value) for name, value in found.params.items()}
+    summary = SearchSummary(kind, found.points, spec.folds, found.score, spec.scoring)
+    return Candidate(model, params, summary, found.trials)
 
 
 def fit(spec: EstimatorSpec, train: Dataset, seed: int, params: Mapping[str, Any]) -> Pipeline:
@@ -91,13 +98,13 @@ def fit(spec: EstimatorSpec, train: Dataset, seed: int, params: Mapping[str, Any
 
 def _tree_search(
     spec: EstimatorSpec, pipeline: Pipeline, train: Dataset, progress: SearchProgress
-) -> tuple[dict[str, Any], float, int]:
-    """The parameters, their score, and how many points there were; on the folds of GridSearchCV."""
+) -> tree_search.TreeSearchResult:
+    """What a search by truncation finds, on the folds of GridSearchCV."""
     from sklearn.base import is_classifier
     from sklearn.model_selection import check_cv
 
     folds = check_cv(spec.folds, train.target, classifier=is_classifier(pipeline))
-    found = tree_search.search(
+    return tree_search.search(
         pipeline,
         spec.grid,
         train.features,
@@ -106,7 +113,6 @@ def _tree_search(
         spec.scoring,
         progress,
     )
-    return found.params, found.score, found.points
 
 
 def _value(spec: EstimatorSpec, name: str, described: Any) -> Any:

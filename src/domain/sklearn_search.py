@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from domain.trials import Trials, listed_points
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,11 +42,13 @@ class Found:
         params: by the grid's names, as they are in the grid or were drawn.
         score: scikit-learn's mean score of them over the folds.
         points: how many were tried.
+        trials: what each of them scored, in the last round that it was in.
     """
 
     params: dict[str, Any]
     score: float
     points: int
+    trials: Trials
 
 
 def search(spec: EstimatorSpec, pipeline: Pipeline, train: Dataset, seed: int, progress: SearchProgress) -> Found:
@@ -71,7 +75,8 @@ def search(spec: EstimatorSpec, pipeline: Pipeline, train: Dataset, seed: int, p
         found = watched(pipeline, grid, **options).fit(train.features, train.target)
     finally:
         progress.finish()
-    return Found(dict(found.best_params_), float(found.best_score_), found.asked)
+    trials = listed_points(found.cv_results_["params"], found.cv_results_["mean_test_score"])
+    return Found(dict(found.best_params_), float(found.best_score_), found.asked, trials)
 
 
 class _Watched:

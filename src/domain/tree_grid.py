@@ -70,6 +70,12 @@ class TreeGrid:
         axes = (self.criteria, self.depths, self.leaves, self.splits)
         return {axis: values[place] for axis, values, place in zip(_AXES, axes, places, strict=True)}
 
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """The values of the grid's own parameters, by their names, in the order in which points are numbered."""
+        values = zip(_AXES, (self.criteria, self.depths, self.leaves, self.splits), strict=True)
+        return {self.names[axis]: each for axis, each in values if axis in self.names}
+
     def params(self, point: int) -> dict[str, Any]:
         """A point's parameters, as the grid names them."""
         return {self.names[axis]: value for axis, value in self.values(point).items() if axis in self.names}

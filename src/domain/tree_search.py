@@ -11,7 +11,7 @@ wins and is reported.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from domain.tree_grid import TreeGrid
 from domain.tree_growth import Folds, refitted_scores, truncated_scores
 from domain.tree_scoring import TREE_SCORERS, TreeScorer
 from domain.tree_truncation import Array
+from domain.trials import Trials, whole_grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,12 +55,14 @@ class TreeSearchResult:
         score: the mean of scikit-learn's ``cross_val_score`` for them on the search's folds.
         points: how many points the grid has.
         rescored: the leading points in the order in which they were scored, the winner among them.
+        trials: every point's score by truncation.
     """
 
     params: dict[str, Any]
     score: float
     points: int
     rescored: tuple[Rescored, ...]
+    trials: Trials = field(default_factory=Trials, compare=False)
 
 
 def supports(pipeline: Pipeline, grid: Mapping[str, Sequence[Any]], scoring: str) -> bool:
@@ -141,7 +144,8 @@ def search(
             progress.advance(0, None if np.isnan(best.score) else best.score)
     finally:
         progress.finish()
-    return TreeSearchResult(best.params, best.score, points.points, tuple(rescored.values()))
+    trials = whole_grid(points.axes, truncated)
+    return TreeSearchResult(best.params, best.score, points.points, tuple(rescored.values()), trials)
 
 
 def _refits(rows: int) -> int:

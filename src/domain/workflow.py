@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
@@ -29,10 +29,12 @@ from domain.events import (
 )
 from domain.gate import Verdict
 from domain.phases import Phases
+from domain.picture.subject import Subject
 from domain.predictions import prediction_digest
 from domain.provenance import CodeSource, Record
 from domain.recording import dataset_source, golden_rows, model_file, training_of
 from domain.releases import ModelVersion, Promotion, Release
+from domain.reporting import Reports, write_report
 from domain.search import Candidate, search
 from domain.statistics import column_to_dict
 from domain.weighing import weigh
@@ -84,7 +86,7 @@ class TrainingResult:
 class Ports:
     """The world, as the workflows see it.
 
-    ``codecs`` are tried in order; ``run_id`` names the run in all that it leaves.
+    ``codecs`` are tried in order; ``run_id`` names the run in all that it leaves; without ``reports`` none are written.
     """
 
     store: ArtefactStore
@@ -100,6 +102,7 @@ class Ports:
     operator: str
     run_id: str = ""
     tracing: Tracing | None = None
+    reports: Reports | None = None
 
 
 def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -> TrainingResult:
@@ -162,6 +165,11 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         test_predictions=prediction_digest(weighing.predicted),
         phases=phases.to_list(),
     )
+    if ports.reports is not None:
+        with phases("report"):
+            subject = Subject(task, candidate, dataset, parts, live, weighing)
+            report = write_report(subject, record, ports.reports, ports.store, ports.events)
+        record = replace(record, report=report, phases=phases.to_list())
     if decision.verdict is Verdict.REJECT:
         ports.registry.refuse(record)
         ports.events.emit(ModelRefused(str(version), decision.reasons))

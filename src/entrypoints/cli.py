@@ -32,6 +32,7 @@ from entrypoints.options import (
     option,
     set_up_logs,
 )
+from entrypoints.report_commands import add_report_commands
 from entrypoints.settings import PREFIX, load_settings
 from entrypoints.task_commands import task_app
 from entrypoints.train_command import train
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.command("train", short_help="Train on the newest dataset, weigh the model, publish it.")(train)
 app.add_typer(datasets, name="datasets")
+add_report_commands(models)
 app.add_typer(models, name="models")
 app.add_typer(task_app, name="task")
 

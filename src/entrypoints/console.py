@@ -50,6 +50,11 @@ def print_training(result: TrainingResult) -> None:
     model = record["model"]
     if model["key"] is not None:
         say(f"model     {model['key']} ({model['size']:,} bytes)")
+    report = record.get("report") or {}
+    if "key" in report:
+        say(f"report    {report['key']} (look: weighbridge models report {record['version']} --open)")
+    elif "problem" in report:
+        say(f"report    none: {report['problem']}")
     if result.outcome is Outcome.NOTHING_NEW:
         say("nothing to do: this dataset has been trained on; --force trains on it again")
     say(f"live      {result.live if result.live is not None else 'nothing'}")

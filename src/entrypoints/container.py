@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import re
 import secrets
+import shlex
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -49,6 +50,7 @@ with hidden_modules("fast_depends", "fastapi", "starlette", "werkzeug", "yaml"):
     from dependency_injector import containers, providers
 
 if TYPE_CHECKING:
+    from domain.reporting import Reports
     from domain.verification import Verifier
     from domain.workflow import Ports
 
@@ -178,6 +180,24 @@ def _tracing(settings: Settings) -> Tracing | None:
     return OpenTelemetryTracing(version("weighbridge"))
 
 
+def _reports(settings: Settings) -> Reports | None:
+    if settings.no_report:
+        return None
+    from adapters.report_html.process import HtmlReports
+    from domain.reporting import Reports
+
+    return Reports(HtmlReports(), command_options(settings))
+
+
+def command_options(settings: Settings) -> str:
+    """The options that a command for this store and task needs; nothing where the defaults will do."""
+    given = (("store", settings.store), ("task", settings.task))
+    options = [
+        f" --{name} {shlex.quote(value)}" for name, value in given if value != Settings.model_fields[name].default
+    ]
+    return "".join(options)
+
+
 def _operator() -> str:
     try:
         return getpass.getuser()
@@ -226,6 +246,7 @@ class Container(containers.DeclarativeContainer):
         operator=operator,
         run_id=providers.Callable(secrets.token_hex, 8),
         tracing=tracing,
+        reports=providers.Callable(_reports, settings),
     )
     service: providers.Provider[PredictionService] = providers.Factory(
         PredictionService,

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
 
     store: str = "./weighbridge-store"
+    task: str = "time_to_dispatch"
+    no_report: bool = False
     create_store: bool = False
     refresh_seconds: float = Field(10.0, gt=0, le=86_400)
     max_body_bytes: int = Field(1 << 20, gt=0)

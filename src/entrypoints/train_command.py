@@ -56,6 +56,7 @@ Dask = Annotated[
     Optional[str],  # noqa: UP045
     option("--dask", "Search on the Dask cluster with this scheduler: tcp://host:8786. Needs the extra 'dask'."),
 ]
+NoReport = Annotated[bool, option("--no-report", "Write no report of the weighing.")]
 Every = Annotated[
     Optional[str],  # noqa: UP045
     option("--every", "Stay, and train whenever a dataset has appeared; how often to look: 30m, 1h, 1d."),
@@ -76,6 +77,7 @@ def train(
     dask: Dask = None,
     every: Every = None,
     cron: Cron = None,
+    no_report: NoReport = False,
     as_json: Json = False,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
@@ -99,7 +101,7 @@ def train(
     from entrypoints.interrupts import interrupts_end_the_process
     from entrypoints.parallel import parallel_fits
 
-    container = open_container(store=store)
+    container = open_container(store=store, task=task, no_report=no_report)
 
     def train_once() -> TrainingResult:
         ports = container.ports()

@@ -130,6 +130,8 @@ def place(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
         monkeypatch.delenv(name)
+    # Reports are tested where they are made.
+    monkeypatch.setenv("WEIGHBRIDGE_NO_REPORT", "1")
     monkeypatch.setenv("WEIGHBRIDGE_STORE", "store")
     monkeypatch.setenv("WEIGHBRIDGE_TASK", "wine_task.py:WINE")
     root, ours = logging.getLogger(), logging.getLogger("weighbridge")

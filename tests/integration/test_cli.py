@@ -66,6 +66,8 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(("WEIGHBRIDGE_", "AWS_"))]:
         monkeypatch.delenv(name)
+    # Reports are tested where they are made.
+    monkeypatch.setenv("WEIGHBRIDGE_NO_REPORT", "1")
 
 
 @pytest.fixture

@@ -45,6 +45,8 @@ def command(
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
         monkeypatch.delenv(name)
+    # Reports are tested where they are made.
+    monkeypatch.setenv("WEIGHBRIDGE_NO_REPORT", "1")
     root, ours = logging.getLogger(), logging.getLogger("weighbridge")
     before = root.handlers[:], root.level, ours.level
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)

@@ -28,6 +28,7 @@ EXPECTED = {
     "NothingReleased": (2, ""),
     "UnknownVersion": (2, ""),
     "ComputeUnavailable": (75, ""),
+    "ReportFailure": (1, "This needs a person: see the message above."),
     "ModelError": (1, "This needs a person: see the message above."),
     "ModelUnreadable": (1, "This needs a person: see the message above."),
     "IncompatibleModel": (1, "This needs a person: see the message above."),

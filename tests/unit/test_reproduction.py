@@ -30,7 +30,7 @@ SEARCHED = replace(QUICK, estimator=replace(QUICK.estimator, grid={"regressor__m
 
 
 def ports_on(store: MemoryStore) -> Ports:
-    container = wire(load_settings({"store": "memory://", "git_commit_hash": "0123abcd"}))
+    container = wire(load_settings({"store": "memory://", "no_report": True, "git_commit_hash": "0123abcd"}))
     container.store.override(store)
     ports: Ports = container.ports()
     return ports

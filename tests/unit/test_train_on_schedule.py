@@ -47,7 +47,7 @@ class Scene:
         self.clock = SettableClock(START)
         self.heard = Heard()
         self.store = MemoryStore(self.clock)
-        container = wire(load_settings({"store": "memory://"}))
+        container = wire(load_settings({"store": "memory://", "no_report": True}))
         container.clock.override(self.clock)
         container.events.override(self.heard)
         container.store.override(self.store)

@@ -322,7 +322,7 @@ def test_classes_have_no_errors_and_their_live_probabilities_count() -> None:
 
 
 def retrain(store: MemoryStore, data: bytes) -> Any:
-    container = wire(load_settings({"store": "memory://"}))
+    container = wire(load_settings({"store": "memory://", "no_report": True}))
     container.store.override(store)
     store.write(f"datasets/{QUICK.name}_2999-01-01.csv", data)
     return train_and_release(QUICK, container.ports())

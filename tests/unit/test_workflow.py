@@ -194,7 +194,7 @@ def test_the_record_tells_everything(world: World) -> None:
             "task_fingerprint",
             "run_id",
         ),
-        *("run_id", "comparison", "findings", "phases", "test_predictions", "test_errors", "statistics"),
+        *("comparison", "findings", "phases", "report", "test_predictions", "test_errors", "statistics"),
     }
     assert record["comparison"] == {"live_version": None, "note": "nothing is live", "metrics": {}}
     assert [finding["name"] for finding in record["findings"]] == [rule.name for rule in TASK.rules]

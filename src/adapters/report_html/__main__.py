@@ -1,0 +1,11 @@
+"""The process that draws a report: a picture as JSON on stdin, HTML on stdout."""
+
+import sys
+
+import msgspec
+
+from adapters.report_html.page import page
+from domain.picture.shapes import Picture
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(page(msgspec.json.decode(sys.stdin.buffer.read(), type=Picture)))

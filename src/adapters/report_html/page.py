@@ -1,0 +1,59 @@
+"""The page itself: a picture of a weighing as one self-contained HTML file."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure as Canvas
+
+from adapters.report_html import charts
+from adapters.report_html.gauges import draw_gauges
+from adapters.report_html.svg import Styles, compact
+from domain.picture.shapes import Figure, Picture
+
+
+def page(picture: Picture) -> bytes:
+    """The file, in UTF-8."""
+    here = files("adapters.report_html")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(here.joinpath("report.html.jinja").read_text(encoding="utf-8"))
+    styles = Styles()
+    drawn = {
+        id(figure): compact(_drawn(figure), f"f{number}", str(escape(figure.description)), styles)
+        for number, figure in enumerate(_figures(picture), 1)
+    }
+    sheet = here.joinpath("report.css").read_text(encoding="utf-8") + styles.sheet()
+    text = template.render(
+        picture=picture,
+        # Our own file, and what was made of matplotlib's own output, in which it escapes every text.
+        style=Markup(sheet),  # noqa: S704
+        draw=lambda figure: Markup(drawn[id(figure)]),  # noqa: S704
+    )
+    return text.encode("utf-8", errors="replace")
+
+
+def _figures(picture: Picture) -> Iterator[Figure]:
+    for section in picture.sections:
+        yield from section.figures
+        for check in section.checks:
+            yield from check.figures
+
+
+def _drawn(figure: Figure) -> Canvas:
+    if figure.gauges is not None:
+        return draw_gauges(figure.gauges)
+    if figure.curves is not None:
+        return charts.draw_curves(figure.curves)
+    if figure.histogram is not None:
+        return charts.draw_histogram(figure.histogram)
+    if figure.bars is not None:
+        return charts.draw_bars(figure.bars)
+    if figure.points is not None:
+        return charts.draw_points(figure.points)
+    if figure.strips is not None:
+        return charts.draw_strips(figure.strips)
+    if figure.ranges is not None:
+        return charts.draw_ranges(figure.ranges)
+    assert figure.grid is not None
+    return charts.draw_grid(figure.grid)
