@@ -1,7 +1,6 @@
-"""Models as ONNX: skl2onnx writes them, ONNX Runtime runs them.
+"""Models as ONNX: ``adapters.onnx_export`` writes them, ONNX Runtime runs them.
 
-Everything is in double precision: number features come in as doubles, trees are written by
-``adapters.onnx_trees``. Decoding imports neither scikit-learn nor skl2onnx.
+Everything is in double precision. Decoding imports neither scikit-learn nor ``onnx``.
 
 A single regression tree stands in the file twice: as the graph, for whoever reads ONNX, and in the metadata as
 plain data, from which single rows are predicted without ONNX Runtime.
@@ -10,7 +9,7 @@ plain data, from which single rows are predicted without ONNX Runtime.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from domain.schema import Row, Value
     from domain.serving import Columns, Pace
 
-_OPSETS = {"": 18, "ai.onnx.ml": 3}
 _TYPES = {"number": "tensor(double)", "category": "tensor(string)"}
 _SHOWN_OF_AN_ERROR = 300
 
@@ -59,9 +57,11 @@ class OnnxCodec(ModelCodec):
 
     def encode(self, model: FittedModel, schema: Schema) -> bytes:
         """See ``ModelCodec.encode``. Nothing of the machine or the moment is in the bytes."""
+        from adapters.onnx_export.conversion import to_onnx
+
         columns = class_columns(model, schema.target) if isinstance(schema.target, Category) else None
         try:
-            proto = _convert(model, schema, columns)
+            proto = to_onnx(model, schema, columns, _LEVELS_KEY)
             tree = _tree_as_text(model, schema)
         except Exception as error:  # skl2onnx raises whatever a converter happens to stumble upon
             raise ModelError(f"{_name(model)} does not convert to ONNX: {_first_line(error)}") from error
@@ -201,79 +201,6 @@ def _varint(message: bytes, place: int) -> tuple[int, int]:
     return value | message[place] << shift, place + 1
 
 
-def _convert(model: FittedModel, schema: Schema, columns: np.ndarray[Any, Any] | None) -> Any:
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
-
-    from adapters import onnx_trees
-
-    types = {"tensor(double)": DoubleTensorType, "tensor(string)": StringTensorType}
-    functions, shapes = onnx_trees.converters()
-    outputs = [("prediction", DoubleTensorType([None, 1]))]
-    if columns is not None:
-        outputs = [("prediction", StringTensorType([None])), ("probabilities", None)]
-    proto = convert_sklearn(
-        _with_columns_joined(model, schema),
-        name="model",
-        initial_types=[(feature.name, types[_tensor_type(feature)]([None, 1])) for feature in schema.features],
-        final_types=[(_beside(name, schema.feature_names), kind) for name, kind in outputs],
-        target_opset=_OPSETS,
-        options={} if columns is None else {"zipmap": False},
-        custom_conversion_functions=functions,
-        custom_shape_calculators=shapes,
-    )
-    onnx_trees.declare_opset(proto)
-    _name_inputs(proto.graph, schema.feature_names)
-    if columns is not None and isinstance(schema.target, Category):
-        _order_probabilities(proto.graph, columns)
-        levels = json.dumps(schema.target.levels, ensure_ascii=False)
-        proto.metadata_props.add(key=_LEVELS_KEY, value=levels)
-    # skl2onnx lists them as they come out of a set.
-    opsets = sorted(proto.opset_import, key=lambda opset: str(opset.domain))
-    del proto.opset_import[:]
-    proto.opset_import.extend(opsets)
-    return proto
-
-
-def _order_probabilities(graph: Any, columns: np.ndarray[Any, Any]) -> None:
-    """Give the second output of a graph a column for each level, zero for those that the model never saw.
-
-    Args:
-        graph: of a classifier, as skl2onnx makes it.
-        columns: for each level its place among the model's classes, -1 for none.
-    """
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper
-
-    output = graph.output[1]
-    taken = {name for node in graph.node for name in (*node.input, *node.output)} | {
-        each.name for each in (*graph.input, *graph.initializer)
-    }
-    by_class, padding, padded, order = (
-        _beside(name, taken) for name in ("by_class", "padding", "with_zeros", "order")
-    )
-    for node in graph.node:
-        node.output[:] = [by_class if name == output.name else name for name in node.output]
-        node.input[:] = [by_class if name == output.name else name for name in node.input]
-    # A column of zeros behind the last class is where -1 points.
-    graph.initializer.append(numpy_helper.from_array(np.array([0, 0, 0, 1]), padding))
-    graph.initializer.append(numpy_helper.from_array(np.asarray(columns, np.int64), order))
-    graph.node.extend(
-        [
-            helper.make_node("Pad", [by_class, padding], [padded]),
-            helper.make_node("Gather", [padded, order], [output.name], axis=1),
-        ]
-    )
-    output.CopyFrom(helper.make_tensor_value_info(output.name, TensorProto.DOUBLE, [None, len(columns)]))
-
-
-def _beside(name: str, taken: Container[str]) -> str:
-    """The name, with as many underscores behind it as make it another than those taken."""
-    while name in taken:
-        name += "_"
-    return name
-
-
 def _levels(session: Any, outputs: list[tuple[str, str, Any]], target: Category) -> tuple[str, ...]:
     """The levels of the target, when a session answers with labels and with a probability for each of them."""
     found = session.get_modelmeta().custom_metadata_map.get(_LEVELS_KEY)
@@ -293,50 +220,6 @@ def _levels(session: Any, outputs: list[tuple[str, str, Any]], target: Category)
             f"the ONNX model's levels are {found or 'unknown'}, the schema has {json.dumps(target.levels)}"
         )
     return target.levels
-
-
-def _with_columns_joined(model: FittedModel, schema: Schema) -> Any:
-    """The model, taking one tensor per feature: most converters know only a single one that holds them all."""
-    import pandas as pd
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import Pipeline
-
-    first = model.steps[0][1] if isinstance(model, Pipeline) else model
-    if isinstance(first, ColumnTransformer) or not all(isinstance(each, Number) for each in schema.features):
-        return model
-    names = list(schema.feature_names)
-    join = ColumnTransformer([("features", "passthrough", names)]).fit(pd.DataFrame(0.0, index=[0], columns=names))
-    return Pipeline([("join", join), ("model", model)])
-
-
-def _name_inputs(graph: Any, names: tuple[str, ...]) -> None:
-    """Name the inputs of a graph, in order, and whatever has such a name already something else.
-
-    skl2onnx puts underscores where a feature's name has other characters.
-    """
-    renamed: dict[str, str] = dict(zip([each.name for each in graph.input], names, strict=True))
-    taken = set(names)
-
-    def new(name: str) -> str:
-        if name and name not in renamed:
-            fresh = name
-            while fresh in taken:
-                fresh += "_"
-            taken.add(fresh)
-            renamed[name] = fresh
-        return renamed.get(name, name)
-
-    def walk(part: Any) -> None:
-        for each in (*part.input, *part.initializer, *part.value_info, *part.output):
-            each.name = new(each.name)
-        for node in part.node:
-            node.input[:] = [new(name) for name in node.input]
-            node.output[:] = [new(name) for name in node.output]
-            for attribute in node.attribute:
-                for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                    walk(inner)
-
-    walk(graph)
 
 
 def _session(data: bytes) -> Any:

@@ -30,7 +30,7 @@ def tree_of(model: FittedModel, schema: Schema, most_nodes: int = MOST_NODES) ->
     if not isinstance(regressor, DecisionTreeRegressor) or not isinstance(schema.target, Number):
         return None
     tree = regressor.tree_
-    parts = _parts_of(steps[:-1], schema)
+    parts = parts_of(steps[:-1], schema)
     if parts is None or tree.n_outputs != 1 or tree.node_count > most_nodes:
         return None
     inner = tree.children_left != -1
@@ -45,7 +45,8 @@ def tree_of(model: FittedModel, schema: Schema, most_nodes: int = MOST_NODES) ->
     )
 
 
-def _parts_of(steps: Sequence[Any], schema: Schema) -> list[Part] | None:
+def parts_of(steps: Sequence[Any], schema: Schema) -> list[Part] | None:
+    """The columns that fitted ``steps`` make of a row, as data; None where ``tree_of`` does not know them."""
     from sklearn.compose import ColumnTransformer
 
     if not steps:

@@ -31,7 +31,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from adapters.codec_onnx import OnnxCodec
-from adapters.onnx_trees import ensemble_of
+from adapters.onnx_export.ensembles import ensemble_of
 from domain.encoding import columns_of, encode_with_parity
 from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
 from domain.schema import Category, Number, Schema

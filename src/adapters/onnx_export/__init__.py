@@ -1,0 +1,1 @@
+"""How fitted models of scikit-learn become ONNX, for the ONNX codec. Imported only to encode."""
