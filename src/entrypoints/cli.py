@@ -137,8 +137,10 @@ def reproduce(
     """
     set_up_logs(log_format, log_level, debug)
     from domain.releases import ModelVersion
+    from entrypoints.postponed_modules import import_scikit_learn
     from entrypoints.task_loading import load_task
 
+    import_scikit_learn()
     definition = load_task(task)
     from domain import reproduction
     from entrypoints.console import print_json, print_reproduction

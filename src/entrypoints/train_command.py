@@ -91,10 +91,12 @@ def train(
     Example: weighbridge train --store s3://bucket/prefix --json
     """
     set_up_logs(log_format, log_level, debug)
+    from entrypoints.postponed_modules import import_scikit_learn
     from entrypoints.schedule import schedule
     from entrypoints.task_loading import load_task
 
     when = schedule(every, cron)
+    import_scikit_learn()
     definition = load_task(task).with_levels(error_threshold, warning_threshold)
     from domain.workflow import Outcome, train_and_release
     from entrypoints.console import print_json, print_json_line, print_training
