@@ -137,7 +137,7 @@ def reproduce(
     """
     set_up_logs(log_format, log_level, debug)
     from domain.releases import ModelVersion
-    from entrypoints.postponed_modules import import_scikit_learn
+    from entrypoints.scikit_learn import import_scikit_learn
     from entrypoints.task_loading import load_task
 
     import_scikit_learn()

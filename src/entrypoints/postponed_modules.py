@@ -5,23 +5,9 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
-
-#: Of scipy.stats, what scikit-learn's modules take by name as they are imported, and call later if at all.
-_TAKEN_BY_NAME = ("chi2", "gmean", "rankdata", "spearmanr")
-
-
-def import_scikit_learn() -> None:
-    """Import what of scikit-learn every training uses, but not scipy.stats: 15 MB, and a sixth of its time.
-
-    Whoever asks for scipy.stats gets it, now and afterwards. Where scikit-learn turns out to need it at once, this
-    gives up, and it is imported as usual by whoever is next.
-    """
-    with suppress(ImportError), postponed_module("scipy.stats", _TAKEN_BY_NAME):
-        for name in ("compose", "model_selection", "pipeline", "preprocessing", "tree"):
-            importlib.import_module(f"sklearn.{name}")
 
 
 @contextmanager

@@ -91,8 +91,8 @@ def train(
     Example: weighbridge train --store s3://bucket/prefix --json
     """
     set_up_logs(log_format, log_level, debug)
-    from entrypoints.postponed_modules import import_scikit_learn
     from entrypoints.schedule import schedule
+    from entrypoints.scikit_learn import import_scikit_learn
     from entrypoints.task_loading import load_task
 
     when = schedule(every, cron)

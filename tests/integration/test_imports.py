@@ -11,7 +11,7 @@ import pytest
 from adapters.local import LocalStore
 from tests.trained import QUICK, copy, store_of_two, two_releases
 
-#: Runs the command and then tells, on stderr, which top-level packages were imported.
+#: Runs the command and then tells, on stderr, which modules were imported.
 COMMAND = """
 import json, sys
 from entrypoints.cli import main
@@ -19,7 +19,7 @@ sys.argv = ["weighbridge", *sys.argv[1:]]
 try:
     main()
 finally:
-    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 
 #: Loads the live release, predicts with it, and builds the server.
@@ -46,7 +46,7 @@ loaded = service.loaded
 make_server(service, load_settings({}), telemetry).config.load()
 prediction = loaded.predict(loaded.schema.admit_row({"product_code": "SKU001", "orders_placed": 10}))
 print(prediction.model_version)
-print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 
 TRAINERS = {"sklearn", "pandas", "scipy", "skl2onnx", "onnx", "skops", "joblib", "pyarrow"}
@@ -54,7 +54,7 @@ SERVERS = {"fastapi", "starlette", "uvicorn"}
 
 
 def run(code: str, *arguments: str) -> tuple[str, set[str]]:
-    """What a fresh process prints, and what it imported."""
+    """What a fresh process prints, and what it imported: modules, and the packages that they are of."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env={name: value for name, value in os.environ.items() if not name.startswith("WEIGHBRIDGE_")},
@@ -63,7 +63,8 @@ def run(code: str, *arguments: str) -> tuple[str, set[str]]:
         check=True,
         timeout=120,
     )
-    return done.stdout, set(json.loads(done.stderr.splitlines()[-1]))
+    modules = json.loads(done.stderr.splitlines()[-1])
+    return done.stdout, {*modules, *(name.partition(".")[0] for name in modules)}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["serve", "--help"]])
@@ -92,3 +93,13 @@ def test_predicting_and_reading_import_no_trainer(tmp_path: Path) -> None:
     # The container names the workflows, which read tables.
     heavy = TRAINERS | {"boto3", "uvicorn", "onnxruntime"}
     assert (predicting & heavy, listing & heavy) == (set(), set())
+
+
+def test_training_a_tree_imports_no_more_of_its_libraries_than_it_uses(tmp_path: Path) -> None:
+    copy(store_of_two(), LocalStore(tmp_path, create=False))
+    quick = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"
+    printed, imported = run(COMMAND, "train", "--force", "--json", "--store", str(tmp_path), "--task", quick)
+    record = json.loads(printed)
+    assert (record["outcome"], record["model"]["format"]) == ("released", "onnx")
+    assert imported & {"skl2onnx", "scipy.stats", "skops", "boto3", "fastapi", "prometheus_client"} == set()
+    assert imported >= {"sklearn", "onnx", "onnxruntime"}
