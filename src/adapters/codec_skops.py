@@ -7,19 +7,14 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from domain.encoding import class_columns, probabilities_of
+from domain.encoding import class_columns
 from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
 from domain.ports import ModelCodec
 from domain.schema import Category, Schema
 from domain.serving import Predictor
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from domain.estimator import FittedModel
-    from domain.serving import Columns
 
 #: Types that may be built beside those that skops itself trusts (scikit-learn's public estimators, NumPy's
 #: arrays and functions, Python's containers). They are what scikit-learn's estimators are made of inside, and
@@ -93,60 +88,9 @@ class SkopsCodec(ModelCodec):
             )
         if isinstance(schema.target, Category):
             class_columns(model, schema.target)
+        from adapters.skops_predictor import SkopsPredictor
+
         return SkopsPredictor(model, schema)
-
-
-class SkopsPredictor(Predictor):
-    """A scikit-learn model behind a data frame.
-
-    Args:
-        model: fitted on frames of the schema's features.
-        schema: gives the order of the columns and, for a category, of the probabilities.
-    """
-
-    def __init__(self, model: FittedModel, schema: Schema) -> None:
-        self._model = model
-        self._names = schema.feature_names
-        self._target = schema.target
-
-    def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
-        """See ``Predictor.predict``.
-
-        Raises:
-            ModelError: scikit-learn fails, or does not answer one number or label per row.
-        """
-        kind, what = (object, "labels") if isinstance(self._target, Category) else (np.float64, "numbers")
-        frame = self._frame(columns)
-        if frame.empty:
-            return np.empty(0, kind)
-        try:
-            answer = np.asarray(self._model.predict(frame), kind)
-        except Exception as error:  # an estimator raises whatever it likes
-            raise ModelError(f"scikit-learn cannot predict: {_words(error)}") from error
-        if answer.size != len(frame):
-            raise IncompatibleModel(f"the skops model answers {answer.size} {what} for {len(frame)} rows")
-        return answer.reshape(-1)
-
-    def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:
-        """See ``Predictor.predict_proba``.
-
-        Raises:
-            ModelError: scikit-learn fails, or the model predicts numbers.
-        """
-        if not isinstance(self._target, Category):
-            return super().predict_proba(columns)
-        frame = self._frame(columns)
-        if frame.empty:
-            return np.empty((0, len(self._target.levels)))
-        try:
-            return probabilities_of(self._model, frame, self._target)
-        except Exception as error:  # as above
-            raise ModelError(f"scikit-learn cannot predict: {_words(error)}") from error
-
-    def _frame(self, columns: Columns) -> pd.DataFrame:
-        import pandas as pd
-
-        return pd.DataFrame({name: columns[name] for name in self._names})
 
 
 def canonical(data: bytes) -> bytes:
@@ -209,6 +153,8 @@ def _children(node: Any) -> list[Any]:
 def _without_padding(name: str, data: bytes) -> bytes:
     if not name.endswith(".npy"):
         return data
+    import numpy as np
+
     array = np.load(io.BytesIO(data), allow_pickle=False)
     if array.dtype.fields is None:
         return data

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from domain.encoding import columns_of
 from domain.errors import ConfigurationError, NothingReleased, StoreError, WeighbridgeError
 from domain.gate import Verdict
@@ -16,6 +14,7 @@ from domain.metrics import METRICS, Metrics
 from domain.schema import Category, Schema
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from domain.ports import ModelCodec, ModelRegistry
@@ -125,6 +124,8 @@ class DecodedModel:
     def classes_(self) -> np.ndarray[Any, Any]:
         """The levels of a category target, in the order of the probabilities."""
         levels = self._schema.target.levels if isinstance(self._schema.target, Category) else ()
+        import numpy as np
+
         return np.array(levels, dtype=object)
 
     def predict(self, features: pd.DataFrame, /) -> np.ndarray[Any, Any]:

@@ -9,18 +9,22 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor, VotingClassifier
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PolynomialFeatures, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from adapters.codec_skops import TRUSTED_TYPES, SkopsCodec, canonical
+from adapters.skops_predictor import SkopsPredictor
 from domain.encoding import columns_of
 from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
 from domain.schema import Category, Number, Schema
+from domain.serving import Predictor
 from tests.codec_contract import (
     CLASS_SCHEMA,
     CLASSIFIERS,
@@ -71,10 +75,9 @@ def test_every_estimator_is_exact_and_its_bytes_repeat(name: str) -> None:
     data = SkopsCodec().encode(first, SCHEMA)
     assert SkopsCodec().encode(second, SCHEMA) == data
     more = frame_of(300, seed=3)
-    assert (
-        SkopsCodec().decode(data, SCHEMA).predict(columns_of(more, SCHEMA)).tolist()
-        == first.predict(more).tolist()
-    )
+    predictor = SkopsCodec().decode(data, SCHEMA)
+    assert predictor.predict(columns_of(more, SCHEMA)).tolist() == first.predict(more).tolist()
+    assert needs_frames(predictor) is False
 
 
 OTHER_CLASSIFIERS: dict[str, Any] = {
@@ -103,6 +106,34 @@ def test_every_classifier_is_exact_and_its_bytes_repeat(name: str) -> None:
     predictor, columns = SkopsCodec().decode(data, CLASS_SCHEMA), columns_of(more, CLASS_SCHEMA)
     assert predictor.predict(columns).tolist() == first.predict(more).tolist()
     assert predictor.predict_proba(columns).tolist() == probabilities_by_level(first, more)
+    assert needs_frames(predictor) is False
+
+
+def needs_frames(predictor: Predictor) -> bool:
+    assert isinstance(predictor, SkopsPredictor)
+    return predictor.needs_frames
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [("one", OneHotEncoder(), ["product_code"]), ("rest", "drop", ["orders_placed"])],
+        [("two", "passthrough", ["weight of it", "orders_placed"]), ("one", OneHotEncoder(), ["product_code"])],
+        [("steps", make_pipeline(StandardScaler(), PolynomialFeatures(2)), ["orders_placed"])],
+    ],
+    ids=["sparse", "passed through", "steps of its own"],
+)
+def test_what_a_column_transformer_does_is_done_to_arrays(columns: list[Any]) -> None:
+    frame = frame_of(80)
+    model = Pipeline(
+        [("columns", ColumnTransformer(columns)), ("scale", StandardScaler(with_mean=False)), ("line", Ridge())]
+    ).fit(frame, target_of(frame))
+    predictor = SkopsCodec().decode(SkopsCodec().encode(model, SCHEMA), SCHEMA)
+    # Sparse columns are left to the frame.
+    assert needs_frames(predictor) == model.steps[0][1].sparse_output_
+    for rows in (frame, frame[:1]):
+        assert predictor.predict(columns_of(rows, SCHEMA)).tolist() == model.predict(rows).tolist()
 
 
 def test_a_function_of_numpy_can_be_held() -> None:
