@@ -1,6 +1,8 @@
 """The service over a real socket, on a store with two real releases."""
 
 import json
+import re
+import socket
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from queue import Queue
@@ -116,6 +118,35 @@ def test_spellings_of_the_content_type_and_of_numbers(client: httpx.Client, cont
     answers = [post(client, row(ten), content_type) for ten in ("10", "10.0", "1e1", " 10 ")]
     assert [answer.status_code for answer in answers] == [200] * 4
     assert len({answer.text for answer in answers}) == 1
+
+
+def test_what_is_answered_at_once_is_answered_as_by_the_application(client: httpx.Client) -> None:
+    """On the connection itself, and through the framework; with keep-alive, without, and pipelined."""
+    for orders in ("10", "1e9"):
+        replies = []
+        for content_type, connection in (
+            ("application/json", "keep-alive"),
+            ("application/json", "close"),
+            ("application/json;charset=utf-8", "keep-alive"),
+        ):
+            headers = {"Content-Type": content_type, "Connection": connection, "X-Request-Id": "mine"}
+            reply = client.post(PREDICT, content=row(orders), headers=headers)
+            assert reply.status_code == 200
+            assert reply.headers.pop("date").endswith(" GMT")
+            assert (reply.headers.pop("connection", None) == "close") == (connection == "close")
+            replies.append((dict(reply.headers), reply.content))
+        assert replies[0] == replies[1] == replies[2]
+        assert ("x-outside-training-range" in replies[0][0]) == (orders == "1e9")
+    request = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+    requests = "".join(f"{request}{len(row(str(n)))}\r\n\r\n{row(str(n))}" for n in range(20))
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=60) as connection:
+        connection.sendall((requests + "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").encode())
+        received = b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+    bodies = [
+        client.post(PREDICT, content=row(str(n)), headers={"Content-Type": "application/json"}).text
+        for n in range(20)
+    ]
+    assert re.findall(r"\{.*\}", received) == [*bodies, '{"status":"alive"}']
 
 
 FINITE = "Input should be a finite number"

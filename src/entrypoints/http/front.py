@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from domain.errors import WeighbridgeError
 from domain.ports import AnswerObserver, ServingTelemetry
+from domain.schema import Row
 from entrypoints.http.access_log import AccessLog
 from entrypoints.http.answers import OUTSIDE_HEADER, Answers, LiveAnswers, label_or_value, names_in_header
 from entrypoints.http.asgi import Message, Receive, Scope, Send
@@ -27,6 +28,7 @@ from entrypoints.http.deferred import Deferred
 from entrypoints.http.errors import ProblemResponse, RequestProblem
 from entrypoints.http.keys import OPEN_PATHS, ApiKeys
 from entrypoints.http.protocol import BODY_IS_LATE
+from entrypoints.http.turns import Answer
 
 _OUTSIDE = OUTSIDE_HEADER.lower().encode()
 
@@ -35,6 +37,12 @@ _NO_STORE = (b"cache-control", b"no-store")
 _NO_FRAMES = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 #: The page at /docs runs scripts of its own, from where FastAPI has them.
 _PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
+
+#: Headers and body of an answer, as they are written.
+_WHOLE = (
+    b"content-type: application/json\r\nx-content-type-options: nosniff\r\n"
+    b"x-request-id: %b\r\ncontent-length: %d\r\n%b\r\n%b"
+)
 
 _HANG_UP = {"Connection": "close"}
 
@@ -95,21 +103,14 @@ class Front:
             return
         started = perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id")
-        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
-            request_id = b"%b-%x" % (self._id_prefix, next(self._ids))
-        if (
-            scope["path"] == self._path
-            and scope["method"] == "POST"
-            and headers.get(b"content-type") in _JSON
-            and (self._keys is None or self._keys.admit(headers))
-            and sum(map(len, headers)) + sum(map(len, headers.values())) <= self._max_header_bytes
-        ):
+        request_id = self._request_id(headers)
+        if scope["path"] == self._path and self._is_row(scope, headers):
             message = await receive()
             answers = self._answers.now()
             if answers is not None and not message.get("more_body") and message["type"] == "http.request":
-                content, outside = await self._predict(answers, message["body"], request_id)
-                if content is not None:
+                found = await self._predict(answers, message["body"])
+                if found is not None:
+                    content, outside = self._tell(answers, *found, request_id)
                     start = [
                         *self._start,
                         (b"x-request-id", request_id),
@@ -119,13 +120,32 @@ class Front:
                         start.append((_OUTSIDE, names_in_header(outside)))
                     await send({"type": "http.response.start", "status": 200, "headers": start})
                     await send({"type": "http.response.body", "body": content})
-                    seconds = perf_counter() - started
-                    self._telemetry.answered("POST", self._path, 200, seconds)
-                    if self._access_log is not None:
-                        self._access_log.add(scope, 200, seconds, request_id)
+                    self._count(scope, request_id, started)
                     return
             receive = _again(message, receive)
         await self._pass_on(scope, headers, receive, send, request_id, started)
+
+    def at_once(self, scope: Scope, body: bytearray) -> bytes | None:
+        """Headers and body of the answer to a good row, as bytes, when the model is quick; None for all else."""
+        if scope["path"] != self._path:
+            return None
+        answers = self._answers.now()
+        if answers is None or answers.quick is None or len(body) > self._max_body_bytes:
+            return None
+        started = perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if not self._is_row(scope, headers):
+            return None
+        try:
+            row = answers.read(body)
+            value = answers.quick(row)
+        except (ValidationError, WeighbridgeError):
+            return None
+        request_id = self._request_id(headers)
+        content, outside = self._tell(answers, row, value, request_id)
+        more = b"%b: %b\r\n" % (_OUTSIDE, names_in_header(outside)) if outside else b""
+        self._count(scope, request_id, started)
+        return _WHOLE % (request_id, len(content), more, content)
 
     def prepare(self) -> None:
         """Build what answers everything but the quick way, which is else built when it is first needed."""
@@ -139,15 +159,33 @@ class Front:
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _predict(self, answers: Answers, body: bytes, request_id: bytes) -> tuple[bytes | None, list[str]]:
-        """The answer to a row, and its features outside their range; no answer when anything speaks against it."""
+    def _request_id(self, headers: dict[bytes, bytes]) -> bytes:
+        given = headers.get(b"x-request-id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        return b"%b-%x" % (self._id_prefix, next(self._ids))
+
+    def _is_row(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
+        """Whether a request to the path is one for a prediction, by what its head says."""
+        return (
+            scope["method"] == "POST"
+            and headers.get(b"content-type") in _JSON
+            and (self._keys is None or self._keys.admit(headers))
+            and len(b"".join(headers)) + len(b"".join(headers.values())) <= self._max_header_bytes
+        )
+
+    async def _predict(self, answers: Answers, body: bytes) -> tuple[Row, Answer] | None:
+        """A row and its prediction; None when anything speaks against it."""
         if len(body) > self._max_body_bytes:
-            return None, []
+            return None
         try:
             row = answers.read(body)
-            value = await answers.predict(row) if answers.quick is None else answers.quick(row)
+            return row, await answers.predict(row)
         except (ValidationError, RequestProblem, WeighbridgeError):
-            return None, []
+            return None
+
+    def _tell(self, answers: Answers, row: Row, value: Answer, request_id: bytes) -> tuple[bytes, list[str]]:
+        """The answer, and the row's features outside their range; whoever counts and observes is told."""
         outside = answers.outside(row)
         if outside:
             self._telemetry.outside_training_range(outside)
@@ -155,6 +193,12 @@ class Front:
         if self._observer is not None:
             self._observer.observe(answers.model, row, value, request_id.decode())
         return answers.write(value), outside
+
+    def _count(self, scope: Scope, request_id: bytes, started: float) -> None:
+        seconds = perf_counter() - started
+        self._telemetry.answered("POST", self._path, 200, seconds)
+        if self._access_log is not None:
+            self._access_log.add(scope, 200, seconds, request_id)
 
     async def _pass_on(
         self,
