@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from adapters.onnx_predictor import OnnxPredictor
+    from domain.columns import AdmittedColumns, Encoded
     from domain.estimator import FittedModel
     from domain.schema import Row, Value
     from domain.serving import Columns, Pace
+    from domain.tree_table import TreeTable
 
 _TYPES = {"number": "tensor(double)", "category": "tensor(string)"}
 _SHOWN_OF_AN_ERROR = 300
@@ -83,22 +85,25 @@ class OnnxCodec(ModelCodec):
         _check_inputs({name: (_TYPES.get(kind, kind), 1) for name, kind in tree.inputs.items()}, schema)
         if isinstance(schema.target, Category):
             raise IncompatibleModel("the ONNX model answers one number per row, not one label")
-        return OnnxTreePredictor(TreeWalk(tree), data, schema)
+        return OnnxTreePredictor(tree, data, schema)
 
 
 class OnnxTreePredictor(Predictor):
-    """A single tree: rows one at a time are walked in Python, columns of many rows go to ONNX Runtime.
+    """A single tree: rows one at a time are walked in Python, many rows are looked up in a table of its leaves.
+
+    Plain columns, and those of a tree whose table would be too large, go to ONNX Runtime.
 
     Args:
-        walk: of the tree.
+        tree: as plain data.
         data: the whole file.
         schema: of the rows.
     """
 
     pace: ClassVar[Pace] = "instant"
 
-    def __init__(self, walk: TreeWalk, data: bytes, schema: Schema) -> None:
-        self._walk, self._data, self._schema = walk, data, schema
+    def __init__(self, tree: TreeData, data: bytes, schema: Schema) -> None:
+        self._tree, self._data, self._schema = tree, data, schema
+        self._walk = TreeWalk(tree)
 
     def predict_row(self, row: Row) -> Value:
         """See ``Predictor.predict_row``."""
@@ -115,6 +120,24 @@ class OnnxTreePredictor(Predictor):
             ModelError: ONNX Runtime cannot read the file, fails, or does not answer one number per row.
         """
         return self._whole.predict(columns)
+
+    def predict_columns(self, columns: AdmittedColumns) -> np.ndarray[Any, Any] | Encoded:
+        """See ``Predictor.predict_columns``.
+
+        Raises:
+            ModelError: ONNX Runtime is needed, and fails as for ``predict``.
+        """
+        table = self._table
+        return super().predict_columns(columns) if table is None else table.predict(columns)
+
+    @cached_property
+    def _table(self) -> TreeTable | None:
+        from domain.tree_table import TreeTable
+
+        try:
+            return TreeTable(self._tree, self._schema)
+        except ValueError:
+            return None
 
     @cached_property
     def _whole(self) -> OnnxPredictor:

@@ -55,14 +55,7 @@ class Examined:
 
     def admitted(self) -> AdmittedColumns:
         """The rows that are good, and only those."""
-        if self.good is None:
-            return self.columns
-        mask = self.good
-        kept = {
-            name: column.take(mask) if isinstance(column, Encoded) else column[mask]
-            for name, column in self.columns.columns.items()
-        }
-        return AdmittedColumns(self.columns.schema, kept, int(mask.sum()))
+        return self.columns if self.good is None else self.columns.take(self.good)
 
 
 def admit_columns(
@@ -149,6 +142,13 @@ def check_names(
         raise DataError(subject, problems)
 
 
+def needs_exact_numbers(feature: Feature) -> bool:
+    """Whether whole numbers have to be compared as they are, because their floats may be rounded onto a bound."""
+    return isinstance(feature, Number) and any(
+        bound is not None and abs(bound) >= _EXACT for bound in (feature.minimum, feature.maximum)
+    )
+
+
 def _numbers(feature: Number, cells: Cells) -> tuple[Array, Array]:
     """The cells as float64, and which of them are admitted."""
     if isinstance(cells, Encoded):
@@ -179,11 +179,11 @@ def _numbers(feature: Number, cells: Cells) -> tuple[Array, Array]:
 def _typed(feature: Number, cells: Array | Sequence[Any]) -> Array | None:
     """The cells as an array of numbers, where each is a number, and comparing it as a float loses nothing."""
     if isinstance(cells, np.ndarray) and cells.dtype != object:
-        if cells.dtype.kind not in "iuf" or (cells.dtype.kind != "f" and _has_great_bounds(feature)):
+        if cells.dtype.kind not in "iuf" or (cells.dtype.kind != "f" and needs_exact_numbers(feature)):
             return None if cells.dtype.kind not in "iu" else _exactly(feature, cells)
         return cells
     kinds = set(map(type, cells))
-    if kinds <= {float} or (kinds <= {float, int} and not _has_great_bounds(feature)):
+    if kinds <= {float} or (kinds <= {float, int} and not needs_exact_numbers(feature)):
         try:
             return np.array(cells, np.float64)
         except OverflowError:
@@ -194,10 +194,6 @@ def _typed(feature: Number, cells: Array | Sequence[Any]) -> Array | None:
 def _exactly(feature: Number, cells: Array) -> Array:
     """Whole numbers as float64, with NaN for those that only rounding would bring within great bounds."""
     return np.array([float(cell) if feature.admits(cell) else np.nan for cell in cells.tolist()], np.float64)
-
-
-def _has_great_bounds(feature: Number) -> bool:
-    return any(bound is not None and abs(bound) >= _EXACT for bound in (feature.minimum, feature.maximum))
 
 
 def _codes(feature: Category, cells: Cells) -> tuple[Encoded, Array]:

@@ -61,6 +61,14 @@ class AdmittedColumns:
     columns: Mapping[str, Array | Encoded]
     rows: int
 
+    def take(self, mask: Array) -> AdmittedColumns:
+        """The rows that a mask of shape [rows] keeps."""
+        kept = {
+            name: column.take(mask) if isinstance(column, Encoded) else column[mask]
+            for name, column in self.columns.items()
+        }
+        return AdmittedColumns(self.schema, kept, int(mask.sum()))
+
     def plain(self) -> dict[str, Array]:
         """As ``Predictor.predict`` takes them: float64 for numbers, objects (of str) for categories."""
         return {

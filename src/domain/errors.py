@@ -20,6 +20,15 @@ class ConfigurationError(WeighbridgeError):
     """A setting, an option or a reference is wrong; running again changes nothing until it is mended."""
 
 
+def shown(value: object) -> str:
+    """A value that was found, as Python writes it, whatever it is."""
+    try:
+        return repr(value)
+    except (RecursionError, ValueError):
+        # Nested too deeply, or a whole number of too many digits.
+        return f"<{type(value).__name__}>"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One fault of a dataset or a request.
@@ -40,7 +49,7 @@ class Problem:
         where = [f"column '{self.column}'"] if self.column is not None else []
         where += [f"row {self.row}"] if self.row is not None else []
         prefix = ", ".join(where)
-        found = f" (found {self.value!r})" if self.row is not None and self.value is not None else ""
+        found = f" (found {shown(self.value)})" if self.row is not None and self.value is not None else ""
         return f"{prefix}: {self.message}{found}" if prefix else f"{self.message}{found}"
 
 
@@ -70,6 +79,10 @@ class DataError(WeighbridgeError):
         if count > len(shown):
             lines.append(f"  ... and {count - len(shown):,} more")
         return "\n".join(lines)
+
+
+class DataTooLarge(DataError):
+    """More rows or bytes than are allowed."""
 
 
 class StoreError(WeighbridgeError):

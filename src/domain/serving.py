@@ -16,6 +16,7 @@ from domain.schema import Category
 if TYPE_CHECKING:
     import numpy as np
 
+    from domain.columns import AdmittedColumns, Encoded
     from domain.ports import Clock, EventSink, ModelCodec, ModelRegistry
     from domain.provenance import Record
     from domain.releases import Promotion, Release
@@ -51,6 +52,13 @@ class Predictor(Protocol):
 
         Float64 in the target's unit for a number target; object (of str), each a level, for a category.
         """
+
+    def predict_columns(self, columns: AdmittedColumns) -> np.ndarray[Any, Any] | Encoded:
+        """Predictions for many admitted rows, as ``predict`` gives them, or as codes and such values.
+
+        A predictor that has a quicker way for columns of codes overrides it.
+        """
+        return self.predict(columns.plain())
 
     def predict_rows(self, rows: Sequence[Row]) -> list[Value]:
         """Predictions for admitted rows, as ``predict`` gives them; no rows give none.
