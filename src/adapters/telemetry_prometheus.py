@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from domain.artefacts import dataset_timestamp
 from domain.cells import Cells
 from domain.events import Event, StoreRetried
-from domain.ports import Clock, EventSink, ServingTelemetry
+from domain.ports import Clock, EventSink, ServingTelemetry, Tally
 
 if TYPE_CHECKING:
     from domain.cells import Key
+    from domain.columns import Array, Encoded
     from domain.schema import Value
     from domain.serving import LoadedModel
 
@@ -92,6 +94,24 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
         """See the port."""
         for feature in features:
             self._numbers[self._block((_OUTSIDE, feature), 1)] += 1
+
+    def tally(self) -> Tally:
+        """See the port."""
+        return _Tally()
+
+    def count(self, tally: Tally) -> None:
+        """See the port."""
+        assert isinstance(tally, _Tally)
+        numbers = self._numbers
+        if tally.sizes is not None:
+            start = self._block((_PREDICTIONS,), len(PREDICTIONS) + 2)
+            numbers[start] += tally.total
+            for place, count in enumerate(tally.sizes.tolist(), start + 1):
+                numbers[place] += count
+        for label, count in tally.classes.items():
+            numbers[self._block((_CLASSES, label), 1)] += count
+        for feature, count in tally.outside.items():
+            numbers[self._block((_OUTSIDE, feature), 1)] += count
 
     def refreshed(self, problem: str | None) -> None:
         """See the port."""
@@ -206,6 +226,37 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
                 "Since the time that the name of the model's dataset tells.",
                 value=(now - taken).total_seconds(),
             )
+
+
+class _Tally(Tally):
+    """Numbers by the buckets that predictions have, classes by name."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self.sizes: Array | None = None
+        self.classes: Counter[str] = Counter()
+        self.outside: Counter[str] = Counter()
+
+    def add(self, predicted: Array | Encoded, outside: Mapping[str, int]) -> None:
+        """See the port."""
+        import numpy as np
+
+        from domain.columns import Encoded
+
+        self.outside.update(outside)
+        if isinstance(predicted, Encoded):
+            values = np.asarray(predicted.values)
+            counts = np.bincount(predicted.codes, minlength=len(values)).astype(np.float64)
+        else:
+            values, counts = predicted, np.ones(len(predicted))
+        if values.dtype.kind != "f":
+            for label, count in zip(values.tolist(), counts.tolist(), strict=True):
+                self.classes[label] += int(count)
+            return
+        self.total += float(values @ counts)
+        # The same buckets as ``bisect_left`` finds for a single one.
+        sizes = np.bincount(np.searchsorted(PREDICTIONS, values), counts, len(PREDICTIONS) + 1)
+        self.sizes = sizes if self.sizes is None else self.sizes + sizes
 
 
 class _Families:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from domain.artefacts import Artefact, ArtefactRef
+    from domain.columns import Array, Encoded
     from domain.estimator import FittedModel
     from domain.events import Event
     from domain.picture.shapes import Picture
@@ -361,6 +362,14 @@ class RequestSpan(Protocol):
         """Tell what became of it: the route's template, the status, and the id that the answer carries."""
 
 
+class Tally(Protocol):
+    """Counts what is predicted of one table, in whatever thread."""
+
+    @abstractmethod
+    def add(self, predicted: Array | Encoded, outside: Mapping[str, int]) -> None:
+        """Count predictions of shape [rows], and how many rows are outside of a feature's range in training."""
+
+
 class ServingTelemetry(Protocol):
     """Counts what a service does. Called on every request: a call takes about a microsecond and never raises."""
 
@@ -375,6 +384,14 @@ class ServingTelemetry(Protocol):
     @abstractmethod
     def outside_training_range(self, features: Iterable[str]) -> None:
         """A row was predicted whose values of these features are outside their range in training."""
+
+    @abstractmethod
+    def tally(self) -> Tally:
+        """A tally that has counted nothing yet."""
+
+    @abstractmethod
+    def count(self, tally: Tally) -> None:
+        """What a tally of ``tally()`` has counted is part of what was predicted."""
 
     @abstractmethod
     def refreshed(self, problem: str | None) -> None:

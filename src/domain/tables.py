@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
-from domain.columns import Array, Cells, Encoded
 from domain.errors import Problem, shown
+
+if TYPE_CHECKING:
+    from domain.columns import Array, Cells, Encoded
 
 #: ``json`` is an array of objects, or one object of arrays; ``ndjson`` an object in each line; ``arrow`` the
 #: stream of Arrow's IPC format; ``feather`` its file.

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     create_store: bool = False
     refresh_seconds: float = Field(10.0, gt=0, le=86_400)
     max_body_bytes: int = Field(1 << 20, gt=0)
+    max_batch_bytes: int = Field(1 << 27, gt=0)
+    max_batch_rows: int = Field(5_000_000, gt=0)
+    max_batch_decoded_bytes: int = Field(1 << 30, gt=0)
     max_header_bytes: int = Field(1 << 14, gt=0)
     header_seconds: float = Field(20.0, gt=0, le=3600)
     body_seconds: float = Field(30.0, gt=0, le=3600)

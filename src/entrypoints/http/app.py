@@ -61,6 +61,8 @@ def _framework(
 
     from fastapi import FastAPI
 
+    from entrypoints.http.batch import build_batch_router
+    from entrypoints.http.batch_documents import describe_batch
     from entrypoints.http.error_handlers import install_error_handlers
     from entrypoints.http.inference_documents import describe_inference
     from entrypoints.http.inference_v2 import build_inference_router
@@ -79,8 +81,13 @@ def _framework(
     app.include_router(
         build_inference_router(service, telemetry, lifecycle, answers.executor, settings.max_body_bytes, observer)
     )
+    app.include_router(build_batch_router(service, answers, telemetry, settings))
     install_error_handlers(app)
     has_keys = bool(settings.keys)
-    describe = [partial(describe_routes, service.task), partial(describe_inference, has_keys)]
+    describe = [
+        partial(describe_routes, service.task),
+        partial(describe_batch, service.task),
+        partial(describe_inference, has_keys),
+    ]
     install_openapi(app, service, describe, has_keys=has_keys)
     return app

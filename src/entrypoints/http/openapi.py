@@ -34,6 +34,7 @@ PROBLEM_SCHEMA: Document = {
             "items": {
                 "type": "object",
                 "properties": {
+                    "row": {"type": ["integer", "null"], "description": "Of many rows; 1 for the first"},
                     "field": {"type": ["string", "null"], "description": "null for the body as a whole"},
                     "message": {"type": "string"},
                     "found": {"description": "What was sent instead, shortened"},
