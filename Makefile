@@ -9,7 +9,7 @@ STORE ?= ./weighbridge-store
 CLIENTS := kserve open-inference
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check lint types imports format test test-thorough test-clients bench lock clean
+.PHONY: help setup demo serve check lint types imports format test test-thorough test-clients test-mlflow bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ build/clients/%/.made: tests/clients/requirements-%.txt $(VENV)/bin/python
 			"for this Python" >&2; exit 1; }
 	@touch $@
 
+test-mlflow: setup build/mlflow/.installed ## exports in the hands of MLflow, in an environment of its own
+	MLFLOW_BIN=build/mlflow/bin $(BIN)/python -m pytest tests/mlflow_exports.py
+
 bench: setup ## every benchmark, one JSON line per measurement
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
@@ -94,3 +97,11 @@ $(VENV)/.dev: $(VENV)/bin/python requirements.lock pyproject.toml
 	@$(PIP) --require-hashes -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run
+
+# MLflow, and what models need in the versions that they are made with here.
+build/mlflow/.installed: requirements.lock Makefile
+	@echo "installing MLflow into build/mlflow (once)"
+	@rm -rf build/mlflow && mkdir -p build && $(VENV)/bin/python -m venv build/mlflow
+	@$(PIP) freeze | grep -E '^(numpy|pandas|scipy|scikit-learn|joblib|onnx|onnxruntime|skops|lightgbm)==' > build/mlflow/made-with.txt
+	@build/mlflow/bin/python -m pip install --disable-pip-version-check --quiet 'mlflow>=3.1,<4' -r build/mlflow/made-with.txt
+	@touch $@

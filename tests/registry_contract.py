@@ -22,6 +22,7 @@ from domain.provenance import CodeSource, DatasetSource, GoldenRow, ModelFile, R
 from domain.releases import ModelVersion, Promotion, Release, version_of_record
 from domain.schema import Category, Number, Schema
 from tests.clocks import START, SettableClock
+from tests.lawful import lawful
 from tests.store_contract import NewStore
 
 #: The names of the one begin like those of the other.
@@ -188,6 +189,7 @@ class RegistryContract:
             f"models/{TASK}_{release.version}.json",
         ]
         assert store.read(release.version.record_key).data == record.to_json()
+        lawful(json.loads(record.to_json()))
         with pytest.raises(NothingReleased):
             registry.live(TASK)
 
@@ -236,6 +238,7 @@ class RegistryContract:
         key = f"rejected/{TASK}_{record.version}.json"
         assert keys_of(store) == [key]
         assert store.read(key).data == record.to_json()
+        lawful(json.loads(record.to_json()))
         assert list(registry.releases(TASK)) == []
         assert registry.newest(TASK) is None
         with pytest.raises(UnknownVersion):
@@ -255,7 +258,7 @@ class RegistryContract:
         [ref] = store.list("promotions/")
         data = store.read(ref).data
         assert ref.key == f"promotions/{TASK}_2021-07-03T23-06-33Z-{sha256(data).hexdigest()[:8]}.json"
-        assert json.loads(data) == {
+        assert lawful(json.loads(data), "promotion") == {
             "schema_version": 1,
             "task": TASK,
             "version": str(released.version),

@@ -38,7 +38,7 @@ feed = {{
     )
     for each in session.get_inputs()
 }}
-print(session.run(None, feed)[0].ravel())
+print(session.run(None, feed)[0].ravel().tolist())
 ```
 """
 
@@ -53,7 +53,7 @@ import skops.io
 with open("trusted_types.json") as file:
     model = skops.io.load("model.skops", trusted=json.load(file))
 rows = pd.DataFrame({inputs})
-print(model.predict(rows))
+print(model.predict(rows).tolist())
 ```
 """
 
@@ -81,7 +81,7 @@ class FolderExporter(ModelExporter):
                 f"export it with --format {kind} or --format mlflow"
             )
         content = self._as_mlflow(release, model) if wanted == "mlflow" else self._as_it_is(release, model)
-        _write_whole(content, Path(folder))
+        write_whole(content, Path(folder))
         return sorted(content)
 
     def _as_it_is(self, release: Release, model: bytes) -> dict[str, bytes]:
@@ -124,6 +124,33 @@ class FolderExporter(ModelExporter):
             **({"input_example.json": _json(rows)} if record.golden else {}),
             **({"serving_input_example.json": _json({"dataframe_split": rows})} if record.golden else {}),
         }
+
+
+def write_whole(content: Mapping[str, bytes], folder: Path) -> None:
+    """Make a folder with these files, which appears when it is whole; nothing is left when it cannot be."""
+    unfinished: str | None = None
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigurationError(f"'{folder}' exists and is not empty; name a folder that is not there yet")
+        target = folder.absolute()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent)
+        for name, data in content.items():
+            path = Path(unfinished, name)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+        # mkdtemp's folder is for this user alone; this one is to be as any other that is made.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(unfinished).chmod(0o777 & ~mask)
+        Path(unfinished).replace(target)
+        unfinished = None
+    except OSError as error:
+        raise ConfigurationError(f"cannot write '{folder}': {error.strerror or error}") from error
+    finally:
+        if unfinished is not None:
+            with suppress(OSError):
+                shutil.rmtree(unfinished)
 
 
 def _mlmodel(release: Release, has_rows: bool) -> dict[str, Any]:
@@ -223,30 +250,3 @@ def _yaml(document: Mapping[str, Any], indent: str = "") -> str:
         else:
             lines.append(f"{indent}{name}: {json.dumps(value)}\n")
     return "".join(lines)
-
-
-def _write_whole(content: Mapping[str, bytes], folder: Path) -> None:
-    """Make a folder with these files, which appears when it is whole; nothing is left when it cannot be."""
-    unfinished: str | None = None
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigurationError(f"'{folder}' exists and is not empty; name a folder that is not there yet")
-        target = folder.absolute()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent)
-        for name, data in content.items():
-            path = Path(unfinished, name)
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(data)
-        # mkdtemp's folder is for this user alone; this one is to be as any other that is made.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(unfinished).chmod(0o777 & ~mask)
-        Path(unfinished).replace(target)
-        unfinished = None
-    except OSError as error:
-        raise ConfigurationError(f"cannot write '{folder}': {error.strerror or error}") from error
-    finally:
-        if unfinished is not None:
-            with suppress(OSError):
-                shutil.rmtree(unfinished)

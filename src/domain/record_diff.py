@@ -15,7 +15,7 @@ class Compared:
     Args:
         section: what it belongs to.
         field: its name.
-        one: its value in the first record, as plain data; None when it has none.
+        one: its value in the first record, as plain data; None when it has none. A null is a text here.
         other: its value in the second.
     """
 
@@ -65,7 +65,7 @@ def _outcome(record: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]
     yield ("decision", "verdict"), decision["verdict"]
     yield ("decision", "reasons"), "; ".join(decision["reasons"])
     for name, value in record["metrics"].items():
-        yield ("metrics", name), value
+        yield ("metrics", name), "undefined" if value is None else value
     for threshold in record.get("thresholds", ()):
         of = f" by {threshold['slice_by']}" if "slice_by" in threshold else ""
         levels = {"error": threshold["error"], "warning": threshold["warning"]}
@@ -78,11 +78,11 @@ def _training(record: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]
     training = record["training"]
     yield ("parameters", "estimator"), training["estimator"]
     for name, value in training["params"].items():
-        yield ("parameters", name), value
+        yield ("parameters", name), "None" if value is None else value
     for name in ("kind", "points", "folds", "score", "scoring"):
         yield ("search", name), training["search"][name]
     for name, value in training["split"].items():
-        yield ("split", name), value
+        yield ("split", name), "None" if value is None else value
     for name in ("key", "sha256", "size", "rows"):
         yield ("dataset", name), record["dataset"][name]
 

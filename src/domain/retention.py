@@ -102,7 +102,7 @@ def parse_age(text: str) -> timedelta:
     Raises:
         ValueError: it is nothing of the kind, or longer than anything lasts.
     """
-    found = re.fullmatch(r"(\d{1,6})([hdw])", text.strip())
+    found = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip())
     if found is None:
         raise ValueError(f"'{text}' is no age; one looks like 90d, 12h or 4w")
     return int(found[1]) * {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}[found[2]]

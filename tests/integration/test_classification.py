@@ -28,6 +28,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from adapters.mlflow_loader import _load_pyfunc
 from entrypoints.cli import main
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
@@ -169,6 +170,16 @@ def test_from_a_file_to_the_service(place: Place) -> None:
     told = [one["what"] for one in again["results"]]
     assert "metric accuracy[wine=rosso]" in told
     assert "probabilities on the golden rows" in told
+
+    verified = place.run("models", "verify", "--all", "--json")
+    assert (verified.code, json.loads(verified.out)["holds"]) == (0, True)
+    assert place.run("models", "export", "live", "exported").code == 0
+    golden = json.loads(Path("exported/record.json").read_text())["golden"]
+    answers = _load_pyfunc("exported/model").predict(pd.DataFrame([row["inputs"] for row in golden]))
+    assert answers["which_wine"].tolist() == [row["prediction"] for row in golden]
+    for level in LEVELS:
+        likely = [row["probabilities"][level] for row in golden]
+        np.testing.assert_allclose(answers[f"probability_{level}"], likely, atol=1e-5)
 
     shown = place.run("models", "show", "live").out
     assert re.search(r"^target +wine, answered as which_wine$", shown, re.MULTILINE)

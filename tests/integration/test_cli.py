@@ -23,6 +23,7 @@ from domain.tasks.time_to_dispatch import simulate
 from entrypoints.cli import main
 from entrypoints.http.server import listen
 from tests.integration.conftest import s3_client
+from tests.lawful import lawful
 from tests.trained import copy, csv, store_of_two, two_releases
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
@@ -147,7 +148,7 @@ def test_a_training_and_what_is_read_of_it_afterwards(tmp_path: Path) -> None:
     assert all(check["passed"] for check in record["checks"])
     assert record["schema"]["prediction"] == "est_hours_to_dispatch"
     assert (store / record["model"]["key"]).stat().st_size == record["model"]["size"]
-    stored = json.loads((store / f"models/{TASK}_{version}.json").read_text())
+    stored = lawful(json.loads((store / f"models/{TASK}_{version}.json").read_text()))
     assert record == stored | {"outcome": "released"}
     assert [LINE.fullmatch(line) is not None for line in first.err.splitlines()] == [True] * 5
     assert first.err.splitlines()[-1].endswith(f"{version} is live now (trained on {DATASET}: release)")
@@ -615,9 +616,9 @@ def test_models_are_listed_and_shown(command: Command, tmp_path: Path) -> None:
 
     listed = command("models", "list", *at, "--json").document
     newest_first = sorted(documents, reverse=True)
-    assert listed == [documents[one] | {"live": one == str(live.version)} for one in newest_first]
+    assert listed == [documents[one] | {"live": one == str(live.version), "hold": False} for one in newest_first]
     table = command("models", "list", *at).out.splitlines()
-    assert table[0].split() == ["VERSION", "LIVE", "VERDICT", "METRICS", "DATASET"]
+    assert table[0].split() == ["VERSION", "LIVE", "HOLD", "WHEN", "VERDICT", "METRICS", "DATASET"]
     assert [(line.split()[0], line.split()[1] == "live") for line in table[1:]] == [
         (one, one == str(live.version)) for one in newest_first
     ]

@@ -42,6 +42,7 @@ from domain.task import TaskDefinition
 from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from domain.workflow import Outcome, Ports, TrainingResult, put_dataset, train_and_release
 from tests.clocks import SettableClock, SettableMemory
+from tests.lawful import lawful
 from tests.registry_contract import Crash, CrashingStore, keys_of
 
 TASK = replace(
@@ -103,7 +104,9 @@ class World:
 
     def train(self, task: TaskDefinition = TASK, force: bool = False) -> TrainingResult:
         self.recorder.events.clear()
-        return train_and_release(task, self.ports, force)
+        result = train_and_release(task, self.ports, force)
+        lawful(result.document)
+        return result
 
     @property
     def told(self) -> list[type[Event]]:

@@ -1,0 +1,30 @@
+"""Every record that the tests make is held to its JSON Schema."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from adapters.record_schema import JsonSchemaRules
+from domain.artefacts import MODELS, PROMOTIONS, REJECTED
+from domain.ports import ArtefactStore, RecordKind
+
+RULES = JsonSchemaRules()
+
+Document = TypeVar("Document", bound=Mapping[str, Any])
+
+
+def lawful(document: Document, kind: RecordKind = "release") -> Document:
+    """The document, which is as its JSON Schema says."""
+    assert RULES.faults(kind, document) == []
+    return document
+
+
+def lawful_store(store: ArtefactStore) -> int:
+    """Check every record in a store; how many there are."""
+    import json
+
+    kinds: dict[str, RecordKind] = {MODELS: "release", REJECTED: "release", PROMOTIONS: "promotion"}
+    keys = [(kind, ref.key) for folder, kind in kinds.items() for ref in store.list(f"{folder}/")]
+    records = [(kind, key) for kind, key in keys if key.endswith(".json")]
+    for kind, key in records:
+        lawful(json.loads(store.read(key).data), kind)
+    return len(records)
