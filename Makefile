@@ -102,6 +102,6 @@ $(VENV)/.dev: $(VENV)/bin/python requirements.lock pyproject.toml
 build/mlflow/.installed: requirements.lock Makefile
 	@echo "installing MLflow into build/mlflow (once)"
 	@rm -rf build/mlflow && mkdir -p build && $(VENV)/bin/python -m venv build/mlflow
-	@$(PIP) freeze | grep -E '^(numpy|pandas|scipy|scikit-learn|joblib|onnx|onnxruntime|skops|lightgbm)==' > build/mlflow/made-with.txt
+	@$(BIN)/python -m pip freeze | grep -E '^(numpy|pandas|scipy|scikit-learn|joblib|onnx|onnxruntime|skops|lightgbm)==' > build/mlflow/made-with.txt
 	@build/mlflow/bin/python -m pip install --disable-pip-version-check --quiet 'mlflow>=3.1,<4' -r build/mlflow/made-with.txt
 	@touch $@

@@ -45,24 +45,26 @@ class PrometheusShadow(ShadowTelemetry):
 
     def differed(self, version: str, differences: Sequence[float]) -> None:
         """See the port."""
-        self._add((_ROWS, version), 1, 0, len(differences))
-        size = len(DIFFERENCES) + 2
-        for difference in differences:
-            self._add((_DIFFERENCES, version), size, 0, difference)
-            self._add((_DIFFERENCES, version), size, 1 + bisect_left(DIFFERENCES, difference), 1)
+        self._add((_ROWS, version), len(differences))
+        start = self._start((_DIFFERENCES, version), len(DIFFERENCES) + 2) if differences else None
+        if start is not None:
+            numbers = self._cells.numbers
+            for difference in differences:
+                numbers[start] += difference
+                numbers[start + 1 + bisect_left(DIFFERENCES, difference)] += 1
 
     def labelled(self, version: str, rows: int, otherwise: int) -> None:
         """See the port."""
-        self._add((_ROWS, version), 1, 0, rows)
-        self._add((_OTHERWISE, version), 1, 0, otherwise)
+        self._add((_ROWS, version), rows)
+        self._add((_OTHERWISE, version), otherwise)
 
     def failed(self, version: str, reason: str, rows: int) -> None:
         """See the port."""
-        self._add((_FAILURES, version, reason), 1, 0, rows)
+        self._add((_FAILURES, version, reason), rows)
 
     def dropped(self) -> None:
         """See the port."""
-        self._add((_DROPPED,), 1, 0, 1)
+        self._add((_DROPPED,), 1)
 
     def families(self) -> Iterator[Any]:
         """What is exposed: nothing at all while nobody shadows."""
@@ -82,7 +84,11 @@ class PrometheusShadow(ShadowTelemetry):
         yield counter(_ROWS, "rows", "Rows that a second model predicted as well.", "version")
         yield counter(_OTHERWISE, "disagreements", "Rows of which it predicted another class.", "version")
         yield counter(_FAILURES, "failures", "Rows that it could not be compared on.", "version", "reason")
-        yield counter(_DROPPED, "dropped", "Answered rows that were not compared, because too many waited.")
+        yield CounterMetricFamily(
+            "weighbridge_shadow_dropped",
+            "Answered rows that were not compared, because too many waited.",
+            value=totals.get((_DROPPED,), [0.0])[0],
+        )
         sizes = HistogramMetricFamily(
             "weighbridge_shadow_difference",
             "From the answer to the second model's prediction: absolute, in the target's unit.",
@@ -105,10 +111,14 @@ class PrometheusShadow(ShadowTelemetry):
             info.add_metric((version.task, str(version), self._release.record.model.format), 1.0)
         yield info
 
-    def _add(self, key: Key, size: int, place: int, number: float) -> None:
+    def _add(self, key: Key, number: float) -> None:
+        start = self._start(key, 1)
+        if start is not None:
+            self._cells.numbers[start] += number
+
+    def _start(self, key: Key, size: int) -> int | None:
         try:
-            start = self._cells.block(key, size)
+            return self._cells.block(key, size)
         except MemoryError:
-            # What is not counted here fails no answer; so many versions as to fill the room need a new process.
-            return
-        self._cells.numbers[start + place] += number
+            # What is not counted here fails no answer; so many versions as fill the room take weeks.
+            return None

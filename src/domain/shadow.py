@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from domain.errors import DataError, WeighbridgeError
@@ -38,6 +39,15 @@ class Answered(NamedTuple):
 class _Second:
     release: Release
     predictor: Predictor
+
+
+class _Relation(Enum):
+    """What an answer is to the second model."""
+
+    SAME_MODEL = auto()
+    SAME_SCHEMA = auto()
+    OTHER_SCHEMA = auto()
+    OTHER_TARGET = auto()
 
 
 class Shadow:
@@ -115,26 +125,10 @@ class Shadow:
         second = self._second
         if second is None:
             return
-        version, schema = second.release.version, second.release.record.schema
-        rows: list[Row] = []
-        answers: list[Value | Classification] = []
-        wrong_rows = wrong_targets = 0
-        for one in answered:
-            if one.model.release.version == version:
-                continue
-            if isinstance(schema.target, Category) is not isinstance(one.model.schema.target, Category):
-                wrong_targets += 1
-                continue
-            try:
-                rows.append(_row_of(second, one))
-            except DataError:
-                wrong_rows += 1
-                continue
-            answers.append(one.answer)
-        if wrong_targets:
-            self._telemetry.failed(str(version), TARGET, wrong_targets)
-        if wrong_rows:
-            self._telemetry.failed(str(version), ROW, wrong_rows)
+        rows, answers, wrong = _comparable(second, answered)
+        for reason, count in wrong.items():
+            if count:
+                self._telemetry.failed(str(second.release.version), reason, count)
         if rows:
             self._predict(second, rows, answers)
 
@@ -184,12 +178,47 @@ def _newest_unpromoted(registry: ModelRegistry, newest_first: Sequence[ModelVers
     return next((version for version in newest_first if version not in promoted), None)
 
 
-def _row_of(second: _Second, answered: Answered) -> Row:
+def _comparable(
+    second: _Second, answered: Sequence[Answered]
+) -> tuple[list[Row], list[Value | Classification], dict[str, int]]:
+    """The rows that the second model can predict, their answers, and how many others there are by reason."""
+    rows: list[Row] = []
+    answers: list[Value | Classification] = []
+    wrong = {TARGET: 0, ROW: 0}
+    model: LoadedModel | None = None
+    relation = _Relation.SAME_MODEL
+    for one in answered:
+        if one.model is not model:
+            model, relation = one.model, _relation(one.model, second)
+        row: Row | None = None
+        if relation is _Relation.SAME_SCHEMA:
+            row = one.row
+        elif relation is _Relation.OTHER_TARGET:
+            wrong[TARGET] += 1
+        elif relation is _Relation.OTHER_SCHEMA:
+            try:
+                row = _row_of(second, one.row)
+            except DataError:
+                wrong[ROW] += 1
+        if row is not None:
+            rows.append(row)
+            answers.append(one.answer)
+    return rows, answers, wrong
+
+
+def _relation(model: LoadedModel, second: _Second) -> _Relation:
+    schema = second.release.record.schema
+    if model.release.version == second.release.version:
+        return _Relation.SAME_MODEL
+    if isinstance(schema.target, Category) is not isinstance(model.schema.target, Category):
+        return _Relation.OTHER_TARGET
+    is_same = schema.fingerprint == model.schema.fingerprint
+    return _Relation.SAME_SCHEMA if is_same else _Relation.OTHER_SCHEMA
+
+
+def _row_of(second: _Second, row: Row) -> Row:
     """The row as the second model takes it: with its own features only, admitted by its own schema."""
     schema = second.release.record.schema
-    if schema.fingerprint == answered.model.schema.fingerprint:
-        return answered.row
-    row = answered.row
     return schema.admit_row({one.name: row[one.name] for one in schema.features if one.name in row})
 
 
