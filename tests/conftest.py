@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("adapters.testing")
 
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from adapters.registry import StoreRegistry
+from adapters.testing.store_contract import NewStore
 from domain.artefacts import Artefact, ArtefactRef
 from domain.checks import CheckResult
 from domain.errors import ArtefactExists, ModelUnreadable, NothingReleased, RegistryError, UnknownVersion
@@ -23,7 +24,6 @@ from domain.releases import ModelVersion, Promotion, Release, version_of_record
 from domain.schema import Category, Number, Schema
 from tests.clocks import START, SettableClock
 from tests.lawful import lawful
-from tests.store_contract import NewStore
 
 #: The names of the one begin like those of the other.
 TASKS = ("time", "time_to_dispatch")

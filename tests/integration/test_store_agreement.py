@@ -11,12 +11,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
 from adapters.local import LocalStore
 from adapters.memory import MemoryStore
 from adapters.s3 import S3Store
+from adapters.testing.keys import keys, kinds, unlawful_keys
+from adapters.testing.store_contract import run_machine
 from domain.artefacts import ArtefactRef
 from domain.errors import WeighbridgeError
 from domain.ports import ArtefactStore, Clock
 from tests.integration.conftest import shared_client
-from tests.store_contract import run_machine
-from tests.strategies import keys, kinds, unlawful_keys
 
 
 class StandingClock(Clock):

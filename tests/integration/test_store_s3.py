@@ -9,6 +9,7 @@ import pytest
 
 from adapters.s3 import S3Store, connect
 from adapters.s3_client import open_client
+from adapters.testing.store_contract import NewStore, StoreContract, same
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -18,7 +19,6 @@ from domain.errors import (
     StoreUnavailable,
 )
 from tests.integration.conftest import Fault, MotoServer, s3_client, shared_client
-from tests.store_contract import NewStore, StoreContract, same
 
 
 class TestS3Store(StoreContract):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.testing.keys import keys, unlawful_keys
 from domain.artefacts import (
     DATASET_SUFFIXES,
     ArtefactRef,
@@ -22,7 +23,7 @@ from domain.artefacts import (
     parse_timestamp,
 )
 from domain.errors import ConfigurationError
-from tests.strategies import keys, moments, spelled_moments, task_names, unlawful_keys
+from tests.strategies import moments, spelled_moments, task_names
 
 
 def utc(*parts: int) -> datetime:

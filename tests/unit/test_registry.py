@@ -11,11 +11,11 @@ import pytest
 from adapters.local import LocalStore
 from adapters.memory import MemoryStore
 from adapters.registry import StoreRegistry
+from adapters.testing.store_contract import NewStore
 from domain.artefacts import ArtefactRef
 from domain.releases import Promotion
 from tests.clocks import START, SettableClock
 from tests.registry_contract import TASK, Crash, CrashingStore, RegistryContract, make_record, version_of
-from tests.store_contract import NewStore
 
 
 class TestRegistryInMemory(RegistryContract):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.local import LocalStore, rename_exclusively, translate
+from adapters.testing.store_contract import NewStore, StoreContract
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -19,7 +20,6 @@ from domain.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from tests.store_contract import NewStore, StoreContract
 
 NOBODY = 65534
 

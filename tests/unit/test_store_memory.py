@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.memory import MemoryStore
+from adapters.testing.store_contract import NewStore, StoreContract
 from domain.ports import Clock
-from tests.store_contract import NewStore, StoreContract
 
 
 class SteppingClock(Clock):

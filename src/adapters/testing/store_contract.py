@@ -1,4 +1,8 @@
-"""The contract of every ArtefactStore. A store's test module subclasses StoreContract and gives ``new_store``."""
+"""The contract of every ArtefactStore. A store's test module subclasses StoreContract and gives ``new_store``.
+
+To see what an assertion compared, a conftest.py says ``pytest.register_assert_rewrite`` of this module's name before
+it is imported.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +15,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule, run_state_machine_as_test
 
+from adapters.testing.keys import keys, kinds, names, unlawful_keys
 from domain.artefacts import ArtefactRef
 from domain.errors import ArtefactExists, ArtefactNotFound, ConfigurationError
 from domain.ports import ArtefactStore
-from tests.strategies import keys, kinds, names, unlawful_keys
 
 NewStore = Callable[[], ArtefactStore]
 
@@ -43,7 +47,8 @@ class StoreContract:
         ref = store.write("models/m.onnx", data)
         assert (ref.key, ref.name, ref.size, ref.version_id) == ("models/m.onnx", "m.onnx", len(data), None)
         assert ref.last_modified.tzinfo is UTC
-        for what in ("models/m.onnx", ref, *store.list("models/")):
+        everything: list[ArtefactRef | str] = ["models/m.onnx", ref, *store.list("models/")]
+        for what in everything:
             artefact = store.read(what)
             assert artefact.data == data
             assert artefact.sha256 == sha256(data).hexdigest()
@@ -300,7 +305,7 @@ def run_machine(machine: Callable[[], RuleBasedStateMachine], slowness: int = 1)
     usual = settings.default
     assert usual is not None
     run_state_machine_as_test(
-        machine,
+        machine,  # type: ignore[arg-type]
         settings=settings(usual, max_examples=max(8, usual.max_examples // slowness), stateful_step_count=25),
     )
 
