@@ -9,7 +9,8 @@ STORE ?= ./weighbridge-store
 CLIENTS := kserve open-inference
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check lint types imports format test test-thorough test-clients test-mlflow bench lock clean
+.PHONY: help setup demo serve check lint types imports format test test-thorough test-clients test-mlflow test-s3
+.PHONY: bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +61,12 @@ build/clients/%/.made: tests/clients/requirements-%.txt $(VENV)/bin/python
 
 test-mlflow: setup build/mlflow/.installed ## exports in the hands of MLflow, in an environment of its own
 	MLFLOW_BIN=build/mlflow/bin $(BIN)/python -m pytest tests/mlflow_exports.py
+
+S3_TESTS := tests/integration/test_store_s3.py tests/integration/test_store_races.py tests/integration/test_registry_s3.py
+
+test-s3: setup ## the tests of stores, races and the registry on the server at S3_ENDPOINT=http://host:port
+	@test -n "$(S3_ENDPOINT)" || { echo "name the server: make test-s3 S3_ENDPOINT=http://127.0.0.1:9000, with the AWS_* variables" >&2; exit 2; }
+	S3_ENDPOINT=$(S3_ENDPOINT) $(BIN)/python -m pytest $(S3_TESTS)
 
 bench: setup ## every benchmark, one JSON line per measurement
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

@@ -59,40 +59,22 @@ class FaultProxy:
         self._let_go = Event()
         #: The operations that were asked for, each with the fault that it met.
         self.met: list[tuple[str, Fault | None]] = []
-        proxy = self
-
-        class Handler(_Handler):
-            def answer(self) -> None:
-                proxy.answer(self)
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-            request_queue_size = 128
-
-            def process_request(self, request: Any, client_address: Any) -> None:
-                proxy.count(1)
-                super().process_request(request, client_address)
-
-            def process_request_thread(self, request: Any, client_address: Any) -> None:
-                try:
-                    super().process_request_thread(request, client_address)
-                finally:
-                    proxy.count(-1)
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._start(0)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def stop(self) -> None:
-        self._let_go.set()
+        """Refuse connections from now on, and end those that there are."""
+        self.cut()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def start_again(self) -> None:
+        """After ``stop``: take connections again, on the same port."""
+        self._start(self._server.server_port)
 
     def plan(self, *faults: Fault | None, operation: str | None = None) -> None:
         """The next requests (of an operation: list, get, head, put, delete, bucket) meet these, in turn."""
@@ -152,6 +134,32 @@ class FaultProxy:
             request.wfile.write(b"" if request.command == "HEAD" else text)
         else:
             self._pass_on(request, operation, body, fault, let_go)
+
+    def _start(self, port: int) -> None:
+        proxy = self
+
+        class Handler(_Handler):
+            def answer(self) -> None:
+                proxy.answer(self)
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False
+            request_queue_size = 128
+
+            def process_request(self, request: Any, client_address: Any) -> None:
+                proxy.count(1)
+                super().process_request(request, client_address)
+
+            def process_request_thread(self, request: Any, client_address: Any) -> None:
+                try:
+                    super().process_request_thread(request, client_address)
+                finally:
+                    proxy.count(-1)
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
 
     def _pass_on(
         self, request: "_Handler", operation: str, body: bytes, fault: Fault | None, let_go: Event

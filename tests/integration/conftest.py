@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from threading import Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
@@ -18,6 +18,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from adapters.s3_client import open_client
+from tests.faultproxy import FaultProxy
+
+if TYPE_CHECKING:
+    from tests.integration.faulty import Setting
 
 #: A WSGI application.
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -106,6 +110,25 @@ def bucket(aws: dict[str, str]) -> Iterator[str]:
 def moto_bucket(aws_on_moto: dict[str, str]) -> Iterator[str]:
     """A fresh bucket of moto."""
     yield from _fresh_bucket()
+
+
+@pytest.fixture(scope="session")
+def fault_proxy(moto_server: MotoServer) -> Iterator[FaultProxy]:
+    """A proxy in front of moto."""
+    proxy = FaultProxy(moto_server.url)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def setting(fault_proxy: FaultProxy, moto_bucket: str) -> Iterator["Setting"]:
+    """A fresh bucket behind the proxy."""
+    from tests.integration.faulty import Setting
+
+    setting = Setting(fault_proxy, moto_bucket)
+    setting.clear()
+    yield setting
+    setting.clear()
 
 
 def s3_client() -> Any:
