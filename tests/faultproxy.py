@@ -12,7 +12,7 @@ from enum import Enum
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
-from threading import Condition, Event, Lock, Thread
+from threading import Condition, Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -51,7 +51,7 @@ class FaultProxy:
     def __init__(self, upstream: str) -> None:
         address = urlsplit(upstream)
         self._upstream = (str(address.hostname), int(address.port or 80))
-        self._lock = Lock()
+        self._lock = Condition()
         self._planned: list[tuple[str | None, Fault | None]] = []
         self._mix: tuple[Random, float, tuple[Fault, ...]] | None = None
         self._under_way, self._idle = 0, Condition()
@@ -111,6 +111,11 @@ class FaultProxy:
         with self._idle:
             self._under_way += connections
             self._idle.notify_all()
+
+    def wait_for_requests(self, number: int) -> None:
+        """Return when so many requests have come since the last ``clear``."""
+        with self._lock:
+            assert self._lock.wait_for(lambda: len(self.met) >= number, timeout=60)
 
     def clear(self) -> None:
         """No more faults."""
@@ -220,6 +225,7 @@ class FaultProxy:
                     random, rate, faults = self._mix
                     fault = random.choice(faults) if random.random() < rate else None
             self.met.append((operation, fault))
+            self._lock.notify_all()
             return fault
 
 
