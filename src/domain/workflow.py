@@ -86,7 +86,8 @@ class TrainingResult:
 class Ports:
     """The world, as the workflows see it.
 
-    ``codecs`` are tried in order; ``run_id`` names the run in all that it leaves; without ``reports`` none are written.
+    ``codecs`` are tried in order; ``run_id`` names the run in all that it leaves; without ``reports`` none are
+    written.
     """
 
     store: ArtefactStore

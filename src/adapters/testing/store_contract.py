@@ -1,7 +1,7 @@
 """The contract of every ArtefactStore. A store's test module subclasses StoreContract and gives ``new_store``.
 
-To see what an assertion compared, a conftest.py says ``pytest.register_assert_rewrite`` of this module's name before
-it is imported.
+To see what an assertion compared, a conftest.py says ``pytest.register_assert_rewrite`` of this module's name
+before it is imported.
 """
 
 from collections.abc import Callable

@@ -54,11 +54,11 @@ class LimitedProtocol(HttpToolsProtocol):
     Args:
         limits: what a connection is allowed.
         at_once: given the scope and the whole body of a request, the headers and the body of its answer, whose
-            status is 200; None for whatever takes longer, and for every other status: the application answers it.
+            status is 200; None for whatever takes longer, and for every other status: the application answers it. Itself None: never.
         given: for uvicorn.
     """
 
-    def __init__(self, limits: Limits, at_once: AtOnce, **given: Any) -> None:
+    def __init__(self, limits: Limits, at_once: AtOnce | None, **given: Any) -> None:
         super().__init__(**given)
         self._limits = limits
         self._at_once = at_once
@@ -163,7 +163,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Answer a request at once, or have the application answer it."""
         answer: bytes | None = None
-        if cycle.keep_alive and not (cycle.more_body or self.flow.write_paused):
+        if self._at_once is not None and cycle.keep_alive and not (cycle.more_body or self.flow.write_paused):
             # What fails here fails in the application as well, which knows what to say.
             with suppress(Exception):
                 answer = self._at_once(cast("Scope", cycle.scope), cycle.body)

@@ -125,7 +125,7 @@ def make_server(
     )
     config = uvicorn.Config(
         app,
-        http=partial(LimitedProtocol, limits, app.at_once),  # type: ignore[arg-type]
+        http=partial(LimitedProtocol, limits, None if tracing is not None else front.at_once),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         server_header=False,
