@@ -103,7 +103,14 @@ def test_the_story_is_told_and_can_be_told_again_on_the_same_store(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == [store.name]
     first = check(story, store, "./weighbridge-store")
     once = Counter(
-        {"datasets .csv": 2, "models .onnx": 1, "models .json": 1, "promotions .json": 1, "rejected .json": 1}
+        {
+            "datasets .csv": 2,
+            "models .onnx": 1,
+            "models .json": 1,
+            "promotions .json": 1,
+            "rejected .json": 1,
+            "reports .html": 2,
+        }
     )
     assert kinds(store) == once
     assert "weighbridge serve          # or: make serve" in story

@@ -18,6 +18,8 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 DEFAULTS = {
     "store": "./weighbridge-store",
+    "task": "time_to_dispatch",
+    "no_report": False,
     "create_store": False,
     "refresh_seconds": 10.0,
     "max_body_bytes": 1 << 20,
@@ -42,6 +44,8 @@ DEFAULTS = {
 
 ENVIRONMENT = {
     "WEIGHBRIDGE_STORE": ("s3://bucket/prefix", "store", "s3://bucket/prefix"),
+    "WEIGHBRIDGE_TASK": ("tasks.py:MINE", "task", "tasks.py:MINE"),
+    "WEIGHBRIDGE_NO_REPORT": ("true", "no_report", True),
     "WEIGHBRIDGE_CREATE_STORE": ("1", "create_store", True),
     "WEIGHBRIDGE_REFRESH_SECONDS": ("0.5", "refresh_seconds", 0.5),
     "WEIGHBRIDGE_MAX_BODY_BYTES": ("4096", "max_body_bytes", 4096),
@@ -93,7 +97,7 @@ def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPat
 
 
 def test_other_variables_are_others_affair(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEIGHBRIDGE_TASK", "time_to_dispatch")
+    monkeypatch.setenv("WEIGHBRIDGE_ROW", "{}")
     monkeypatch.setenv("STORE", "./elsewhere")
     assert load_settings({}).model_dump() == DEFAULTS
 
