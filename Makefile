@@ -97,12 +97,14 @@ $(VENV)/.run: $(VENV)/bin/python requirements-run.lock requirements-build.lock p
 	@test -e $(VENV)/.dev && test $(VENV)/.dev -nt requirements-run.lock || { echo "installing what runs (once)"; \
 		$(PIP) --require-hashes -r requirements-run.lock -r requirements-build.lock; }
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python requirements.lock pyproject.toml
 	@echo "installing the development tools (once)"
 	@$(PIP) --require-hashes -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@ $(VENV)/.run
 
 # MLflow, and what models need in the versions that they are made with here.

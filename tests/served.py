@@ -49,6 +49,10 @@ def serving(service: PredictionService, **given: Any) -> Iterator[httpx.Client]:
     settings = load_settings({"refresh_seconds": 3600, **given})
     listener = listen("127.0.0.1", 0)
     server = make_server(service, settings, PrometheusTelemetry(Cells(private_memory()), CLOCK))
+    front = server.config.app
+    assert isinstance(front, Front)
+    # Here rather than beside the test: the framework meddles with the filters of warnings.
+    front.prepare()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -8,7 +8,6 @@ out before it is believed.
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
 _TRIED = 12
 #: Of which numbers, as far as the schema admits them.
 _NUMBERS = (0.0, 1.0, 0.5, -1.0, 3.75, 10.0, 100.0, -250.25, 12345.678, 1e-9, 1e6, 1e12)
+
+
+class _NamesStay(Exception):
+    """An estimator does not forget the names of its columns."""
 
 
 class ArrayModel:
@@ -56,21 +59,22 @@ def array_model(model: FittedModel, schema: Schema, frame_of: Callable[[Columns]
         frame_of: makes a frame of columns.
     """
     steps = _steps_of(model)
-    prepare = _preparation(steps[:-1], schema)
+    try:
+        prepare = _preparation(steps[:-1], schema)
+        last = _without_names(steps[-1])
+    except _NamesStay:
+        return None
     if prepare is None:
         return None
-    found = ArrayModel(prepare, _without_names(steps[-1]))
+    found = ArrayModel(prepare, last)
     names = ("predict", "predict_proba") if isinstance(schema.target, Category) else ("predict",)
     try:
-        # What would be said of every request is as bad as an error.
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            for columns in _examples(schema):
-                frame = frame_of(columns)
-                for name in names:
-                    expected, given = getattr(model, name)(frame), getattr(found, name)(columns)
-                    if not _are_same(np.asarray(expected), np.asarray(given)):
-                        return None
+        for columns in _examples(schema):
+            frame = frame_of(columns)
+            for name in names:
+                expected, given = getattr(model, name)(frame), getattr(found, name)(columns)
+                if not _are_same(np.asarray(expected), np.asarray(given)):
+                    return None
     except Exception:
         return None
     return found
@@ -140,13 +144,19 @@ def _block(names: Sequence[str], schema: Schema) -> Callable[[Columns], Any] | N
 
 
 def _without_names(estimator: Any) -> Any:
-    """A copy that does not know the names of the columns that it was fitted on, and so does not miss them."""
+    """A copy that does not know the names of the columns that it was fitted on, and so does not miss them.
+
+    Raises:
+        _NamesStay: it keeps them elsewhere, and would complain of each array.
+    """
     from sklearn.pipeline import Pipeline
 
     bare = copy.copy(estimator)
     vars(bare).pop("feature_names_in_", None)
     if type(bare) is Pipeline:
         bare.steps = [(name, _without_names(step)) for name, step in bare.steps]
+    if hasattr(bare, "feature_names_in_"):
+        raise _NamesStay
     return bare
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from lightgbm import LGBMRegressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor, VotingClassifier
@@ -107,6 +108,17 @@ def test_every_classifier_is_exact_and_its_bytes_repeat(name: str) -> None:
     assert predictor.predict(columns).tolist() == first.predict(more).tolist()
     assert predictor.predict_proba(columns).tolist() == probabilities_by_level(first, more)
     assert needs_frames(predictor) is False
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_does_not_forget_its_columns_names_keeps_its_frame() -> None:
+    frame = frame_of(80)[["orders_placed", "weight of it"]].set_axis(["a", "b"], axis=1)
+    schema = Schema((Number("a"), Number("b")), Number("hours"), "est_hours")
+    for model, is_bare in ((LGBMRegressor(n_estimators=3, verbose=-1), False), (KNeighborsRegressor(3), True)):
+        model.fit(frame, target_of(frame_of(80)))
+        predictor = SkopsCodec().decode(SkopsCodec().encode(model, schema), schema)
+        assert needs_frames(predictor) is not is_bare
+        assert predictor.predict(columns_of(frame, schema)).tolist() == model.predict(frame).tolist()
 
 
 def needs_frames(predictor: Predictor) -> bool:

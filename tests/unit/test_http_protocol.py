@@ -59,7 +59,7 @@ class Connection:
         self.gate.set()
         config = Config(self.app, interface="asgi3", proxy_headers=False, ws="none", log_config=None)
         self.protocol = LimitedProtocol(
-            LIMITS, lambda scope, body: None, config=config, server_state=ServerState(), app_state={}, _loop=loop
+            LIMITS, None, config=config, server_state=ServerState(), app_state={}, _loop=loop
         )
         self.protocol.connection_made(self.wire)
 

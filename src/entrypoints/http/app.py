@@ -34,6 +34,8 @@ def create_app(
     """
     access_log = AccessLog() if settings.access_log else None
     answers = LiveAnswers(service)
+    # The first request need not wait for that, nor do it while the framework is built.
+    answers.now()
     return Front(
         Deferred(partial(_framework, service, settings, telemetry, lifecycle, answers, observer)),
         background=partial(in_the_background, service, settings.refresh_seconds, telemetry, access_log, observer),

@@ -54,7 +54,8 @@ class LimitedProtocol(HttpToolsProtocol):
     Args:
         limits: what a connection is allowed.
         at_once: given the scope and the whole body of a request, the headers and the body of its answer, whose
-            status is 200; None for whatever takes longer, and for every other status: the application answers it. Itself None: never.
+            status is 200; None for whatever takes longer, and for every other status: the application answers it.
+            None for never.
         given: for uvicorn.
     """
 
@@ -163,7 +164,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Answer a request at once, or have the application answer it."""
         answer: bytes | None = None
-        if self._at_once is not None and cycle.keep_alive and not (cycle.more_body or self.flow.write_paused):
+        if self._at_once and cycle.keep_alive and not (cycle.more_body or self.flow.write_paused):
             # What fails here fails in the application as well, which knows what to say.
             with suppress(Exception):
                 answer = self._at_once(cast("Scope", cycle.scope), cycle.body)

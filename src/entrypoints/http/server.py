@@ -120,12 +120,14 @@ def make_server(
     lifecycle = Lifecycle()
     front = create_app(service, settings, telemetry, lifecycle, observer)
     app: App = front if tracing is None else Traced(front, tracing)
+    # What is answered on the connection itself goes through no application, and would have no span.
+    at_once = front.at_once if tracing is None else None
     limits = Limits(
         settings.max_header_bytes, settings.header_seconds, settings.body_seconds, settings.keep_alive_seconds
     )
     config = uvicorn.Config(
         app,
-        http=partial(LimitedProtocol, limits, None if tracing is not None else front.at_once),  # type: ignore[arg-type]
+        http=partial(LimitedProtocol, limits, at_once),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         server_header=False,
