@@ -35,6 +35,8 @@ PREDICTIONS = (
     1e6,
 )
 
+_OPEN_METRICS = "application/openmetrics-text"
+
 _REQUESTS, _PREDICTIONS, _CLASSES, _OUTSIDE, _REFRESHES, _EVENTS, _RETRIES = (
     "requests",
     "predictions",
@@ -132,7 +134,9 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
 
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Families(self._families(loaded)))
-        encode, media_type = choose_encoder(accept)
+        # The library believes versions and escapings that clients make up, and fails of them.
+        kinds = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+        encode, media_type = choose_encoder(_OPEN_METRICS if _OPEN_METRICS in kinds else "")
         return encode(registry), media_type
 
     def _block(self, key: Key, size: int) -> int:

@@ -61,3 +61,17 @@ def test_no_body_makes_the_service_fail(app: Front, route: Route) -> None:
             assert isinstance(json.loads(reply.body), dict)
 
     check()
+
+
+KINDS = ("text/plain", "application/openmetrics-text", "*/*", "text/csv", "")
+PARAMETERS = ("version=1.0.0", "version=banana", "version=9.9.9", "version=", "escaping=zz", "q=x", "x=\xff", "")
+
+
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.lists(st.sampled_from(PARAMETERS), max_size=3)), max_size=3))
+def test_whatever_is_accepted_metrics_are_given(app: Front, accepted: list[tuple[str, list[str]]]) -> None:
+    accept = ", ".join("; ".join((kind, *parameters)) for kind, parameters in accepted)
+    reply = ask(app, "GET", "/metrics", headers={"Accept": accept})
+    assert reply.status == 200
+    is_open = any(kind == KINDS[1] for kind, _ in accepted)
+    assert reply.headers["content-type"].partition(";")[0] == (KINDS[1] if is_open else KINDS[0])
+    assert b"weighbridge_ready 1.0" in reply.body
