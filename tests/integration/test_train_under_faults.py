@@ -29,7 +29,7 @@ from tests.integration.faulty import ENDLESS, MIXED, Setting, Trial, is_too_busy
 from tests.trained import QUICK, csv
 
 #: The shipped task with nothing that a hundred rows might fail.
-TASK = replace(QUICK.with_levels(0.0, 0.1), checks=(), rules=())
+TASK = replace(QUICK.with_levels(0.0, 0.1), estimator=replace(QUICK.estimator, folds=2), checks=(), rules=())
 ROW = {"product_code": "SKU003", "orders_placed": 57}
 
 #: In a training each request meets one of the faults, another at each; thorough: each of them.
@@ -47,7 +47,7 @@ def dataset(direct: S3Store, day: int) -> None:
 
 
 def train(store: S3Store, clock: SettableClock) -> TrainingResult:
-    container = wire(load_settings({"store": "memory://"}))
+    container = wire(load_settings({"store": "memory://", "no_report": True}))
     container.store.override(store)
     container.clock.override(clock)
     container.events.override(Silent())
@@ -121,7 +121,7 @@ def test_trainings_and_a_service_in_any_mixture_of_faults(setting: Setting) -> N
         settings=settings(
             usual,
             max_examples=max(2, usual.max_examples // 40),
-            stateful_step_count=12,
+            stateful_step_count=10,
             phases=[Phase.explicit, Phase.reuse, Phase.generate],
         ),
     )
