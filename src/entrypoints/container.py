@@ -42,6 +42,7 @@ from domain.ports import (
 from domain.serving import PredictionService
 from entrypoints.event_sinks import EverySink
 from entrypoints.hidden_modules import hidden_modules
+from entrypoints.registered_stores import open_registered
 from entrypoints.settings import Settings
 
 # Its wiring and its configuration, which are not used here, would import the web frameworks and the YAML that they
@@ -57,14 +58,18 @@ if TYPE_CHECKING:
 #: What may be in a bucket's name, as botocore has it.
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 
+#: The schemes of the addresses that need no package of somebody else's.
+_SCHEMES = {"file", "s3", "gs", "az", "memory"}
+
 
 def open_store(settings: Settings, clock: Clock, events: EventSink) -> ArtefactStore:
     """The store that an address chooses; ``events`` are told of what it has to try again.
 
-    ``./dir`` and any other path, ``file:///abs/dir``, ``s3://bucket/prefix``, ``memory://``.
+    ``./dir`` and any other path, ``file:///abs/dir``, ``s3://bucket/prefix``, ``gs://bucket/prefix``,
+    ``az://container/prefix``, ``memory://``, and the schemes that installed packages register.
 
     Raises:
-        ConfigurationError: the address is of none of these forms.
+        ConfigurationError: the address is of none of these forms, or what it needs is not installed.
         StoreNotFound: a local folder does not exist, and settings do not say to create it.
     """
     url = settings.store
@@ -84,13 +89,28 @@ def open_store(settings: Settings, clock: Clock, events: EventSink) -> ArtefactS
 
             client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
             return S3Store(client, where, path, deadline=settings.store_deadline_seconds, events=events)
+        case "gs" | "az" as cloud if _BUCKET.fullmatch(where):
+            from adapters.objects import connect
+
+            return connect(
+                cloud,
+                where,
+                path,
+                timeout=settings.store_timeout_seconds,
+                attempts=settings.store_attempts,
+                deadline=settings.store_deadline_seconds,
+            )
         case "memory" if not rest:
             from adapters.memory import MemoryStore
 
             return MemoryStore(clock)
+        case other if other not in _SCHEMES:
+            registered = open_registered(other, url)
+            if registered is not None:
+                return registered
     raise ConfigurationError(
         f"the store '{url}' cannot be opened; an address is ./dir, file:///abs/dir, "
-        "s3://bucket/prefix or memory://"
+        "s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or memory://"
     )
 
 

@@ -110,7 +110,17 @@ def test_memory() -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        *("http://bucket/prefix", "gs://bucket", "s3://", "s3:///prefix", "file://", "file:///", "://", "x://y"),
+        *(
+            "http://bucket/prefix",
+            "gs://",
+            "az://a?b",
+            "s3://",
+            "s3:///prefix",
+            "file://",
+            "file:///",
+            "://",
+            "x://y",
+        ),
         *("file://elsewhere/dir", "memory://shared", "memory:///shared", "file:///dir?query", "file:///dir#part"),
         *("s3://bucket?query", "s3://bucket#part", "s3://buc?ket/prefix", "s3://[bucket/prefix", "memory://?a"),
     ],
@@ -120,7 +130,7 @@ def test_any_other_address_is_refused(address: str) -> None:
         opened(address)
     assert str(caught.value) == (
         f"the store '{address}' cannot be opened; an address is ./dir, file:///abs/dir, "
-        "s3://bucket/prefix or memory://"
+        "s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or memory://"
     )
 
 
@@ -156,8 +166,8 @@ def test_containers_share_nothing() -> None:
 
 
 def test_nothing_is_reached_for_until_it_is_asked_for() -> None:
-    container = wire(load_settings({"store": "gs://nowhere"}))
-    assert container.settings().store == "gs://nowhere"
+    container = wire(load_settings({"store": "xs://nowhere"}))
+    assert container.settings().store == "xs://nowhere"
     assert isinstance(container.clock(), SystemClock)
     with pytest.raises(ConfigurationError):
         container.store()

@@ -1,0 +1,298 @@
+"""The store on a bucket of Google Cloud Storage or a container of Azure Blob Storage, through obstore.
+
+Needs the extra ``cloud``. Credentials and endpoints are those of the standard variables (``GOOGLE_*``,
+``AZURE_STORAGE_*``) that obstore reads.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar, cast
+
+try:
+    import obstore.exceptions as vendor
+    from obstore.store import AzureStore, GCSStore
+except ImportError as error:
+    from domain.errors import ConfigurationError
+
+    raise ConfigurationError("gs:// and az:// need the extra 'cloud': pip install 'weighbridge[cloud]'") from error
+
+from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
+from domain.errors import (
+    ArtefactExists,
+    ArtefactNotFound,
+    ConfigurationError,
+    StoreDenied,
+    StoreNotFound,
+    StoreUnavailable,
+    WeighbridgeError,
+)
+from domain.ports import ArtefactStore
+
+#: Attributes of the objects that we write: which write made it, and the digest of its bytes. Azure takes no
+#: hyphens.
+_WRITE, _DIGEST = "weighbridge_write", "weighbridge_sha256"
+
+#: The longest part of what obstore says that is passed on.
+_SAID = 300
+
+_PAGE = 1000
+_READS = 3
+_DEADLINE = 300.0
+
+_Answer = TypeVar("_Answer")
+
+
+def connect(
+    scheme: str,
+    bucket: str,
+    prefix: str = "",
+    *,
+    timeout: float = 20,
+    attempts: int = 4,
+    deadline: float = _DEADLINE,
+) -> "ObjectStore":
+    """A store on a bucket or container; nothing is sent yet.
+
+    Args:
+        scheme: ``gs`` or ``az``.
+        bucket: its name.
+        prefix: the folder within it; empty for all of it.
+        timeout: seconds to wait for each piece of a reply.
+        attempts: how often a request is sent in all, with jittered exponential back-off between.
+        deadline: seconds in which an operation is done or has failed.
+
+    Raises:
+        ConfigurationError: the settings in the environment name an account or an endpoint that cannot be.
+    """
+    vendor_store: Any = {"gs": GCSStore, "az": AzureStore}[scheme]
+    url = f"{scheme}://{bucket}/{prefix}"
+    try:
+        client = vendor_store(
+            bucket,
+            client_options={
+                "allow_http": True,  # where the endpoint that was set has it
+                "connect_timeout": timedelta(seconds=min(5, timeout)),
+                "read_timeout": timedelta(seconds=timeout),
+                "timeout": timedelta(seconds=deadline),
+            },
+            retry_config={"max_retries": attempts - 1, "retry_timeout": timedelta(seconds=deadline)},
+        )
+    except (vendor.BaseError, ValueError) as error:
+        raise ConfigurationError(f"{url}: {_said(error)}; check its name and the settings of its cloud") from error
+    return ObjectStore(client, url, prefix, deadline=deadline)
+
+
+class ObjectStore(ArtefactStore):
+    """Artefacts as objects, shared by any number of processes.
+
+    Args:
+        client: a store of obstore's.
+        url: the address, for messages.
+        prefix: the folder within the store; slashes around it do not matter, empty is all of it.
+        deadline: seconds in which an operation is done, with all its attempts, or has failed.
+
+    The revision is the ETag. Objects that we write carry their sha256, and a read that does not match it is tried
+    again. A write is one conditional put. A listing asks for the whole folder of a kind, from where it begins to
+    where it ends; sub-folders cost as many entries as they have. Where the service cannot begin a listing in the
+    middle, obstore passes over what comes before. An object whose name has an empty level makes the folder that it
+    is in unreadable.
+    """
+
+    def __init__(self, client: Any, url: str, prefix: str = "", *, deadline: float = _DEADLINE) -> None:
+        self._client, self._deadline = client, deadline
+        self._url = url.rstrip("/")
+        self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+    @property
+    def url(self) -> str:
+        """``gs://bucket/prefix`` or ``az://container/prefix``."""
+        return self._url
+
+    def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
+        """See ArtefactStore. One request for as many keys as the service likes."""
+        return self._refs(check_prefix(prefix), start_after)
+
+    def read(self, what: ArtefactRef | str) -> Artefact:
+        """See ArtefactStore. Bytes that do not match the digest they were written with are asked for again."""
+        key = check_key(what if isinstance(what, str) else what.key)
+        which: dict[str, str] = {}
+        if isinstance(what, ArtefactRef):
+            which = {"version": what.version_id} if what.version_id else {"if_match": f'"{what.revision}"'}
+        for _ in range(_READS):
+            with self._translated(key):
+                reply, data = self._ask(key, lambda: self._get(key, which))
+            digest = sha256(data).hexdigest()
+            if len(data) == reply.meta["size"] and reply.attributes.get(_DIGEST, digest) == digest:
+                return Artefact(self._ref(reply.meta), data, digest)
+        raise StoreUnavailable(f"{self.url}: {key} came broken {_READS} times; check the network and try again")
+
+    def write(self, key: str, data: bytes) -> ArtefactRef:
+        """See ArtefactStore. The time of the ref is this machine's.
+
+        Where the reply to a write was lost, the object itself tells whose it is.
+        """
+        check_key(key)
+        # A copy: the caller's buffer may change while a request that is late is still being sent.
+        write, data = secrets.token_hex(16), bytes(data)
+        with self._translated(key, absent=StoreNotFound):
+            try:
+                put = self._ask(key, lambda: self._put(key, data, write))
+            except (vendor.AlreadyExistsError, vendor.GenericError) as error:
+                made = self._made_by(key, write)
+                if made is not None:
+                    return made
+                if isinstance(error, vendor.AlreadyExistsError):
+                    raise ArtefactExists(f"{self.url}: {key} exists already and is left as it is") from error
+                raise
+        return self._ref(
+            {**put, "path": f"{self._folder}{key}", "size": len(data), "last_modified": datetime.now(UTC)}
+        )
+
+    def delete(self, key: str) -> None:
+        """See ArtefactStore. Where versions are kept, they stay, and can be read by their refs."""
+        check_key(key)
+        with self._translated(key):
+            self._ask(key, lambda: self._client.head(f"{self._folder}{key}"))
+            self._ask(key, lambda: self._client.delete(f"{self._folder}{key}"))
+
+    def _refs(self, prefix: str, start_after: str | None) -> Iterator[ArtefactRef]:
+        start = start_after if start_after is not None and start_after >= prefix else None
+        if start is not None and not start.startswith(prefix):
+            return
+        kind = f"{self._folder}{prefix.partition('/')[0]}"
+        pages = self._client.list(kind, offset=f"{self._folder}{start or _before(prefix)}", chunk_size=_PAGE)
+        while True:
+            with self._translated(prefix):
+                page = self._ask(prefix, lambda: next(pages, None))
+            if page is None:
+                return
+            # One server or another has an order of its own for characters that names of ours do not have.
+            for meta in sorted(page, key=lambda meta: str(meta["path"])):
+                key = str(meta["path"]).removeprefix(self._folder)
+                if not key.startswith(prefix):
+                    if key > prefix:
+                        return
+                elif _is_artefact(key) and (start is None or key > start):
+                    yield self._ref(meta)
+
+    def _get(self, key: str, which: dict[str, str]) -> tuple[Any, bytes]:
+        reply = self._client.get(f"{self._folder}{key}", options=which)
+        return reply, bytes(reply.bytes())
+
+    def _put(self, key: str, data: bytes, write: str) -> Any:
+        attributes = {_WRITE: write, _DIGEST: sha256(data).hexdigest()}
+        path = f"{self._folder}{key}"
+        return self._client.put(path, data, attributes=attributes, mode="create", use_multipart=False)
+
+    def _made_by(self, key: str, write: str) -> ArtefactRef | None:
+        """The object under a key when this very write made it; None when another did, or there is none."""
+        try:
+            head = self._ask(key, lambda: self._client.get(f"{self._folder}{key}", options={"head": True}))
+        except FileNotFoundError:
+            return None
+        return self._ref(head.meta) if head.attributes.get(_WRITE) == write else None
+
+    def _ref(self, meta: Any) -> ArtefactRef:
+        key = str(meta["path"]).removeprefix(self._folder)
+        # Listings of Azure have no quotes around it, and everything else has.
+        revision = str(meta["e_tag"] or "").strip('"')
+        return ArtefactRef(key, meta["size"], revision, meta["version"], meta["last_modified"].astimezone(UTC))
+
+    def _ask(self, subject: str, request: Callable[[], _Answer]) -> _Answer:
+        """What ``request`` returns or raises, or StoreUnavailable when that takes too long."""
+        answers: SimpleQueue[tuple[_Answer | None, BaseException | None]] = SimpleQueue()
+
+        def answer() -> None:
+            try:
+                answers.put((request(), None))
+            except BaseException as error:
+                answers.put((None, error))
+
+        Thread(target=answer, name="weighbridge-objects", daemon=True).start()
+        try:
+            found, error = answers.get(timeout=self._deadline)
+        except Empty:
+            raise StoreUnavailable(
+                f"{self.url}: {subject}: no whole answer within {self._deadline:g} seconds; "
+                "check the network, then try again"
+            ) from None
+        if error is not None:
+            raise error
+        return cast("_Answer", found)
+
+    @contextmanager
+    def _translated(self, subject: str, absent: type[WeighbridgeError] = ArtefactNotFound) -> Iterator[None]:
+        try:
+            yield
+        except (vendor.BaseError, FileNotFoundError, ValueError) as error:
+            found = translate(error, self.url, subject, absent)
+            if isinstance(found, ArtefactNotFound):
+                self._check_bucket()
+            raise found from error
+
+    def _check_bucket(self) -> None:
+        """Some answers do not tell a missing object from a missing bucket; those to listings do."""
+        try:
+            self._ask("", lambda: next(self._client.list("weighbridge", chunk_size=1), None))
+        except (vendor.BaseError, FileNotFoundError) as error:
+            raise translate(error, self.url, "", StoreNotFound) from error
+
+
+def translate(error: Exception, url: str, subject: str, absent: type[WeighbridgeError]) -> WeighbridgeError:
+    """The error to raise for what obstore raised: one line that names the store, the fault and the remedy.
+
+    Args:
+        error: as it was caught.
+        url: of the store.
+        subject: the key or prefix that was asked for, where there was one.
+        absent: what it means that something is not there.
+    """
+    where, said = f"{url}: {subject}: " if subject else f"{url}: ", _said(error)
+    if "ContainerNotFound" in str(error) or "NoSuchBucket" in str(error):
+        absent = StoreNotFound
+    elif isinstance(error, vendor.PreconditionError):
+        return ArtefactNotFound(f"{where}no longer in that revision")
+    elif not isinstance(error, FileNotFoundError):
+        return _translate_fault(error, where, said)
+    if absent is StoreNotFound:
+        return StoreNotFound(f"{url}: there is no such bucket or container; make it, or check its name")
+    return absent(f"{where}not there, or no longer in that revision")
+
+
+def _translate_fault(error: Exception, where: str, said: str) -> WeighbridgeError:
+    if isinstance(error, vendor.PermissionDeniedError | vendor.UnauthenticatedError):
+        return StoreDenied(f"{where}access refused ({said}); check the credentials and what they may do")
+    if "169.254.169.254" in str(error) or "metadata.google.internal" in str(error):
+        # Where it finds no credentials, obstore asks the machine that it takes itself to run on.
+        return StoreDenied(
+            f"{where}there are no credentials ({said}); set AZURE_STORAGE_ACCOUNT_NAME and "
+            "AZURE_STORAGE_ACCOUNT_KEY, or GOOGLE_APPLICATION_CREDENTIALS"
+        )
+    if isinstance(error, vendor.GenericError | vendor.JoinError | vendor.AlreadyExistsError):
+        return StoreUnavailable(f"{where}{said}; check the network, then try again")
+    return ConfigurationError(f"{where}{said}; check the store's address and the settings of its cloud")
+
+
+def _said(error: Exception) -> str:
+    """The first of what obstore says: it goes on with the whole reply, and with its own structures."""
+    said = " ".join(str(error).partition("\n\nDebug source")[0].partition("<?xml")[0].split()).rstrip(": ")
+    return said if len(said) <= _SAID else f"{said[:_SAID]}..."
+
+
+def _before(prefix: str) -> str:
+    """A key that sorts before every key with this prefix, and, where there is such a key, after most others."""
+    last = ord(prefix[-1]) - 1
+    # Not every character can stand in a path: those of task names and times can.
+    return f"{prefix[:-1]}{chr(last)}\U0010ffff" if ord("0") <= last <= ord("z") else prefix[:-1]
+
+
+def _is_artefact(key: str) -> bool:
+    try:
+        return bool(check_key(key))
+    except ConfigurationError:
+        return False
