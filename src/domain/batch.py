@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,14 +13,27 @@ from domain.column_admission import LISTED, Examined, examine_columns
 from domain.columns import AdmittedColumns, Array, Encoded
 from domain.errors import DataError, DataTooLarge, Problem
 from domain.ranges import training_ranges
-from domain.schema import Category
-from domain.serving import LoadedModel
+from domain.releases import Release
+from domain.schema import Category, Schema
+from domain.serving import Predictor
 from domain.tables import Answered, Chunk, Output, TableReader, TableWriter
 
 _NOT_FINITE = "the model has no finite prediction for this row: its numbers are too large"
 
 #: Told of each chunk: the predictions of its good rows, and how many rows are outside of a feature's range.
 Observer = Callable[["Array | Encoded", Mapping[str, int]], None]
+
+
+class BatchModel(NamedTuple):
+    """A release, and what predicts as it does."""
+
+    release: Release
+    predictor: Predictor
+
+    @property
+    def schema(self) -> Schema:
+        """What the rows have to be."""
+        return self.release.record.schema
 
 
 @dataclass(slots=True)
@@ -31,7 +45,7 @@ class BatchResult:
     outside: dict[str, int] = field(default_factory=dict)
 
 
-def output_of(model: LoadedModel, *, echo: bool, skips: bool) -> Output:
+def output_of(model: BatchModel, *, echo: bool, skips: bool) -> Output:
     """How the predictions of a model are written."""
     target = model.schema.target
     levels = target.levels if isinstance(target, Category) else ()
@@ -39,7 +53,7 @@ def output_of(model: LoadedModel, *, echo: bool, skips: bool) -> Output:
 
 
 def predict_table(
-    model: LoadedModel,
+    model: BatchModel,
     reader: TableReader,
     writer: TableWriter,
     output: Output,
@@ -136,7 +150,7 @@ def _list(problems: list[Problem], bad: Mapping[int, Sequence[Problem]], listed:
 
 
 def _answered(
-    model: LoadedModel, chunk: Chunk, examined: Examined, bad: dict[int, list[Problem]]
+    model: BatchModel, chunk: Chunk, examined: Examined, bad: dict[int, list[Problem]]
 ) -> tuple[Answered, AdmittedColumns]:
     """What the rows are answered, and the rows that were admitted."""
     good: Array | None = None
@@ -167,7 +181,7 @@ def _answered(
     return Answered(predicted, likely, bad), columns
 
 
-def _nothing(model: LoadedModel, rows: int) -> tuple[Array, Array | None]:
+def _nothing(model: BatchModel, rows: int) -> tuple[Array, Array | None]:
     """Predictions of rows that are all bad."""
     target = model.schema.target
     if isinstance(target, Category):

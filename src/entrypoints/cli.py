@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import sys
-from typing import Annotated, Any, NoReturn, Optional
+from typing import Annotated, NoReturn, Optional
 
 import typer
 
-from domain.errors import ConfigurationError, DataError, WeighbridgeError
+from domain.errors import WeighbridgeError
 
 # These two are imported for the commands that they add to ``models``.
 from entrypoints import exit_codes, model_upkeep_commands, promotion_commands  # noqa: F401
@@ -32,6 +30,7 @@ from entrypoints.options import (
     option,
     set_up_logs,
 )
+from entrypoints.predict_command import predict
 from entrypoints.report_commands import add_report_commands
 from entrypoints.settings import PREFIX, load_settings
 from entrypoints.task_commands import task_app
@@ -46,6 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("train", short_help="Train on the newest dataset, weigh the model, publish it.")(train)
+app.command("predict", short_help="Predict one row, a file, or a folder of files with the live model.")(predict)
 app.add_typer(datasets, name="datasets")
 add_report_commands(models)
 app.add_typer(models, name="models")
@@ -69,7 +69,6 @@ ShadowVersion = Annotated[
 ]
 ReproducedVersion = Annotated[str, typer.Argument(help="A version as 'models list' shows it, or 'live'.")]
 WholeSearch = Annotated[bool, option("--search", "Repeat the whole search, not only the fit of what it chose.")]
-RowJson = Annotated[str, option("--row", 'One row of features as JSON: {"orders_placed": 10, ...}.')]
 
 
 def _print_version(wanted: bool) -> None:
@@ -162,56 +161,6 @@ def reproduce(
             wanted,
         )
         raise typer.Exit(exit_codes.BUG)
-
-
-@app.command(short_help="Predict one row with the live model.")
-def predict(
-    row: RowJson,
-    store: Store = STORE,
-    task: Task = TASK,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.WARNING,
-    debug: Debug = False,
-) -> None:
-    """Predict one row with the live model and print the answer as JSON.
-
-    Example: weighbridge predict --row '{"product_code": "SKU001", "orders_placed": 10}'
-    """
-    set_up_logs(log_format, log_level, debug)
-    from entrypoints.console import print_json
-    from entrypoints.task_loading import task_name
-
-    try:
-        features = json.loads(row)
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"--row is not JSON: {error}") from error
-    if not isinstance(features, dict):
-        raise ConfigurationError('--row is not a JSON object, such as {"orders_placed": 10}')
-    service = open_container(store=store).service(task_name(task))
-    service.load()
-    assert service.loaded is not None
-    schema = service.loaded.schema
-    try:
-        admitted = schema.admit_row(features)
-    except DataError as error:
-        # The remedy of bad data elsewhere, to put it in the store again, would mislead here.
-        logging.getLogger("weighbridge").error(
-            "%s\nMend the row; 'weighbridge models show live' shows the features that it has to give.",
-            DataError("--row", error.problems),
-            exc_info=debug,
-        )
-        raise typer.Exit(exit_codes.BAD_DATA) from error
-    prediction = service.loaded.predict(admitted)
-    numbers = [prediction.value] if prediction.probabilities is None else prediction.probabilities.values()
-    if not all(isinstance(number, float) and math.isfinite(number) for number in numbers):
-        logging.getLogger("weighbridge").error(
-            "the model has no finite prediction for this row: its numbers are too large; mend the row"
-        )
-        raise typer.Exit(exit_codes.BAD_DATA)
-    answer: dict[str, Any] = {schema.prediction: prediction.value}
-    if prediction.probabilities is not None:
-        answer["probabilities"] = dict(prediction.probabilities)
-    print_json(answer | {"model_version": prediction.model_version})
 
 
 @app.command(short_help="Tell the whole story on local files.")

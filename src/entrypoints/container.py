@@ -22,6 +22,7 @@ from adapters.telemetry_prometheus import PrometheusTelemetry
 from adapters.telemetry_shadow import PrometheusShadow
 from domain.cells import Cells, private_memory
 from domain.errors import ConfigurationError
+from domain.files import Files
 from domain.ports import (
     AnswerObserver,
     ArtefactStore,
@@ -112,6 +113,29 @@ def open_store(settings: Settings, clock: Clock, events: EventSink) -> ArtefactS
         f"the store '{url}' cannot be opened; an address is ./dir, file:///abs/dir, "
         "s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or memory://"
     )
+
+
+def open_files(url: str, settings: Settings) -> tuple[Files, str]:
+    """The files that an address belongs to, and its name among them.
+
+    A path, ``file:///abs/path``, ``s3://bucket/key``.
+
+    Raises:
+        ConfigurationError: the address is of none of these forms.
+    """
+    scheme, separator, rest = url.partition("://")
+    where, _, path = rest.partition("/")
+    if url.strip() and (not separator or (scheme.lower() == "file" and where in ("", "localhost"))):
+        from adapters.local_files import LocalFiles
+
+        return LocalFiles(), unquote(f"/{path}") if separator else url
+    if scheme.lower() == "s3" and _BUCKET.fullmatch(where):
+        from adapters.s3_client import open_client
+        from adapters.s3_files import S3Files
+
+        client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
+        return S3Files(client, where), path
+    raise ConfigurationError(f"'{url}' is no file; an address is a path, file:///abs/path or s3://bucket/key")
 
 
 def _open_local(root: Path, settings: Settings) -> ArtefactStore:

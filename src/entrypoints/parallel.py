@@ -93,7 +93,7 @@ def _on_cluster(task: TaskDefinition, address: str) -> Iterator[None]:
     from joblib import parallel_config
 
     with ExitStack() as stack:
-        client = stack.enter_context(_connected(address))
+        client = stack.enter_context(connected(address))
         try:
             stack.enter_context(_sent_along(task))
             stack.enter_context(parallel_config(backend="dask", client=client, n_jobs=-1))
@@ -109,7 +109,13 @@ def _on_cluster(task: TaskDefinition, address: str) -> Iterator[None]:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Client]:
+def connected(address: str) -> Iterator[Client]:
+    """A client of the cluster whose scheduler is there, for as long as this is open.
+
+    Raises:
+        ConfigurationError: the address is none, or the workers lack libraries that they need.
+        ComputeUnavailable: the scheduler does not answer, or has no worker.
+    """
     import dask.config
     from distributed import Client
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from domain.errors import DataError, Problem
+from domain.errors import ConfigurationError
 from domain.schema import Schema
 from domain.tables import Output, TableFormat, TableReader, TableWriter
 
@@ -97,7 +97,7 @@ def format_of(name: str) -> tuple[TableFormat, str]:
     """The format of a file, and how it is compressed: ``gzip``, ``zstd`` or not at all, which is empty.
 
     Raises:
-        DataError: the name's suffix is none that is known.
+        ConfigurationError: the name's suffix is none that is known.
     """
     compressed = ""
     stem = name
@@ -107,4 +107,4 @@ def format_of(name: str) -> tuple[TableFormat, str]:
     for suffix, table in SUFFIXES.items():
         if stem.endswith(suffix) and not (compressed and table in ("parquet", "feather", "arrow")):
             return table, compressed
-    raise DataError(name, [Problem(f"expected a name that ends in one of {', '.join(SUFFIXES)}")])
+    raise ConfigurationError(f"'{name}' is no table: expected a name that ends in one of {', '.join(SUFFIXES)}")

@@ -154,10 +154,11 @@ class _Batches:
 
     def _predict(self, job: _Job, body: BinaryIO) -> _Done:
         # What only batches need is loaded when the first comes.
-        from domain.batch import output_of, predict_table
+        from domain.batch import BatchModel, output_of, predict_table
 
-        schema = job.model.schema
-        output = output_of(job.model, echo=job.echo, skips=job.skips)
+        model = BatchModel(job.model.release, job.model.predictor)
+        schema = model.schema
+        output = output_of(model, echo=job.echo, skips=job.skips)
         content = new_spool()
         try:
             with body:
@@ -167,7 +168,7 @@ class _Batches:
                 is_columns = bool(getattr(reader, "is_columns", False))
                 writer = table_writer(job.wanted, content, output, schema, is_columns=is_columns)
                 result = predict_table(
-                    job.model,
+                    model,
                     reader,
                     writer,
                     output,
