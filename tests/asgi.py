@@ -21,9 +21,10 @@ def ask(
     path: str,
     body: bytes | Sequence[bytes] = b"",
     headers: Mapping[str, str] | None = None,
+    query: str = "",
 ) -> Reply:
     """One request in an event loop of its own."""
-    return asyncio.run(asked(app, method, path, body, headers))
+    return asyncio.run(asked(app, method, path, body, headers, query))
 
 
 async def asked(
@@ -32,6 +33,7 @@ async def asked(
     path: str,
     body: bytes | Sequence[bytes] = b"",
     headers: Mapping[str, str] | None = None,
+    query: str = "",
 ) -> Reply:
     """One request; a body of several parts comes in as many messages."""
     parts = [body] if isinstance(body, bytes) else list(body)
@@ -55,7 +57,7 @@ async def asked(
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
         "client": ("192.0.2.1", 1234),

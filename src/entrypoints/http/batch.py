@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from domain.errors import DataError, DataTooLarge
 from domain.ports import ServingTelemetry, Tally
@@ -32,7 +32,7 @@ from entrypoints.http.batch_documents import (
 from entrypoints.http.errors import RequestProblem
 from entrypoints.http.negotiation import format_sent, format_wanted
 from entrypoints.http.paths import API
-from entrypoints.http.spool import MEMORY_BYTES, new_spool, pieces, receive
+from entrypoints.http.spool import SpoolResponse, new_spool, receive
 from entrypoints.settings import Settings
 from entrypoints.table_formats import MEDIA_TYPES, table_reader, table_writer
 
@@ -56,15 +56,6 @@ class _Job:
     echo: bool
     skips: bool
     tally: Tally
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What is answered."""
-
-    result: BatchResult
-    content: BinaryIO
-    size: int
 
 
 def build_batch_router(
@@ -128,7 +119,7 @@ class _Batches:
         sys.setswitchinterval(_SWITCH_SECONDS)
         loop = asyncio.get_running_loop()
         try:
-            done = await loop.run_in_executor(self._executor, partial(self._predict, job, body))
+            result, content = await loop.run_in_executor(self._executor, partial(self._predict, job, body))
         except DataTooLarge as error:
             raise RequestProblem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _detail(error)) from None
         except DataError as error:
@@ -137,22 +128,17 @@ class _Batches:
         self._telemetry.count(job.tally)
         headers = {
             MODEL_VERSION_HEADER: live.model.release.version.qualified,
-            ROWS_HEADER: str(done.result.rows),
+            ROWS_HEADER: str(result.rows),
             "Vary": "Accept",
         }
         if skips:
-            headers[SKIPPED_HEADER] = str(done.result.skipped)
-        if done.result.outside:
-            headers[OUTSIDE_HEADER] = names_in_header(list(done.result.outside)).decode()
+            headers[SKIPPED_HEADER] = str(result.skipped)
+        if result.outside:
+            headers[OUTSIDE_HEADER] = names_in_header(list(result.outside)).decode()
         headers["Content-Type"] = MEDIA_TYPES[wanted]
-        if done.size <= MEMORY_BYTES:
-            with done.content as content:
-                content.seek(0)
-                return Response(content.read(), headers=headers)
-        headers["Content-Length"] = str(done.size)
-        return StreamingResponse(pieces(done.content, done.size, self._disk), headers=headers)
+        return SpoolResponse(content, headers, self._disk)
 
-    def _predict(self, job: _Job, body: BinaryIO) -> _Done:
+    def _predict(self, job: _Job, body: BinaryIO) -> tuple[BatchResult, BinaryIO]:
         # What only batches need is loaded when the first comes.
         from domain.batch import BatchModel, output_of, predict_table
 
@@ -176,7 +162,7 @@ class _Batches:
                     most_rows=self._settings.max_batch_rows,
                     observe=job.tally.add,
                 )
-            return _Done(result, content, content.tell())
+            return result, content
         except BaseException:
             content.close()
             raise

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from fastapi import Request
+from fastapi.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from entrypoints.http.errors import RequestProblem
 
@@ -60,18 +62,32 @@ async def receive(request: Request, most_bytes: int, executor: Executor) -> Bina
     return spool
 
 
-async def pieces(spool: BinaryIO, size: int, executor: Executor) -> AsyncIterator[bytes]:
-    """The content of a spool of so many bytes; closes it at the end."""
-    loop = asyncio.get_running_loop()
-    try:
-        spool.seek(0)
-        while True:
-            if size <= MEMORY_BYTES:
-                piece = spool.read(_PIECE_BYTES)
-            else:
-                piece = await loop.run_in_executor(executor, spool.read, _PIECE_BYTES)
-            if not piece:
-                return
-            yield piece
-    finally:
-        spool.close()
+class SpoolResponse(Response):
+    """An answer out of a spool, which is closed at the end.
+
+    Args:
+        spool: the content, from its beginning to where it stands.
+        headers: to send.
+        executor: where what is on the disk is read.
+    """
+
+    def __init__(self, spool: BinaryIO, headers: Mapping[str, str], executor: Executor) -> None:
+        self._spool, self._executor, self._size = spool, executor, spool.tell()
+        super().__init__(headers={**headers, "Content-Length": str(self._size)})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send it in pieces."""
+        with self._spool as spool:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            spool.seek(0)
+            left = self._size
+            while left > 0:
+                if self._size <= MEMORY_BYTES:
+                    piece = spool.read(_PIECE_BYTES)
+                else:
+                    loop = asyncio.get_running_loop()
+                    piece = await loop.run_in_executor(self._executor, spool.read, _PIECE_BYTES)
+                left -= len(piece)
+                await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+            if not self._size:
+                await send({"type": "http.response.body", "body": b""})
