@@ -61,6 +61,8 @@ class ParquetReader(TableReader):
             if self._most_bytes is not None:
                 _check_size(parquet_bytes(self._file, metadata), self._most_bytes, self._subject)
             for batch in parquet.iter_batches(CHUNK_ROWS, use_threads=False):
+                # Whoever wrote it may have meant harm.
+                batch.validate(full=True)
                 yield chunk_of(batch, first, self._schema)
                 first += batch.num_rows
             if first == 1:
@@ -108,7 +110,6 @@ class ArrowReader(TableReader):
                 check_types(reader.schema, self._schema, self._subject)
                 batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
                 for batch in batches:
-                    # Whoever wrote it may have meant harm.
                     batch.validate(full=True)
                     for start in range(0, batch.num_rows, CHUNK_ROWS):
                         part = batch.slice(start, CHUNK_ROWS)

@@ -22,7 +22,7 @@ from domain.schema import Category, Feature, Schema
 from domain.tables import Chunk, TableReader
 
 #: Bytes of a body that are decoded at once, and rows that are then predicted at once.
-PIECE_BYTES = 1 << 18
+PIECE_BYTES = 1 << 17
 CHUNK_ROWS = 1 << 16
 
 _SPACE = b" \t\r\n"

@@ -1,0 +1,100 @@
+"""What compressed columns would take is told before they are decompressed, whatever their headers say."""
+
+import io
+import struct
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.arrow_sizes import _Compact, parquet_bytes, stream_bytes
+
+ROWS = 100_000
+TABLE = pa.table({"n": np.zeros(ROWS), "t": pa.array(["a"] * ROWS).dictionary_encode()})
+
+
+def stream(compression: str | None, table: Any = TABLE) -> bytes:
+    sink = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=ROWS // 4)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
+def test_the_buffers_of_a_stream(compression: str | None) -> None:
+    body = stream(compression)
+    found = stream_bytes(io.BytesIO(body))
+    assert 12 * ROWS <= found <= 12 * ROWS + 2000
+    if compression:
+        assert len(body) < found / 10
+
+
+def test_a_buffer_that_says_it_is_larger_or_smaller_is_believed() -> None:
+    body = bytearray(stream("zstd"))
+    plain = stream_bytes(io.BytesIO(bytes(body)))
+    place = body.index(struct.pack("<q", 8 * ROWS // 4))
+    body[place : place + 8] = struct.pack("<q", 1 << 40)
+    assert stream_bytes(io.BytesIO(bytes(body))) == plain - 8 * ROWS // 4 + (1 << 40)
+    body[place : place + 8] = struct.pack("<q", -2)
+    with pytest.raises(ValueError, match="less than no bytes"):
+        stream_bytes(io.BytesIO(bytes(body)))
+
+
+@given(st.data())
+def test_a_broken_stream_is_a_number_or_a_value_error(data: st.DataObject) -> None:
+    small = stream("lz4", pa.table({"n": np.arange(9.0), "t": pa.array(list("abcabcabc")).dictionary_encode()}))
+    body = bytearray(small[: data.draw(st.integers(0, len(small)))])
+    for _ in range(data.draw(st.integers(0, 3))):
+        if body:
+            body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(ValueError):
+        assert stream_bytes(io.BytesIO(bytes(body))) >= 0
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd", "gzip", "snappy"])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("use_dictionary", [True, False])
+def test_the_pages_of_a_file(compression: str, version: str, use_dictionary: bool) -> None:
+    sink = io.BytesIO()
+    rng = np.random.default_rng(0)
+    codes = pa.array(rng.integers(0, 50, ROWS).astype(np.int32))
+    texts = pa.DictionaryArray.from_arrays(codes, pa.array([f"text {place}" for place in range(50)]))
+    table = pa.table({"n": rng.normal(size=ROWS).round(1), "t": texts})
+    pq.write_table(
+        table, sink, compression=compression, data_page_version=version, use_dictionary=use_dictionary,
+        row_group_size=ROWS // 3, data_page_size=1 << 12,
+    )  # fmt: skip
+    metadata = pq.read_metadata(sink)
+    told = sum(metadata.row_group(each).total_byte_size for each in range(metadata.num_row_groups))
+    found = parquet_bytes(sink, metadata)
+    # What is told counts the headers of the pages, too.
+    assert 0.9 * told <= found <= told
+
+
+def test_a_page_is_believed_and_not_the_footer() -> None:
+    sink = io.BytesIO()
+    pq.write_table(TABLE.select(["n"]), sink, compression="zstd", use_dictionary=False)
+    metadata = pq.read_metadata(sink)
+    honest = parquet_bytes(sink, metadata)
+    body = bytearray(sink.getvalue())
+
+    def varint(value: int) -> bytes:
+        value, found = value << 1, bytearray()
+        while value >= 0x80:
+            found.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes([*found, value])
+
+    header = body[metadata.row_group(0).column(0).data_page_offset :][:100]
+    size = varint(_Compact(bytes(header)).struct()[2])
+    place = body.index(size)
+    grown = varint((1 << (7 * len(size) - 2)) - 1)
+    assert len(grown) == len(size)
+    body[place : place + len(size)] = grown
+    assert parquet_bytes(io.BytesIO(bytes(body)), metadata) > honest
