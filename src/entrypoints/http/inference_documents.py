@@ -107,6 +107,12 @@ _REQUEST = (
 )
 
 
+_PATH_PARAMETERS = {
+    "name": "The task's name",
+    "version": "Of the model, without the task; only the live one answers",
+}
+
+
 def inference_errors(*statuses: int) -> dict[int | str, Document]:
     """The errors that a route may answer with, for its ``responses``."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERROR}"}}}
@@ -116,14 +122,24 @@ def inference_errors(*statuses: int) -> dict[int | str, Document]:
 def describe_inference(has_keys: bool, document: Document, loaded: LoadedModel | None) -> None:
     """Write into the OpenAPI document what the protocol's messages are for the live release."""
     error = _object({"error": {"type": "string", "description": "What is wrong, for people"}})
-    document["components"]["schemas"][_ERROR] = error | {"title": "What is wrong with a request"}
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas[_ERROR] = error | {"title": "What is wrong with a request"}
     for path, methods in document["paths"].items():
         if not is_inference(path):
             continue
         for operation in methods.values():
             needs_key = has_keys and path not in OPEN_PATHS
-            # Of paths that are texts nothing can be wrong, whatever FastAPI says.
-            operation["responses"].pop("422", None)
+            names = [name for name in _PATH_PARAMETERS if f"{{{name}}}" in path]
+            operation["parameters"] = [
+                {
+                    "name": name,
+                    "in": "path",
+                    "required": True,
+                    "schema": _TEXT,
+                    "description": _PATH_PARAMETERS[name],
+                }
+                for name in names
+            ]
             more = inference_errors(*((401, 431) if needs_key else (431,)))
             operation["responses"] |= {str(status): response for status, response in more.items()}
             if path.endswith("/infer"):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version as version_of
 from itertools import repeat
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from domain.ports import AnswerObserver, ServingTelemetry
 from domain.serving import PredictionService
@@ -36,10 +37,10 @@ from entrypoints.http.openapi import json_response
 from entrypoints.http.routes import read_body
 
 if TYPE_CHECKING:
-    from entrypoints.http.inference_model import Inference, InferenceModel
+    from entrypoints.http.inference_model import Inference
 
-Name: TypeAlias = Annotated[str, Path(description="The task's name.")]
-Version: TypeAlias = Annotated[str, Path(description="Of the model, without the task; only the live one answers.")]
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 #: What is offered beside the protocol itself.
 EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository")
@@ -100,7 +101,7 @@ def build_inference_router(
 
 def _add_server(router: APIRouter, live: LiveInference, lifecycle: Lifecycle) -> None:
     @_at(router, "GET", "", "inference_server_metadata", json_response(*SERVER))
-    async def server() -> Response:
+    async def server(_: Request) -> Response:
         """Which server this is, and which extensions of the protocol it offers."""
         extensions = list(EXTENSIONS)
         return JSONResponse(
@@ -108,12 +109,12 @@ def _add_server(router: APIRouter, live: LiveInference, lifecycle: Lifecycle) ->
         )
 
     @_at(router, "GET", "/health/live", "inference_server_live", json_response(*LIVE))
-    async def is_live() -> Response:
+    async def is_live(_: Request) -> Response:
         """Whether the process runs; it depends on nothing."""
         return JSONResponse({"live": True})
 
     @_at(router, "GET", "/health/ready", "inference_server_ready", json_response(*READY) | NOT_READY)
-    async def is_ready() -> Response:
+    async def is_ready(_: Request) -> Response:
         """Whether a model is loaded, and the process is not about to stop."""
         problem = "the process is stopping" if lifecycle.is_stopping else live.problem()
         if problem is None:
@@ -124,35 +125,20 @@ def _add_server(router: APIRouter, live: LiveInference, lifecycle: Lifecycle) ->
 def _add_model(router: APIRouter, live: LiveInference) -> None:
     errors = inference_errors(404, 503)
 
-    @_at(router, "GET", "/models/{name}", "inference_model_metadata", json_response(*METADATA) | errors)
-    async def metadata(name: Name) -> Response:
+    @_of_model(router, "GET", "", "inference_model_metadata", json_response(*METADATA) | errors)
+    async def metadata(request: Request) -> Response:
         """The inputs and outputs of the live model."""
-        return JSONResponse(live.model(name).metadata())
+        return JSONResponse(live.model(**request.path_params).metadata())
 
-    @_at(router, "GET", _VERSION, "inference_version_metadata", json_response(*METADATA) | errors)
-    async def version_metadata(name: Name, version: Version) -> Response:
-        """The inputs and outputs of the live model, when it is this one."""
-        return JSONResponse(live.model(name, version).metadata())
-
-    @_at(router, "GET", "/models/{name}/ready", "inference_model_ready", json_response(*MODEL_READY) | errors)
-    async def is_model_ready(name: Name) -> Response:
+    @_of_model(router, "GET", "/ready", "inference_model_ready", json_response(*MODEL_READY) | errors)
+    async def is_model_ready(request: Request) -> Response:
         """Whether the model is loaded."""
-        return JSONResponse({"name": live.model(name).name, "ready": True})
+        return JSONResponse({"name": live.model(**request.path_params).name, "ready": True})
 
-    @_at(router, "GET", f"{_VERSION}/ready", "inference_version_ready", json_response(*MODEL_READY) | errors)
-    async def is_version_ready(name: Name, version: Version) -> Response:
-        """Whether the model is loaded in this version."""
-        return JSONResponse({"name": live.model(name, version).name, "ready": True})
-
-    @_at(router, "GET", "/models/{name}/config", "inference_model_config", json_response(*CONFIG) | errors)
-    async def config(name: Name) -> Response:
+    @_of_model(router, "GET", "/config", "inference_model_config", json_response(*CONFIG) | errors)
+    async def config(request: Request) -> Response:
         """The inputs and outputs of the live model, as the model configuration extension has them."""
-        return JSONResponse(live.model(name).config())
-
-    @_at(router, "GET", f"{_VERSION}/config", "inference_version_config", json_response(*CONFIG) | errors)
-    async def version_config(name: Name, version: Version) -> Response:
-        """The same, when the live model is this one."""
-        return JSONResponse(live.model(name, version).config())
+        return JSONResponse(live.model(**request.path_params).config())
 
 
 def _add_infer(
@@ -163,19 +149,10 @@ def _add_infer(
     max_body_bytes: int,
     observer: AnswerObserver | None,
 ) -> None:
-    errors = inference_errors(400, 404, 408, 413, 415, 503)
-
-    @_at(router, "POST", "/models/{name}/infer", "infer", errors)
-    async def infer(request: Request, name: Name) -> Response:
+    @_of_model(router, "POST", "/infer", "infer", inference_errors(400, 404, 408, 413, 415, 503))
+    async def infer(request: Request) -> Response:
         """Predict any number of rows with the live model: one tensor for each feature in, one for each output."""
-        return await answer(request, live.model(name))
-
-    @_at(router, "POST", f"{_VERSION}/infer", "version_infer", errors)
-    async def version_infer(request: Request, name: Name, version: Version) -> Response:
-        """Predict any number of rows with the live model, when it is this one."""
-        return await answer(request, live.model(name, version))
-
-    async def answer(request: Request, model: InferenceModel) -> Response:
+        model = live.model(**request.path_params)
         body = await read_body(request, max_body_bytes)
         ask = partial(model.answer, body, request.headers, max_body_bytes, observer is not None)
         if model.is_quick and len(body) <= _SMALL and "content-encoding" not in request.headers:
@@ -208,22 +185,47 @@ def _add_repository(router: APIRouter, live: LiveInference, max_body_bytes: int)
 
 
 def _at(
-    router: APIRouter, method: str, path: str, name: str, responses: dict[int | str, dict[str, Any]]
-) -> Callable[[Any], Any]:
-    def add(endpoint: Any) -> Any:
-        given: dict[str, Any] = {"methods": [method], "name": name, "responses": responses}
-        router.add_api_route(f"{ROOT}{path}", endpoint, **given)
-        router.add_api_route(f"{ROOT}{path}/", endpoint, include_in_schema=False, **given)
+    router: APIRouter, method: str, path: str, name: str, responses: Responses
+) -> Callable[[Endpoint], Endpoint]:
+    def add(endpoint: Endpoint) -> Endpoint:
+        # Endpoints take requests and nothing else: for a parameter of its own, FastAPI would load much.
+        router.add_api_route(f"{ROOT}{path}", endpoint, methods=[method], name=name, responses=responses)
+        _add_plain(router, f"{path}/", endpoint, [method])
+        return endpoint
+
+    return add
+
+
+def _of_model(
+    router: APIRouter, method: str, ending: str, name: str, responses: Responses
+) -> Callable[[Endpoint], Endpoint]:
+    """With and without a version."""
+
+    def add(endpoint: Endpoint) -> Endpoint:
+        _at(router, method, f"/models/{{name}}{ending}", name, responses)(endpoint)
+        _at(router, method, f"{_VERSION}{ending}", f"{name}_of_version", responses)(endpoint)
         return endpoint
 
     return add
 
 
 def _refuse(router: APIRouter, path: str, methods: list[str], status: HTTPStatus, detail: str) -> None:
-    async def refuse() -> Response:
+    async def refuse(_: Request) -> Response:
         raise RequestProblem(status, detail)
 
-    router.add_api_route(f"{ROOT}{path}", refuse, methods=methods, include_in_schema=False)
+    _add_plain(router, path, refuse, methods)
+
+
+def _add_plain(router: APIRouter, path: str, endpoint: Endpoint, methods: list[str]) -> None:
+    """A route that the OpenAPI document does not have."""
+    route = Route(f"{ROOT}{path}", endpoint, methods=methods, include_in_schema=False)
+
+    async def counted(request: Request) -> Response:
+        # As FastAPI does with its own: requests are counted by their routes.
+        request.scope["route"] = route
+        return await endpoint(request)
+
+    router.add_route(route.path, counted, methods=methods, include_in_schema=False)
 
 
 def _headers(inference: Inference) -> Iterator[tuple[str, str]]:
