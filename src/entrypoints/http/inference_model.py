@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from domain.column_admission import admit_columns
-from domain.columns import Array
+from domain.columns import AdmittedColumns, Array, Encoded
 from domain.errors import DataError
+from domain.ports import Tally
 from domain.ranges import training_ranges
-from domain.schema import Category, Feature, Row, Value
-from domain.serving import Classification, Columns, LoadedModel
+from domain.schema import Category, Feature, Row
+from domain.serving import Classification, LoadedModel
 from entrypoints.http.compression import compressed, decompressed
 from entrypoints.http.errors import RequestProblem
 from entrypoints.http.inference_documents import PREDICT, PREDICT_PROBA
@@ -24,22 +25,18 @@ from entrypoints.http.turns import Answer
 #: The protocol's names of frameworks and formats.
 _PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
 
-#: So many rows are predicted one by one, where that is a matter of microseconds.
-_FEW_ROWS = 256
-
 #: What of a problem is repeated, in characters.
 _SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """An answer, and what is to be counted of it.
+    """An answer, and what is to be told of it.
 
     Args:
         body: of the response.
         header_length: where its JSON ends, when binary tensors follow it.
         encoding: how it is compressed; None for not at all.
-        predicted: what was predicted, by row.
         outside: by feature, how many rows have a value outside the range that it had in training.
         observed: the rows, and what was answered; empty when nobody observes them.
     """
@@ -47,7 +44,6 @@ class Inference:
     body: bytes
     header_length: int | None
     encoding: str | None
-    predicted: Sequence[Value]
     outside: Mapping[str, int]
     observed: Sequence[tuple[Row, Answer]]
 
@@ -71,6 +67,7 @@ class InferenceModel:
         self.is_quick = model.predictor.pace != "long"
         target = model.schema.target
         self._levels = target.levels if isinstance(target, Category) else None
+        self._kind = np.float64 if self._levels is None else object
         self._outputs = (PREDICT,) if self._levels is None else (PREDICT, PREDICT_PROBA)
         self._ranges = training_ranges(model.release.document)
 
@@ -118,13 +115,16 @@ class InferenceModel:
             "output": tensors(metadata["outputs"]),
         }
 
-    def answer(self, body: bytes, headers: Mapping[str, str], limit: int, is_observed: bool) -> Inference:
-        """Answer a request, from the bytes of one to the bytes of the other.
+    def answer(
+        self, body: bytes, headers: Mapping[str, str], limit: int, tally: Tally, is_observed: bool
+    ) -> Inference:
+        """Answer a request, from the bytes of one to the bytes of the other. It may take long, and needs no loop.
 
         Args:
             body: as it came.
             headers: by lower-case name.
             limit: bytes of a body, once it is decompressed.
+            tally: counts what is predicted.
             is_observed: whether somebody sees the rows that were answered.
 
         Raises:
@@ -140,39 +140,32 @@ class InferenceModel:
             raise RequestProblem(HTTPStatus.BAD_REQUEST, str(error)) from None
         except DataError as error:
             raise RequestProblem(HTTPStatus.BAD_REQUEST, _in_one_line(error)) from None
-        columns = admitted.plain()
         asked = {*question.outputs, *(self._outputs if is_observed else ())}
-        answers = self._predict(columns, admitted.rows, asked)
+        answers = self._predict(admitted, asked)
         written, end = write_answer(self, question, answers)
         sent, encoding = compressed(written, headers.get("accept-encoding", ""))
-        predicted: list[Value] = answers[PREDICT].tolist()
-        observed: list[tuple[Row, Answer]] = []
-        if is_observed:
-            rows = _rows(columns, admitted.rows)
-            observed = list(zip(rows, _answers(predicted, answers.get(PREDICT_PROBA)), strict=True))
-        return Inference(sent, end, encoding, predicted, self._outside(columns), observed)
+        outside = self._outside(admitted)
+        tally.add(answers[PREDICT], outside)
+        return Inference(sent, end, encoding, outside, _observed(admitted, answers) if is_observed else [])
 
-    def _predict(self, columns: Columns, rows: int, asked: Container[str]) -> dict[str, Array]:
+    def _predict(self, admitted: AdmittedColumns, asked: Container[str]) -> dict[str, Array]:
         predictor = self.model.predictor
-        answers: dict[str, Array] = {}
         # Asked for or not: what is predicted is counted.
-        if self._levels is None and predictor.pace == "instant" and rows <= _FEW_ROWS:
-            answers[PREDICT] = np.array(predictor.predict_rows(_rows(columns, rows)), np.float64)
-        elif rows:
-            answers[PREDICT] = predictor.predict(columns)
-        else:
-            answers[PREDICT] = np.empty(0, np.float64 if self._levels is None else object)
+        predicted = predictor.predict_columns(admitted) if admitted.rows else np.empty(0, self._kind)
+        answers = {PREDICT: predicted.plain() if isinstance(predicted, Encoded) else predicted}
         if PREDICT_PROBA in asked and self._levels is not None:
             empty = np.empty((0, len(self._levels)))
-            answers[PREDICT_PROBA] = predictor.predict_proba(columns) if rows else empty
+            answers[PREDICT_PROBA] = predictor.predict_proba(admitted.plain()) if admitted.rows else empty
         for array in answers.values():
             _refuse_what_is_not_finite(array)
         return answers
 
-    def _outside(self, columns: Columns) -> dict[str, int]:
+    def _outside(self, admitted: AdmittedColumns) -> dict[str, int]:
         found: dict[str, int] = {}
         for name, (low, high) in self._ranges.items():
-            count = int(((columns[name] < low) | (columns[name] > high)).sum())
+            column = admitted.columns[name]
+            values = column.plain() if isinstance(column, Encoded) else column
+            count = int(((values < low) | (values > high)).sum())
             if count:
                 found[name] = count
         return found
@@ -190,15 +183,14 @@ def _refuse_what_is_not_finite(answer: Array) -> None:
     raise RequestProblem(HTTPStatus.BAD_REQUEST, detail)
 
 
-def _answers(predicted: Sequence[Value], likely: Array | None) -> Sequence[Answer]:
-    if likely is None:
-        return predicted
-    return [Classification(str(label), row) for label, row in zip(predicted, likely.tolist(), strict=True)]
-
-
-def _rows(columns: Columns, rows: int) -> list[Row]:
-    plain = {name: column.tolist() for name, column in columns.items()}
-    return [{name: values[row] for name, values in plain.items()} for row in range(rows)]
+def _observed(admitted: AdmittedColumns, answers: Mapping[str, Array]) -> list[tuple[Row, Answer]]:
+    names = list(admitted.columns)
+    rows = zip(*(column.tolist() for column in admitted.plain().values()), strict=True)
+    predicted: list[Answer] = answers[PREDICT].tolist()
+    if PREDICT_PROBA in answers:
+        likely = answers[PREDICT_PROBA].tolist()
+        predicted = [Classification(str(label), each) for label, each in zip(predicted, likely, strict=True)]
+    return [(dict(zip(names, row, strict=True)), answer) for row, answer in zip(rows, predicted, strict=True)]
 
 
 def _in_one_line(error: DataError) -> str:

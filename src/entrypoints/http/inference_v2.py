@@ -8,7 +8,6 @@ from concurrent.futures import Executor
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version as version_of
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastapi import APIRouter, Request
@@ -50,7 +49,7 @@ _VERSION = "/models/{name}/versions/{version}"
 #: A body up to so many bytes is answered at once.
 _SMALL = 8192
 
-#: So many rows are counted before other requests get their turn.
+#: So many rows are shown to an observer before other requests get their turn.
 _AT_ONCE = 1000
 
 #: What clients of the protocol may also ask for, and why they get none.
@@ -154,20 +153,18 @@ def _add_infer(
         """Predict any number of rows with the live model: one tensor for each feature in, one for each output."""
         model = live.model(**request.path_params)
         body = await read_body(request, max_body_bytes)
-        ask = partial(model.answer, body, request.headers, max_body_bytes, observer is not None)
+        tally = telemetry.tally()
+        ask = partial(model.answer, body, request.headers, max_body_bytes, tally, observer is not None)
         if model.is_quick and len(body) <= _SMALL and "content-encoding" not in request.headers:
             inference = ask()
         else:
             inference = await asyncio.get_running_loop().run_in_executor(executor, ask)
-        for name, count in inference.outside.items():
-            telemetry.outside_training_range(repeat(name, count))
-        for start in range(0, len(inference.predicted), _AT_ONCE):
-            telemetry.predicted(inference.predicted[start : start + _AT_ONCE])
-            if observer is not None:
-                for row, predicted in inference.observed[start : start + _AT_ONCE]:
-                    observer.observe(model.model, row, predicted, request.state.request_id)
-            if start + _AT_ONCE < len(inference.predicted):
-                await asyncio.sleep(0)
+        telemetry.count(tally)
+        if observer is not None:
+            for place, (row, predicted) in enumerate(inference.observed, 1):
+                observer.observe(model.model, row, predicted, request.state.request_id)
+                if place % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
         return Response(inference.body, headers=dict(_headers(inference)))
 
 
