@@ -89,10 +89,9 @@ def predict_file(job: FileJob, advance: Advance = lambda _bytes, _rows: None) ->
         def observe(predicted: Any, _: object) -> None:
             advance(raw.tell(), len(predicted))
 
-        result = predict_table(
+        return predict_table(
             model, reader, writer, output, subject=job.source, others_allowed=True, observe=observe
         )
-        return result
 
 
 def try_file(job: FileJob) -> FileOutcome:
