@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -183,3 +185,17 @@ def test_the_asynchronous_client_gets_the_same(address: str, expected: list[floa
         return caught.value
 
     asyncio.run(drive())
+
+
+def test_the_examples_of_the_documentation_are_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "inference-protocol.md").read_text("utf-8")
+    (command,) = re.findall(r"curl -d '(.*?)' http://127\.0\.0\.1:8000(\S+)", text, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    with serving(service_of_two()) as client:
+        # As curl sends it.
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = client.post(command[1], content=command[0].encode(), headers=form).json()
+        exec(code.replace("127.0.0.1:8000", client.base_url.netloc.decode()), {})
+    assert answer["id"] == "42"
+    printed = f"{answer['model_version']} {np.array(answer['outputs'][0]['data'])}\n"
+    assert capsys.readouterr().out == printed
