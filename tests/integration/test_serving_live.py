@@ -202,7 +202,8 @@ def test_a_process_that_is_told_to_stop_says_so_at_once_and_finishes_what_it_has
         if workers == "1":
             assert (status, json.loads(content)["status"]) == (503, "stopping")
         # Whoever has not heard of it yet is still answered.
-        assert ask(port, "POST", PATH, BODY)[0] == 200
+        status, headers, _ = ask(port, "POST", PATH, BODY)
+        assert (status, headers["connection"]) == (200, "close")
         assert ask(port, "GET", "/livez")[0] == 200
         process.send_signal(signal.SIGTERM)
         half.sendall(BODY[5:])

@@ -8,6 +8,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.http.protocol import SLOWEST_BODY, LimitedProtocol, Limits
 
 LIMITS = Limits(head_bytes=100, head_seconds=20, body_seconds=30, idle_seconds=65)
@@ -59,7 +60,7 @@ class Connection:
         self.gate.set()
         config = Config(self.app, interface="asgi3", proxy_headers=False, ws="none", log_config=None)
         self.protocol = LimitedProtocol(
-            LIMITS, None, config=config, server_state=ServerState(), app_state={}, _loop=loop
+            LIMITS, None, Lifecycle(), config=config, server_state=ServerState(), app_state={}, _loop=loop
         )
         self.protocol.connection_made(self.wire)
 

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from entrypoints.http.asgi import Scope
 from entrypoints.http.errors import MEDIA_TYPE, RequestProblem, problem_document
+from entrypoints.http.lifecycle import Lifecycle
 
 AtOnce: TypeAlias = Callable[[Scope, bytearray], bytes | None]
 
@@ -56,13 +57,15 @@ class LimitedProtocol(HttpToolsProtocol):
         at_once: given the scope and the whole body of a request, the headers and the body of its answer, whose
             status is 200; None for whatever takes longer, and for every other status: the application answers it.
             None for never.
+        lifecycle: of the process; once it is stopping, a connection is closed after its next answer.
         given: for uvicorn.
     """
 
-    def __init__(self, limits: Limits, at_once: AtOnce | None, **given: Any) -> None:
+    def __init__(self, limits: Limits, at_once: AtOnce | None, lifecycle: Lifecycle, **given: Any) -> None:
         super().__init__(**given)
         self._limits = limits
         self._at_once = at_once
+        self._lifecycle = lifecycle
         #: When the state that the connection is in has to be over, by the clock of the loop.
         self._deadline = math.inf
         #: Of the request that is coming in.
@@ -163,6 +166,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Answer a request at once, or have the application answer it."""
+        if self._lifecycle.is_stopping:
+            cycle.keep_alive = False
         answer: bytes | None = None
         if self._at_once and cycle.keep_alive and not (cycle.more_body or self.flow.write_paused):
             # What fails here fails in the application as well, which knows what to say.

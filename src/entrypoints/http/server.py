@@ -127,7 +127,7 @@ def make_server(
     )
     config = uvicorn.Config(
         app,
-        http=partial(LimitedProtocol, limits, at_once),  # type: ignore[arg-type]
+        http=partial(LimitedProtocol, limits, at_once, lifecycle),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         server_header=False,
