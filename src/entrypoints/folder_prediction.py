@@ -90,7 +90,7 @@ def _on_cluster(jobs: Sequence[FileJob], address: str) -> Iterator[FileOutcome]:
 
     from distributed.comm import CommClosedError
 
-    from entrypoints.parallel import connected
+    from entrypoints.dask_cluster import connected
 
     with connected(address) as client:
         _check_workers(client, address)

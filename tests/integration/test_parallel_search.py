@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +22,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from domain.dataset import Dataset
-from domain.errors import ComputeUnavailable, ConfigurationError
+from domain.errors import ComputeUnavailable, ConfigurationError, TaskError
 from domain.estimator import EstimatorSpec
 from domain.ports import SearchProgress
 from domain.search import Candidate, search
 from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from entrypoints.cli import main
-from entrypoints.parallel import parallel_fits
+from entrypoints.dask_cluster import fits_on_cluster
+from entrypoints.parallel import parallel_fits, sent_along
 from tests.trained import csv
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
@@ -137,6 +139,32 @@ def test_a_lost_worker_does_not_lose_the_search(cluster: Cluster, tmp_path: Path
     assert same(found, searched(spec))
 
 
+def test_code_that_the_workers_do_not_have_is_a_fault_of_the_task(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here_only = ModuleType("here_only")
+    exec("from sklearn.linear_model import Ridge\nclass Own(Ridge): pass", here_only.__dict__)
+    monkeypatch.setitem(sys.modules, here_only.__name__, here_only)
+    spec = EstimatorSpec(lambda seed: ridge(seed, here_only.Own()))
+    words = "the task's code cannot be loaded by the workers of .*: No module named 'here_only'"
+    with pytest.raises(TaskError, match=words), fits_on_cluster(cluster.address):
+        search(spec, TRAIN, 42, Unwatched())
+
+
+def test_a_cluster_that_loses_all_its_workers_is_given_up(cluster: Cluster) -> None:
+    task = replace(TIME_TO_DISPATCH, estimator=EstimatorSpec(lambda seed: ridge(seed, Deadly()), ALPHAS))
+    words = f"the cluster {cluster.address} lost all its workers in the middle of the search, and none came back"
+    with (
+        pytest.raises(ComputeUnavailable, match=words),
+        sent_along(task),
+        fits_on_cluster(cluster.address, patience=0.0),
+    ):
+        search(task.estimator, TRAIN, 42, Unwatched())
+    assert all(worker.wait(timeout=60) for worker in cluster.workers)
+    with pytest.raises(ComputeUnavailable, match=f"the cluster {cluster.address} has no worker: start one"):
+        searched(LINEAR.estimator, dask=cluster.address)
+
+
 def test_two_processes_find_the_same_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     records = []
     for options in ([], ["--workers", "2"]):
@@ -192,6 +220,7 @@ def test_workers_and_a_cluster_do_not_go_together() -> None:
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "entrypoints.dask_cluster", raising=False)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
         pytest.raises(
