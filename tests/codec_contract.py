@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
@@ -176,10 +176,11 @@ class CodecContract:
         assert self.codec.encode(fitted(name), SCHEMA) == first
         assert self.codec.encode(fitted(name, seed=1), SCHEMA) != first
 
-    # Hypothesis wants a property to run within one class; these are made anew for each.
+    # Hypothesis wants a property to run within one class; these are made anew for each. An example is many calls.
     def test_any_row_is_predicted_alike_alone_and_in_company(self) -> None:
         model, predictor = self._pair()
 
+        @settings(max_examples=settings.default.max_examples // 3)
         @given(frame=frames)
         def check(frame: pd.DataFrame) -> None:
             columns = columns_of(frame, SCHEMA)
@@ -223,6 +224,7 @@ class CodecContract:
         model = fitted_classifier("boosting")
         predictor = self.codec.decode(self.codec.encode(model, CLASS_SCHEMA), CLASS_SCHEMA)
 
+        @settings(max_examples=settings.default.max_examples // 3)
         @given(frame=frames)
         def check(frame: pd.DataFrame) -> None:
             columns = columns_of(frame, CLASS_SCHEMA)

@@ -267,19 +267,13 @@ def test_with_many_ties_truncations_are_near_and_fresh_fits_equal_cross_validati
     assert fresh == pytest.approx(expected[chosen], rel=1e-12)
 
 
-FULL = named(
-    criterion=["squared_error", "absolute_error"],
-    max_depth=[*range(2, 11), None],
-    min_samples_leaf=[*range(2, 11)],
-    min_samples_split=[*range(2, 11)],
-)
-
-
-@pytest.mark.parametrize(("rows", "seed"), [(150, 12), (150, 13), (300, 20)])
+@pytest.mark.parametrize(("rows", "seed"), [(150, 12), (150, 13)])
 def test_regret_against_every_point_fitted_by_itself(rows, seed):
     features, target = orders(rows, seed)
     pipeline, folds = encoded(DecisionTreeRegressor(random_state=42)), list(KFold(5).split(features))
-    grid = {**FULL, "tree__criterion": ["squared_error"]}
+    grid = named(
+        max_depth=[2, 3, 5, 7, 9, None], min_samples_leaf=[2, 3, 5, 7, 9], min_samples_split=[2, 5, 8, 10]
+    )
     points = TreeGrid.of(pipeline, grid)
 
     result = tree_search.search(pipeline, grid, features, target, folds, "r2", Watch())
@@ -290,7 +284,7 @@ def test_regret_against_every_point_fitted_by_itself(rows, seed):
     )
     assert every.max() - result.score <= 0.0005
     assert result.score <= every.max() + 1e-12
-    assert result.points == 810
+    assert result.points == 120
 
 
 @pytest.mark.parametrize("scoring", ["r2", "neg_mean_absolute_error"])
