@@ -13,7 +13,7 @@ CLIENTS := kserve open-inference
 .PHONY: bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## .venv with the package, its extras and the development tools
 
@@ -62,7 +62,7 @@ build/clients/%/.made: tests/clients/requirements-%.txt $(VENV)/bin/python
 test-mlflow: setup build/mlflow/.installed ## exports in the hands of MLflow, in an environment of its own
 	MLFLOW_BIN=build/mlflow/bin $(BIN)/python -m pytest tests/mlflow_exports.py
 
-S3_TESTS := tests/integration/test_store_s3.py tests/integration/test_store_races.py tests/integration/test_registry_s3.py
+S3_TESTS := $(patsubst %,tests/integration/test_%.py,store_s3 store_races registry_s3 training_races)
 
 test-s3: setup ## the tests of stores, races and the registry on the server at S3_ENDPOINT=http://host:port
 	@test -n "$(S3_ENDPOINT)" || { echo "name the server: make test-s3 S3_ENDPOINT=http://127.0.0.1:9000, with the AWS_* variables" >&2; exit 2; }

@@ -90,22 +90,26 @@ def test_a_deletion_whose_reply_is_lost_may_be_done(setting: Setting, fault: Fau
     ("operation", "fault"),
     [
         ("list", Fault.SLOW_DOWN),
+        ("list", Fault.TRUNCATED),
+        ("stems", Fault.RESET_AFTER),
         ("read", Fault.RESET_BEFORE),
         ("write", Fault.LOST_REPLY),
         ("write", Fault.ERROR_500),
+        ("delete", Fault.LOST_REPLY),
+        ("delete", Fault.SLOW_DOWN),
     ],
 )
 def test_a_second_attempt_makes_it_good(setting: Setting, operation: str, fault: Fault) -> None:
     for store, direct, _, seconds in setting.trials(fault, attempts=2):
         if operation != "write":
-            direct.write("datasets/a", DATA)
+            direct.write("datasets/a_2021-07-03.csv", DATA)
         setting.proxy.plan(fault)
-        right, problem = outcome(store, direct, operation, "datasets/a")
+        right, problem = outcome(store, direct, operation, "datasets/a_2021-07-03.csv")
         if is_too_busy(seconds, problem is None):
             continue
         assert problem is None
         assert right or operation == "write"
-        assert direct.read("datasets/a").data == DATA
+        assert [direct.read(ref).data for ref in direct.list("datasets/")] == [DATA] * (operation != "delete")
         assert setting.proxy.met[0][1] is fault
         return
 
