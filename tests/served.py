@@ -57,9 +57,9 @@ def serving(service: PredictionService, **given: Any) -> Iterator[httpx.Client]:
     thread.start()
     try:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
             yield client
     finally:
         server.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=120)
     assert not thread.is_alive()

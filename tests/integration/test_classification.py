@@ -197,11 +197,11 @@ def test_from_a_file_to_the_service(place: Place) -> None:
 
     server, address = served(place.root)
     try:
-        with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
             check_service(client, model, test, record["version"])
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=120)
 
 
 def check_record(record: dict[str, Any], model: Pipeline, test: pd.DataFrame) -> None:

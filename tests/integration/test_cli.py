@@ -452,7 +452,7 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Clie
                 break
         found = re.match(r"listening on (http://127\.0\.0\.1:\d+)", log[-1]["message"])
         assert found is not None, log
-        with httpx.Client(base_url=found[1], timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=found[1], timeout=120, trust_env=False) as client:
             yield server, client, log
     finally:
         server.kill()
@@ -470,7 +470,7 @@ def test_serving_ends_well_when_told_to(tmp_path: Path, number: signal.Signals) 
         answer = client.post(f"/api/v0.1/{TASK}", content=ROW, headers={"Content-Type": "application/json"})
         assert answer.json()["model_version"] == f"{TASK}/{live.version}"
         server.send_signal(number)
-        assert server.wait(timeout=30) == 0
+        assert server.wait(timeout=120) == 0
         assert server.stderr is not None
         assert server.stderr.read() == ""
 

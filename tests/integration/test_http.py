@@ -39,7 +39,7 @@ class EventQueue(EventSink):
         self.queue.put(event)
 
     def next(self) -> Event:
-        return self.queue.get(timeout=30)
+        return self.queue.get(timeout=120)
 
 
 @pytest.fixture(scope="module")

@@ -282,10 +282,10 @@ def test_a_signal_ends_a_search_that_is_in_native_code(
             # As a terminal does: to every process of the group.
             started = time.monotonic()
             os.killpg(train.pid, number)
-            code = train.wait(timeout=30)
+            code = train.wait(timeout=120)
             print(f"ended {time.monotonic() - started:.2f} s after the signal")
             # The end of stderr: no process is left that has it open.
-            _, told = train.communicate(timeout=30)
+            _, told = train.communicate(timeout=120)
         finally:
             if train.poll() is None:
                 os.killpg(train.pid, signal.SIGKILL)

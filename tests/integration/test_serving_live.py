@@ -73,7 +73,7 @@ def test_fifty_promotions_and_rollbacks_under_load() -> None:
     registry = StoreRegistry(store, CLOCK)
     service = PredictionService(QUICK.name, registry, [OnnxCodec()], CLOCK, loads)
     service.load()
-    live = loads.versions.get(timeout=30)
+    live = loads.versions.get(timeout=120)
     expected = answers_of(store)
     telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
     server = make_server(service, load_settings({"refresh_seconds": 0.005}), telemetry)
@@ -85,7 +85,7 @@ def test_fifty_promotions_and_rollbacks_under_load() -> None:
     answered: Queue[None] = Queue()
 
     def client() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", listener_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", listener_port, timeout=120)
         while not stop.is_set():
             begun = time.monotonic_ns()
             connection.request("POST", PATH, BODY, JSON)
@@ -107,19 +107,19 @@ def test_fifty_promotions_and_rollbacks_under_load() -> None:
         for version in itertools.islice(versions, PROMOTIONS):
             at = time.monotonic_ns()
             registry.promote(version, "to and fro", "a test")
-            loaded = loads.versions.get(timeout=30)
+            loaded = loads.versions.get(timeout=120)
             assert loaded == str(version)
             spans.append((live, promoted, time.monotonic_ns()))
             live, promoted = loaded, at
             # Some answers before the next one; each fails by itself when they do not come.
             for _ in range(CLIENTS):
-                answered.get(timeout=30)
+                answered.get(timeout=120)
     finally:
         stop.set()
         for each in clients:
-            each.join(timeout=30)
+            each.join(timeout=120)
         server.should_exit = True
-        serving.join(timeout=30)
+        serving.join(timeout=120)
     spans.append((live, promoted, time.monotonic_ns()))
     assert len(seen) >= PROMOTIONS * CLIENTS
     for begun, ended, status, content in seen:
@@ -156,7 +156,7 @@ def command(store: Path, *arguments: str, **environment: str) -> Iterator[tuple[
 
 
 def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request(method, path, body, JSON)
     response = connection.getresponse()
     answer = response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
@@ -166,7 +166,7 @@ def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[i
 
 def eventually(look: Callable[[], bool]) -> None:
     """Look until it is so; the clock only ends a test that has failed."""
-    end = CLOCK.seconds() + 30
+    end = CLOCK.seconds() + 120
     while not look():
         assert CLOCK.seconds() < end
 
@@ -184,7 +184,7 @@ def test_a_process_that_is_told_to_stop_says_so_at_once_and_finishes_what_it_has
     with command(folder, "--workers", workers, WEIGHBRIDGE_DRAIN_SECONDS="600") as (process, port):
         assert ask(port, "GET", "/readyz")[0] == 200
         workers_of(port, int(workers))
-        half = socket.create_connection(("127.0.0.1", port), timeout=30)
+        half = socket.create_connection(("127.0.0.1", port), timeout=120)
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}"
         half.sendall(f"{head}\r\n\r\n".encode() + BODY[:5])
         process.send_signal(signal.SIGTERM)
@@ -209,7 +209,7 @@ def test_a_process_that_is_told_to_stop_says_so_at_once_and_finishes_what_it_has
         half.sendall(BODY[5:])
         assert half.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
         half.close()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=120) == 0
         with pytest.raises(OSError, match="refused"):
             ask(port, "GET", "/livez")
 
@@ -253,7 +253,7 @@ def test_workers_answer_side_by_side_count_together_follow_promotions_and_are_re
         replaced: set[str] = set()
         eventually(lambda: bool(replaced.update(workers_of(port, 1)) or len(replaced - workers) == 1))  # type: ignore[func-returns-value]
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=120) == 0
 
 
 def test_workers_do_not_outlive_the_process_that_watches_over_them(folder: Path) -> None:

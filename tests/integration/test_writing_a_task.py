@@ -112,7 +112,7 @@ def served(command: str) -> Iterator[str]:
         pytest.fail("".join(log))
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=120)
 
 
 def ask(command: str, address: str) -> httpx.Response:
