@@ -8,7 +8,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from domain.artefacts import DATASET_SUFFIXES, Artefact
+from adapters.csv_text import plain_text
+from domain.artefacts import DATASET_SUFFIXES, Artefact, dataset_suffix
 from domain.errors import DataError, Problem
 from domain.ports import DatasetReader
 from domain.schema import Category, Number, Schema
@@ -22,12 +23,11 @@ NULL_SPELLINGS = (
     *("#N/A", "#N/A N/A", "#NA", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"),
 )
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WRONG_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 
 class TabularReader(DatasetReader):
-    """Reads ``.csv`` and ``.parquet`` by the suffix of the key.
+    """Reads ``.csv``, also compressed as ``.csv.gz`` or ``.csv.zst``, and ``.parquet`` by the suffix of the key.
 
     The same rows give the same frame for the schema's columns in either format: numbers are float64 with NaN
     for nulls, categories are text with a missing value for nulls. A column that is something else stays what
@@ -37,36 +37,65 @@ class TabularReader(DatasetReader):
     def read(self, artefact: Artefact, schema: Schema) -> pd.DataFrame:
         """See ``DatasetReader.read``.
 
-        CSV is UTF-8, with or without a byte order mark, separated by commas, with a header. Category columns
+        CSV is UTF-8, or UTF-16 with a byte order mark, separated by commas, with a header. Category columns
         are text whatever they look like, and only an empty cell is null; elsewhere NULL_SPELLINGS are. A row
         with fewer fields than the header ends in nulls, one with more is an error. Blank lines are skipped.
         A header alone gives a frame without rows. Columns that the schema does not name are kept.
         """
         key = artefact.ref.key
+        suffix = dataset_suffix(key)
+        if suffix is None:
+            expected = f"{', '.join(DATASET_SUFFIXES[:-1])} or {DATASET_SUFFIXES[-1]}"
+            raise DataError(key, [Problem(f"not a dataset: expected a name that ends in {expected}")])
         if not artefact.data:
             raise DataError(key, [Problem("the dataset is empty")])
-        if key.endswith(".csv"):
-            return _read_csv(key, artefact.data, schema)
-        if key.endswith(".parquet"):
+        if suffix == ".parquet":
             return _read_parquet(key, artefact.data, schema)
-        raise DataError(
-            key, [Problem(f"not a dataset: expected a name that ends in {' or '.join(DATASET_SUFFIXES)}")]
-        )
+        return _read_csv(key, plain_text(key, artefact.data, suffix), schema)
 
 
 def _read_csv(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
-    _check_text(key, data)
-    data = data.removeprefix(_BYTE_ORDER_MARK)
     header = _header(key, data)
-    categories = _categories(schema)
     try:
-        return _plain_numbers(_parsed(data, header, categories), schema)
+        frame = _parsed_as_expected(data, header, schema)
+        if frame is None:
+            frame = _parsed(data, header, _categories(schema))
+        return _plain_numbers(frame, schema)
     except ValueError as error:  # which pandas' own parser errors are
         raise DataError(key, [_parser_problem(error)]) from error
 
 
 def _categories(schema: Schema) -> list[Category]:
     return [one for one in (*schema.features, schema.target) if isinstance(one, Category)]
+
+
+def _parsed_as_expected(data: bytes, header: list[str], schema: Schema) -> pd.DataFrame | None:
+    """Parse numbers as numbers, which spares pandas its guesses; None when something else may be among them."""
+    import warnings
+
+    import pandas as pd
+
+    categories = [one for one in _categories(schema) if one.name in header]
+    numbers = [
+        one.name for one in (*schema.features, schema.target) if isinstance(one, Number) and one.name in header
+    ]
+    if len(header) != len(categories) + len(numbers) or any(map(_looks_like_numbers, categories)):
+        return None
+    options: dict[str, Any] = {
+        "na_values": {one.name: [""] for one in categories},
+        "keep_default_na": False,
+        "dtype": dict.fromkeys(numbers, "float64"),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # of objects, which are looked for below
+        try:
+            frame: pd.DataFrame = pd.read_csv(io.BytesIO(data), **options)
+        except ValueError:
+            return None
+    texts = all(frame[one.name].dtype == "str" for one in categories)
+    # Truth values have become 0 and 1.
+    truths = any(frame[name].iloc[:1].isin((0, 1)).any() and frame[name].isin((0, 1)).all() for name in numbers)
+    return frame if texts and not truths else None
 
 
 def _parsed(data: bytes, header: list[str], categories: list[Category]) -> pd.DataFrame:
@@ -108,23 +137,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _check_text(key: str, data: bytes) -> None:
-    """UTF-8 without a NUL, which is what UTF-16 without a mark is full of.
-
-    Raises:
-        DataError: it is not; names the offset of the byte.
-    """
-    try:
-        if not data.isascii():
-            data.decode()
-    except UnicodeDecodeError as error:
-        message = f"not UTF-8 text: byte {data[error.start]:#04x} at offset {error.start}"
-        raise DataError(key, [Problem(message)]) from error
-    offset = data.find(b"\0")
-    if offset >= 0:
-        raise DataError(key, [Problem(f"not UTF-8 text: byte 0x00 at offset {offset}")])
 
 
 def _header(key: str, data: bytes) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from domain.schema import Schema
+
+
+#: How pandas names columns without a name: in CSV, and in Parquet.
+_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 
 
 def admit(frame: pd.DataFrame, schema: Schema, subject: str) -> Dataset:
@@ -41,11 +46,7 @@ def admit(frame: pd.DataFrame, schema: Schema, subject: str) -> Dataset:
         for feature in expected
         if feature.name not in frame.columns
     ]
-    problems += [
-        Problem(f"the column is not part of the task, which has {', '.join(names)}", str(name))
-        for name in frame.columns
-        if name not in names
-    ]
+    problems += [Problem(_unexpected(str(name), names), str(name)) for name in frame.columns if name not in names]
     problems += [
         Problem("the column is there more than once", str(name))
         for name in frame.columns[frame.columns.duplicated()].unique()
@@ -68,6 +69,12 @@ def admit(frame: pd.DataFrame, schema: Schema, subject: str) -> Dataset:
         raise DataError(subject, problems)
     # Nothing is copied that need not be: the columns are those of the untrusted frame, until somebody writes.
     return Dataset(pd.DataFrame(columns, copy=False), schema)
+
+
+def _unexpected(name: str, names: list[str]) -> str:
+    if _INDEX.fullmatch(name):
+        return "the column has no name, as an index has that was written with the rows; leave it out (index=False)"
+    return f"the column is not part of the task, which has {', '.join(names)}"
 
 
 def _category_problems(series: pd.Series[Any], feature: Category) -> Iterator[Problem]:

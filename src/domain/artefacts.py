@@ -17,7 +17,8 @@ PROMOTIONS = "promotions"
 REJECTED = "rejected"
 REPORTS = "reports"
 
-DATASET_SUFFIXES = (".csv", ".parquet")
+#: What a dataset's name ends in, none the end of another; it says the format.
+DATASET_SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 
 _TASK_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _TIMESTAMP = re.compile(
@@ -150,12 +151,17 @@ def dataset_key(task: str, moment: datetime, suffix: str) -> str:
     return f"{DATASETS}/{task}_{format_timestamp(moment)}{suffix}"
 
 
+def dataset_suffix(name: str) -> str | None:
+    """The one of DATASET_SUFFIXES that ``name`` ends in; None when it ends in none."""
+    return next((suffix for suffix in DATASET_SUFFIXES if name.endswith(suffix)), None)
+
+
 def dataset_timestamp(task: str, name: str) -> datetime | None:
     """When the dataset ``name`` of ``task`` was taken; None for a name that does not tell."""
-    for suffix in DATASET_SUFFIXES:
-        if name.startswith(f"{task}_") and name.endswith(suffix):
-            return parse_timestamp(name[len(task) + 1 : -len(suffix)])
-    return None
+    suffix = dataset_suffix(name)
+    if suffix is None or not name.startswith(f"{task}_"):
+        return None
+    return parse_timestamp(name[len(task) + 1 : -len(suffix)])
 
 
 def belongs_to_another_task(task: str, name: str) -> bool:

@@ -189,16 +189,17 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
 
 
 def put_dataset(
-    task: TaskDefinition, suffix: str, data: bytes, at: datetime, ports: Ports
+    task: TaskDefinition, suffix: str, data: bytes, at: datetime, ports: Ports, name: str | None = None
 ) -> tuple[ArtefactRef, int]:
     """Admit a dataset and store it under its proper name.
 
     Args:
         task: whose dataset it is.
-        suffix: of the file, ``.csv`` or ``.parquet``: the format of ``data``.
+        suffix: of the file, one of ``artefacts.DATASET_SUFFIXES``: the format of ``data``.
         data: the file's bytes; they are stored as they are.
         at: the time that the name is to tell.
         ports: the world.
+        name: the task that the name begins with; None for that of ``task``.
 
     Returns:
         Where it is now, and how many rows it has.
@@ -209,10 +210,11 @@ def put_dataset(
     """
     import hashlib
 
-    key = dataset_key(task.name, at, suffix)
+    key = dataset_key(name or task.name, at, suffix)
     unwritten = ArtefactRef(key, len(data), "", None, ports.clock.now())
     frame = ports.reader.read(Artefact(unwritten, data, hashlib.sha256(data).hexdigest()), task.schema)
     rows = len(admit(frame, task.schema, key))
+    del frame  # so that it is not held beside the copy that a store may make
     return ports.store.write(key, data), rows
 
 

@@ -26,7 +26,7 @@ task_app = typer.Typer(help="Task files.", no_args_is_help=True, rich_markup_mod
 
 DatasetOption = Annotated[
     Optional[Path],  # noqa: UP045
-    option("--dataset", "A .csv or .parquet file to try the task on."),
+    option("--dataset", "A .csv, .csv.gz, .csv.zst or .parquet file to try the task on."),
 ]
 CsvFile = Annotated[Path, typer.Argument(help="A .csv file with the features and the target.", show_default=False)]
 Target = Annotated[
@@ -118,7 +118,7 @@ def new(
 
 
 def _read(file: Path, suffixes: tuple[str, ...]) -> Artefact:
-    if file.suffix not in suffixes:
+    if not file.name.endswith(suffixes):
         raise ConfigurationError(f"'{file}' is not a {' or '.join(suffixes)} file")
     try:
         data = file.read_bytes()

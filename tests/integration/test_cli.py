@@ -579,12 +579,13 @@ def test_a_dataset_is_put_and_listed(command: Command, tmp_path: Path) -> None:
     (tmp_path / f"new/store/datasets/{TASK}_latest.csv").write_bytes(csv())
     assert command(*put).code == 0
     listed = command("datasets", "list", "--store", "new/store", "--json").document
-    assert [set(one) for one in listed] == [{"key", "timestamp", "size", "revision"}] * 3
+    assert [set(one) for one in listed] == [{"key", "timestamp", "size", "revision", "releases"}] * 3
     assert listed[1]["timestamp"] == "2021-07-03T22:05:32Z"
     assert (listed[2]["key"], listed[2]["timestamp"]) == (f"datasets/{TASK}_latest.csv", None)
     table = command("datasets", "list", "--store", "new/store").out.splitlines()
-    assert table[0].split() == ["TIME", "KEY", "BYTES"]
-    assert [line.split()[-2] for line in table[1:]] == [one["key"] for one in listed]
+    assert table[0].split() == ["TIME", "KEY", "BYTES", "REVISION", "RELEASES"]
+    shown = [[one["key"], str(one["size"]), one["revision"]] for one in listed]
+    assert [line.split()[-3:] for line in table[1:]] == shown
     assert table[3].startswith("unreadable name")
 
 
@@ -592,7 +593,7 @@ def test_a_dataset_is_put_and_listed(command: Command, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["absent.csv"], "'absent.csv' cannot be read: No such file or directory"),
-        (["orders.json"], "'orders.json' is neither a .csv nor a .parquet file"),
+        (["orders.json"], "'orders.json' does not end in .csv, .csv.gz, .csv.zst, .parquet"),
         (["orders.csv", "--at", "yesterday"], "--at is 'yesterday'"),
     ],
 )

@@ -173,7 +173,7 @@ def test_a_dataset_tells_its_time_to_its_own_task_only(
         "time_2021-07-03csv",
         "time_2021-07-03.CSV",
         "time_2021-07-03.csv.parquet",
-        "time_2021-07-03.csv.gz",
+        "time_2021-07-03.csv.bz2",
         "time2021-07-03.csv",
         "_time_2021-07-03.csv",
         "Time_2021-07-03.csv",

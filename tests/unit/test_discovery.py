@@ -27,7 +27,7 @@ T = TypeVar("T")
 UNREADABLE = (
     *("time_ 2021-07-03.csv", "time_+.csv", "time_03-07-2021.csv", "time_1.csv"),
     *("time_20210703.csv", "time_2021-02-30.csv", "time_2021-07-03.json", "time_2020-01-01T25:00:00.csv"),
-    *("time_2021-07-01.csv.gz", "time_9.parquet"),
+    *("time_2021-07-01.csv.bz2", "time_9.parquet"),
     *("time_latest.csv", "time_to_dispatch_latest.csv", "time_ß.csv", "time_z"),
 )
 

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import io
 import math
@@ -248,13 +249,87 @@ def test_a_line_with_too_few_fields_ends_in_nulls() -> None:
 def test_a_byte_that_is_not_utf_8_is_named_by_its_offset(head: str) -> None:
     before = b"n,c,t\n1," + head.encode()
     offset = len(before)
-    assert problems(before + b"\xff,2\n") == [f"not UTF-8 text: byte 0xff at offset {offset}"]
-    assert problems(before + b"\x00,2\n") == [f"not UTF-8 text: byte 0x00 at offset {offset}"]
+    latin = "if it is Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
+    assert problems(before + b"\xff,2\n") == [f"not UTF-8 text: byte 0xff at offset {offset}; {latin}"]
+    assert problems(before + b"\x00,2\n") == [f"not UTF-8 text: byte 0x00 at offset {offset}; save it as UTF-8"]
 
 
-def test_utf_16_is_refused() -> None:
-    assert problems("n,c,t\n1,x,2\n".encode("utf-16")) == ["not UTF-8 text: byte 0xff at offset 0"]
-    assert problems("n,c,t\n1,x,2\n".encode("utf-16-le")) == ["not UTF-8 text: byte 0x00 at offset 1"]
+@given(rows=rows, encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]))
+def test_the_encoding_makes_no_difference(rows: list[tuple[Any, Any, Any]], encoding: str) -> None:
+    text = pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False)
+    mark = "\ufeff" if encoding in {"utf-16-le", "utf-16-be"} else ""
+    pd.testing.assert_frame_equal(read((mark + text).encode(encoding)), read(text), check_exact=True)
+
+
+def test_utf_16_that_cannot_be_told_or_read_is_refused() -> None:
+    assert problems("n,c,t\n1,x,2\n".encode("utf-16-le")) == [
+        "not UTF-8 text: byte 0x00 at offset 1; save it as UTF-8"
+    ]
+    assert problems("n,c,t\n1,x,2".encode("utf-16")[:-1]) == [
+        "not UTF-16 text, whose mark it begins with: truncated data at offset 22; save it as UTF-8"
+    ]
+
+
+@given(rows=rows, level=st.integers(1, 9), parts=st.integers(1, 2))
+def test_compression_makes_no_difference(rows: list[tuple[Any, Any, Any]], level: int, parts: int) -> None:
+    text = pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False).encode()
+    cut = len(text) // parts
+    pieces = [text[:cut], text[cut:]]
+    expected = read(text)
+    for suffix, compress in ((".csv.gz", gzipped), (".csv.zst", zstandarded)):
+        data = b"".join(compress(piece, level) for piece in pieces)
+        pd.testing.assert_frame_equal(read(data, suffix), expected, check_exact=True)
+
+
+@given(share=st.floats(0, 0.999))
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_truncated_or_other_bytes_are_no_compressed_csv(kind: str, share: float) -> None:
+    suffix, compress = {"gzip": (".csv.gz", gzipped), "zstd": (".csv.zst", zstandarded)}[kind]
+    whole = compress(b"n,c,t\n1,x,2\n" * 10, 3)
+    for data in (whole[: max(1, int(len(whole) * share))], b"n,c,t\n1,x,2\n", whole + b"more"):
+        (problem,) = problems(data, suffix)
+        assert problem.startswith(f"no {kind} can be read: ")
+        assert problem.endswith("; put it into the store again, whole")
+
+
+def gzipped(data: bytes, level: int) -> bytes:
+    return gzip.compress(data, level, mtime=0)
+
+
+def zstandarded(data: bytes, level: int) -> bytes:
+    compressed: bytes = pa.Codec("zstd", level).compress(data, asbytes=True)
+    return compressed
+
+
+cells = st.sampled_from(
+    [
+        "1",
+        "0",
+        "-1.5",
+        "1e5",
+        " 2",
+        "+3",
+        "9" * 25,
+        "",
+        "NA",
+        "nan",
+        "inf",
+        "true",
+        "False",
+        "x",
+        "0x1",
+        "1_0",
+        '"7"',
+    ]
+)
+
+
+@given(rows=st.lists(st.tuples(cells, st.sampled_from(["x", "y", "", "NA", "z", '"x"', "1"]), cells), max_size=4))
+def test_what_is_parsed_as_expected_is_what_is_parsed_without_expectations(rows: list[tuple[str, ...]]) -> None:
+    text = "n,c,t\n" + "".join(f"{','.join(row)}\n" for row in rows)
+    # A column that the schema does not name keeps pandas from being told what to expect.
+    unexpected = "n,c,t,more\n" + "".join(f"{','.join(row)},w\n" for row in rows)
+    pd.testing.assert_frame_equal(read(text), read(unexpected)[COLUMNS], check_exact=True)
 
 
 def test_a_quote_that_never_ends_is_a_problem() -> None:
@@ -328,7 +403,9 @@ def test_bytes_in_a_parquet_that_are_not_text_are_a_data_error() -> None:
 
 
 def test_another_suffix_is_a_data_error() -> None:
-    assert problems("n,c,t\n", ".xlsx") == ["not a dataset: expected a name that ends in .csv or .parquet"]
+    assert problems("n,c,t\n", ".xlsx") == [
+        "not a dataset: expected a name that ends in .csv, .csv.gz, .csv.zst or .parquet"
+    ]
 
 
 def test_the_given_bytes_are_left_alone() -> None:
