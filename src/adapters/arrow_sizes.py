@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
+#: Fields of Parquet's metadata, by their numbers.
+_ROW_GROUPS, _COLUMNS, _COLUMN_METADATA = 4, 1, 3
+
 #: A page's header is no longer: there may be a least and a greatest value in it.
 _HEADER_BYTES = 1 << 16
 _CONTINUED = 0xFFFFFFFF
@@ -49,28 +52,34 @@ def stream_bytes(file: BinaryIO) -> int:
     return total
 
 
-def parquet_bytes(file: BinaryIO, metadata: Any) -> int:
-    """The bytes that the pages of all columns have when they are decompressed.
+def parquet_bytes(file: BinaryIO) -> int:
+    """The bytes that the pages of all columns of a Parquet file have when they are decompressed.
 
-    Args:
-        file: the file.
-        metadata: as pyarrow has it.
+    What is broken in a file's metadata can end the whole process once pyarrow looks at it; so nothing is asked of
+    pyarrow here.
 
     Raises:
-        ValueError: a page's header cannot be read, or leads out of its column.
+        ValueError: it is no such file, or a page's header cannot be read, or leads out of its column.
     """
     size = _length(file)
+    if size < 12 or _read(file, size - 4, 4) != b"PAR1":
+        raise ValueError("the file has no end")
+    length = _unsigned(_read(file, size - 8, 4), 0)
+    if length > size - 8:
+        raise ValueError("the file has no metadata")
+    groups = _Compact(_read(file, size - 8 - length, length)).struct().get(_ROW_GROUPS)
     total = 0
-    for group in range(metadata.num_row_groups):
-        for column in range(metadata.row_group(group).num_columns):
-            chunk = metadata.row_group(group).column(column)
-            start = chunk.data_page_offset
-            if chunk.has_dictionary_page and chunk.dictionary_page_offset is not None:
-                start = min(start, chunk.dictionary_page_offset)
-            end = start + chunk.total_compressed_size
-            if start < 0 or end > size or end < start:
+    for group in _structs(groups):
+        for column in _structs(group.get(_COLUMNS)):
+            chunk = column.get(_COLUMN_METADATA)
+            if not isinstance(chunk, dict):
+                raise ValueError("a column has no metadata")
+            values, compressed, start = (_whole(chunk, field) for field in (5, 7, 9))
+            # A dictionary stands before the data.
+            start = min(start, _whole(chunk, 11)) if 11 in chunk else start
+            if start < 0 or compressed < 0 or start + compressed > size:
                 raise ValueError("a column lies beyond the end of the file")
-            total += sum(_pages(file, start, end, chunk.num_values))
+            total += sum(_pages(file, start, start + compressed, values))
     return total
 
 
@@ -162,7 +171,7 @@ class _Compact:
         self.place = 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """Its fields by number: whole numbers and structures; whatever else there is, is None."""
+        """Its fields by number: whole numbers, structures and lists; whatever else there is, is None."""
         if depth > 8:
             raise ValueError("a page's header is nested too deeply")
         fields: dict[int, Any] = {}
@@ -186,11 +195,33 @@ class _Compact:
                 self._skip(8)
             case 8:
                 self._skip(self._varint())
+            case 9 | 10:
+                return self._list(depth + 1)
+            case 11:
+                self._map(depth + 1)
             case 12:
                 return self.struct(depth + 1)
             case _:
                 raise ValueError("a page's header cannot be read")
         return None
+
+    def _list(self, depth: int) -> list[Any]:
+        head = self._byte()
+        count = head >> 4 if head >> 4 < 15 else self._varint()
+        if count > len(self._data) - self.place:
+            raise ValueError("the metadata was cut off")
+        kind = head & 15
+        # Truth values, which have no bytes in a structure, have one each in a list.
+        return [self._byte() if kind in (1, 2) else self._value(kind, depth) for _ in range(count)]
+
+    def _map(self, depth: int) -> None:
+        count = self._varint()
+        if count > len(self._data) - self.place:
+            raise ValueError("the metadata was cut off")
+        kinds = self._byte() if count else 0
+        for _ in range(count):
+            self._value(kinds >> 4, depth)
+            self._value(kinds & 15, depth)
 
     def _signed(self) -> int:
         value = self._varint()
@@ -215,6 +246,20 @@ class _Compact:
         self.place += count
         if self.place > len(self._data):
             raise ValueError("a page's header was cut off")
+
+
+def _structs(values: Any) -> Iterator[dict[int, Any]]:
+    for value in values if isinstance(values, list) else ():
+        if not isinstance(value, dict):
+            raise ValueError("the metadata cannot be read")
+        yield value
+
+
+def _whole(fields: dict[int, Any], field: int) -> int:
+    value = fields.get(field)
+    if not isinstance(value, int):
+        raise ValueError("the metadata cannot be read")
+    return value
 
 
 def _length(file: BinaryIO) -> int:

@@ -59,7 +59,7 @@ class ParquetReader(TableReader):
             check_names(self._schema, parquet.schema_arrow.names, self._subject, others_allowed=self._others)
             check_types(parquet.schema_arrow, self._schema, self._subject)
             if self._most_bytes is not None:
-                _check_size(parquet_bytes(self._file, metadata), self._most_bytes, self._subject)
+                _check_size(parquet_bytes(self._file), self._most_bytes, self._subject)
             for batch in parquet.iter_batches(CHUNK_ROWS, use_threads=False):
                 # Whoever wrote it may have meant harm.
                 batch.validate(full=True)
