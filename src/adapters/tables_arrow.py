@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -134,7 +135,7 @@ class ArrowTableWriter(TableWriter):
     """
 
     def __init__(self, file: BinaryIO, output: Output, schema: Schema, kind: str) -> None:
-        self._file, self._output, self._schema, self._kind = file, output, schema, kind
+        self._file, self._output, self._schema, self._kind = _Sink(file), output, schema, kind
         self._writer: Any = None
         self._fields: Any = None
 
@@ -171,6 +172,21 @@ class ArrowTableWriter(TableWriter):
             self._writer = pa.ipc.new_stream(self._file, described)
         else:
             self._writer = pa.ipc.new_file(self._file, described)
+
+
+class _Sink(io.RawIOBase):
+    """A file to write to. What pyarrow has to say once the file was given up goes nowhere."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write all of it."""
+        return len(data) if self._file.closed else self._file.write(data)
 
 
 def _check_size(found: int, allowed: int, subject: str) -> None:

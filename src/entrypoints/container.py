@@ -10,6 +10,7 @@ import re
 import secrets
 import shlex
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,12 +131,18 @@ def open_files(url: str, settings: Settings) -> tuple[Files, str]:
 
         return LocalFiles(), unquote(f"/{path}") if separator else url
     if scheme.lower() == "s3" and _BUCKET.fullmatch(where):
-        from adapters.s3_client import open_client
         from adapters.s3_files import S3Files
 
-        client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
-        return S3Files(client, where), path
+        return S3Files(_s3_client(settings.store_timeout_seconds, settings.store_attempts), where), path
     raise ConfigurationError(f"'{url}' is no file; an address is a path, file:///abs/path or s3://bucket/key")
+
+
+@lru_cache(maxsize=2)
+def _s3_client(read_timeout: float, attempts: int) -> Any:
+    """A client for the files of a whole command: to make one takes longer than to read a file."""
+    from adapters.s3_client import open_client
+
+    return open_client(read_timeout=read_timeout, attempts=attempts)
 
 
 def _open_local(root: Path, settings: Settings) -> ArtefactStore:

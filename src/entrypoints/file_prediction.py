@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -147,4 +148,19 @@ def _decompressed(file: BinaryIO, kind: str) -> Any:
 def _compressed(file: BinaryIO, kind: str) -> Any:
     import pyarrow as pa
 
-    return pa.CompressedOutputStream(file, kind)
+    return pa.CompressedOutputStream(_KeptOpen(file), kind)
+
+
+class _KeptOpen(io.RawIOBase):
+    """A file that whoever writes to it cannot close."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write all of it."""
+        return len(data) if self._file.closed else self._file.write(data)
