@@ -71,7 +71,7 @@ test-s3: setup ## the tests of stores, races and the registry on the server at S
 bench: setup ## every benchmark, one JSON line per measurement
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-bench-%: setup ## one of them: training, weighing, serving, discovery
+bench-%: setup ## one of them: training, weighing, serving, batch, discovery
 	@$(BIN)/python benchmarks/bench_$*.py
 
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \

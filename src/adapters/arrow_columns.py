@@ -15,7 +15,7 @@ from domain.schema import Category, Feature, Number, Schema
 from domain.tables import Answered, Chunk, Output, problem_text
 
 #: Rows that are predicted at once.
-CHUNK_ROWS = 1 << 16
+CHUNK_ROWS = 1 << 17
 
 #: What holds text; some writers do not mark text as text.
 _TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
