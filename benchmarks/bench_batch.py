@@ -32,7 +32,7 @@ PATH = "/api/v0.1/time_to_dispatch/batch"
 TYPES = {"json": "application/json", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 TYPES["arrow"] = "application/vnd.apache.arrow.stream"
 
-#: The way of most batch jobs: a frame, the fitted pipeline, a frame. The pipeline comes by pickle, as it mostly does.
+#: The way of most batch jobs: a frame, the fitted pipeline out of a pickle, a frame.
 PANDAS = """
 import json, pickle, sys, time
 import pandas as pd

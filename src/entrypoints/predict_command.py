@@ -130,11 +130,8 @@ def predict(
         outcomes = _predict_files(model, workers, dask)
     except DataError as error:
         # The remedy of bad data elsewhere, to put it in the store again, would mislead here.
-        logging.getLogger("weighbridge").error(
-            "%s\nNothing was written. Mend the rows, or predict the others with --on-error skip.",
-            error,
-            exc_info=debug,
-        )
+        message = "%s\nNothing was written. Mend the rows, or predict the others with --on-error skip."
+        logging.getLogger("weighbridge").error(message, error, exc_info=debug)
         raise typer.Exit(exit_codes.BAD_DATA) from error
     except KeyboardInterrupt:
         logging.getLogger("weighbridge").error("interrupted; no file was left half written")
@@ -180,7 +177,7 @@ def _jobs(model: FileJob, names: list[str]) -> list[FileJob]:
     for name in names:
         try:
             format_of(name)
-        except DataError:
+        except ConfigurationError:
             logging.getLogger("weighbridge").warning("passing over '%s': its suffix is none of a table", name)
             continue
         source, target = (f"{folder.rstrip('/')}/{name}" for folder in (model.source, model.target))
