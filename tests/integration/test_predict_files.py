@@ -279,5 +279,8 @@ def test_an_interrupt_leaves_nothing_half_written(store: str, tmp_path: Path, ma
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
-    assert [path for path in target.rglob("*") if path.is_file()] == []
+    written = [path for path in target.rglob("*") if path.is_file()]
+    assert len(written) <= many
+    # Of several files one may have been done before.
+    assert [pq.read_metadata(path).num_rows for path in written] == [count] * len(written)
     assert "Traceback" not in said
