@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from domain.errors import ComputeUnavailable, ConfigurationError
@@ -95,12 +97,23 @@ def _on_cluster(jobs: Sequence[FileJob], address: str) -> Iterator[FileOutcome]:
     with connected(address) as client:
         _check_workers(client, address)
         try:
-            for future in distributed.as_completed(client.map(try_file, jobs, pure=False)):
+            asked = client.map(try_file, list(map(_from_anywhere, jobs)), pure=False)
+            for future in distributed.as_completed(asked, loop=client.loop):
                 yield future.result()
         except (CancelledError, CommClosedError, TimeoutError, distributed.KilledWorker) as error:
             raise ComputeUnavailable(
                 f"the cluster {address} was lost in the middle of the work ({type(error).__name__}): run again"
             ) from error
+
+
+def _from_anywhere(job: FileJob) -> FileJob:
+    """The same job for a process that runs in another folder."""
+    settings = job.settings.model_copy(update={"store": _absolute(job.settings.store)})
+    return replace(job, source=_absolute(job.source), target=_absolute(job.target), settings=settings)
+
+
+def _absolute(address: str) -> str:
+    return address if "://" in address else str(Path(address).absolute())
 
 
 def _check_workers(client: Client, address: str) -> None:

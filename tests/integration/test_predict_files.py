@@ -193,6 +193,25 @@ def test_a_file_that_fails_keeps_no_other_from_being_done(
         assert files[name]["rows"] == len(table)
 
 
+def test_files_on_a_cluster(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    monkeypatch.chdir(tmp_path)
+    write(rows(20), tmp_path / "in" / "a.csv")
+    (tmp_path / "in" / "bad.csv").write_text("orders_placed,product_code\n1,SKU009\n")
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(protocol="tcp", host="127.0.0.1", **options) as cluster:
+        address = cluster.scheduler_address
+        code, printed = run("in", "out", "--dask", address, "--json")
+    assert code == 4
+    files = json.loads(printed)["files"]
+    assert [Path(one["input"]).name for one in files] == ["a.csv", "bad.csv"]
+    assert "expected one of" in files[1]["error"]
+    assert read(tmp_path / "out" / "a.csv")[NAME] == expected(rows(20))
+
+
 def test_files_in_a_bucket(run: Callable[..., tuple[int, str]], tmp_path: Path, moto_bucket: str) -> None:
     client, table = s3_client(), rows(40)
     body = write(table, tmp_path / "in.parquet").read_bytes()
