@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,7 +42,7 @@ class Trials:
 def whole_grid(axes: Mapping[str, Sequence[Any]], scores: np.ndarray[Any, Any]) -> Trials:
     """The trials of every combination; ``scores`` count them with the last axis fastest."""
     shape = [len(values) for values in axes.values()]
-    places = np.indices(shape).reshape(len(shape), -1).T
+    places = np.indices(shape).reshape(len(shape), math.prod(shape)).T
     return Trials({name: tuple(plain(value) for value in values) for name, values in axes.items()}, places, scores)
 
 

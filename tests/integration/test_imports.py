@@ -103,7 +103,9 @@ def test_predicting_and_reading_import_no_trainer(tmp_path: Path) -> None:
 def test_training_a_tree_imports_no_more_of_its_libraries_than_it_uses(tmp_path: Path) -> None:
     copy(store_of_two(), LocalStore(tmp_path, create=False))
     quick = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"
-    printed, imported = run(COMMAND, "train", "--force", "--json", "--store", str(tmp_path), "--task", quick)
+    # What is drawn of a weighing is told by scikit-learn's own inspection, which needs more of SciPy.
+    options = ["--force", "--json", "--no-report", "--store", str(tmp_path), "--task", quick]
+    printed, imported = run(COMMAND, "train", *options)
     record = json.loads(printed)
     assert (record["outcome"], record["model"]["format"]) == ("released", "onnx")
     assert imported & {"skl2onnx", "scipy.stats", "skops", "boto3", "fastapi", "prometheus_client"} == set()

@@ -80,7 +80,11 @@ def test_nothing_is_pickled() -> None:
     picklers = {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
     # Nothing is ever stored so. Fits and their data go to other processes that way, while a search goes on.
     found = {path.name: imported(path) & picklers for path in MODULES if imported(path) & picklers}
-    assert found == {"sklearn_search.py": {"joblib"}, "parallel.py": {"joblib", "cloudpickle"}}
+    assert found == {
+        "sklearn_search.py": {"joblib"},
+        "parallel.py": {"joblib", "cloudpickle"},
+        "dask_cluster.py": {"joblib"},
+    }
     from_joblib = {
         (path.name, alias.name)
         for path in MODULES
@@ -90,6 +94,7 @@ def test_nothing_is_pickled() -> None:
     }
     assert from_joblib == {
         ("sklearn_search.py", "effective_n_jobs"),
+        *(("dask_cluster.py", name) for name in ("parallel_config", "DaskDistributedBackend")),
         *(("parallel.py", name) for name in ("parallel_config", "BrokenProcessPool", "TerminatedWorkerError")),
     }
 
