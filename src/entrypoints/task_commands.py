@@ -119,7 +119,9 @@ def new(
 
 def _read(file: Path, suffixes: tuple[str, ...]) -> Artefact:
     if not file.name.endswith(suffixes):
-        raise ConfigurationError(f"'{file}' is not a {' or '.join(suffixes)} file")
+        *others, last = suffixes
+        named = f"{', '.join(others)} or {last}" if others else last
+        raise ConfigurationError(f"'{file}' is not a {named} file")
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -292,7 +292,7 @@ def test_what_a_reference_names_must_be_a_task(command: Command, tmp_path: Path)
         (["serve", "--port", "65536"], "--port"),
         (["train", "--log-format", "xml"], "--log-format"),
         (["fly"], "No such command 'fly'"),
-        (["predict"], "Missing option '--row'"),
+        (["reproduce"], "Missing argument 'version'"),
     ],
 )
 def test_what_cannot_be_parsed_ends_with_2_and_says_where_help_is(

@@ -306,7 +306,7 @@ def test_of_many_problems_the_first_are_shown(
             2,
             ["there is no file 'nothing.py' to load a task from"],
         ),
-        (["--dataset", "orders.txt"], 2, ["'orders.txt' is not a .csv or .parquet file"]),
+        (["--dataset", "orders.txt"], 2, ["'orders.txt' is not a .csv, .csv.gz, .csv.zst or .parquet file"]),
         (["--dataset", "nothing.csv"], 2, ["'nothing.csv' cannot be read: No such file or directory"]),
     ],
 )

@@ -18,6 +18,7 @@ EXPECTED = {
     "TaskError": (2, "Mend the task's definition; nothing was written."),
     "ConfigurationError": (2, ""),
     "DataError": (4, "Nothing was written. Mend the data at its source and put it in the store again."),
+    "DataTooLarge": (4, "Nothing was written. Mend the data at its source and put it in the store again."),
     "StoreError": (75, ""),
     "ArtefactNotFound": (75, "It was removed or replaced meanwhile; run the command again."),
     "ArtefactExists": (2, "Nothing is ever overwritten; choose another time or name."),
@@ -52,7 +53,7 @@ def test_no_error_is_without_an_exit_code() -> None:
 
 @pytest.mark.parametrize("kind", list(errors()), ids=lambda kind: kind.__name__)
 def test_the_exit_code_of_an_error(kind: type[WeighbridgeError]) -> None:
-    error = DataError("a.csv", [Problem("wrong")]) if kind is DataError else kind("what went wrong")
+    error = kind("a.csv", [Problem("wrong")]) if issubclass(kind, DataError) else kind("what went wrong")
     assert (exit_code(error), remedy(error)) == EXPECTED[kind.__name__]
 
 

@@ -62,6 +62,7 @@ RECORD = Record(
     test_predictions="ef" * 32,
     test_errors={"rows": 2, "mean": 1.5},
     statistics={"rows": 10},
+    run_id="0123456789abcdef",
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -95,6 +96,7 @@ def records(draw: st.DrawFn) -> Record:
         golden=tuple(draw(st.lists(st.builds(GoldenRow, admissible_rows(schema), floats), max_size=3))),
         thresholds=tuple(draw(st.lists(plain_fields, max_size=2))),
         task_fingerprint=draw(texts),
+        run_id=draw(texts),
     )
 
 
@@ -119,6 +121,7 @@ def test_how_a_record_is_written() -> None:
         "task": "time",
         "version": "2021-07-03T23-05-32Z-0a1b2c3d",
         "created_at": "2021-07-03T23:05:32Z",
+        "run_id": "0123456789abcdef",
         "dataset": {
             "key": "datasets/time_2021-07-03.csv",
             "sha256": "ab" * 32,
@@ -229,6 +232,7 @@ LATER_FIELDS: dict[str, object] = {
     "comparison": {},
     "findings": (),
     "phases": (),
+    "run_id": "",
     "report": None,
     "test_predictions": "",
     "test_errors": None,
