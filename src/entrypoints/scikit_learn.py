@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from entrypoints.postponed_modules import postponed_module
 
 #: Of scipy.stats, what scikit-learn's modules take by name as they are imported, and call later if at all.
-_TAKEN_BY_NAME = ("chi2", "gmean", "rankdata", "spearmanr")
+_TAKEN_BY_NAME = {"scipy.stats": ("chi2", "gmean", "rankdata", "spearmanr"), "scipy.stats.mstats": ("mquantiles",)}
 
 
 def import_scikit_learn() -> None:
@@ -23,6 +23,8 @@ def import_scikit_learn() -> None:
     part of one, they would spend most of it on spinning. For this to hold, nothing may have imported scikit-learn.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    with suppress(ImportError), postponed_module("scipy.stats", _TAKEN_BY_NAME):
-        for name in ("compose", "model_selection", "pipeline", "preprocessing", "tree"):
+    with suppress(ImportError), ExitStack() as postponed:
+        for module, taken_by_name in _TAKEN_BY_NAME.items():
+            postponed.enter_context(postponed_module(module, taken_by_name))
+        for name in ("compose", "inspection", "model_selection", "pipeline", "preprocessing", "tree"):
             importlib.import_module(f"sklearn.{name}")

@@ -96,6 +96,7 @@ def test_nothing_is_pickled() -> None:
         ("sklearn_search.py", "effective_n_jobs"),
         *(("dask_cluster.py", name) for name in ("parallel_config", "DaskDistributedBackend")),
         *(("parallel.py", name) for name in ("parallel_config", "BrokenProcessPool", "TerminatedWorkerError")),
+        *(("dask_cluster.py", name) for name in ("parallel_config", "DaskDistributedBackend")),
     }
 
 
