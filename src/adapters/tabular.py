@@ -30,8 +30,9 @@ class TabularReader(DatasetReader):
     """Reads ``.csv``, also compressed as ``.csv.gz`` or ``.csv.zst``, and ``.parquet`` by the suffix of the key.
 
     The same rows give the same frame for the schema's columns in either format: numbers are float64 with NaN
-    for nulls, categories are text with a missing value for nulls. A column that is something else stays what
-    it is, for admission to report.
+    for nulls, categories are text with a missing value for nulls; where a Parquet file has an index of the texts
+    of a category, they come as pandas' categories. A column that is something else stays what it is, for admission
+    to report.
     """
 
     def read(self, artefact: Artefact, schema: Schema) -> pd.DataFrame:
@@ -189,12 +190,13 @@ def _read_parquet(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
     try:
         metadata = pq.read_metadata(pa.BufferReader(data))
         paths = {metadata.schema.column(place).path for place in range(metadata.num_columns)}
-        # Text that repeats itself is decoded fastest as what it most often is in the file, an index of few values.
+        # Text that repeats itself is read fastest as what it most often is in the file, an index of few values.
         texts = [one.name for one in _categories(schema) if one.name in paths]
         file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=texts)
         table = file.read(use_threads=False)  # threads that wait for a busy machine cost more than they save
         _check_names(key, table.column_names)
-        plain = pa.table([_plain_column(column) for column in table.columns], names=table.column_names)
+        names = table.column_names
+        plain = pa.table([_plain_column(table.column(name), name in texts) for name in names], names=names)
         del table  # else it would hold what is given away below
         # The metadata of pandas would turn columns into an index or back into its own types. Columns that can be
         # handed over as they are, read-only, are not copied, and the others are let go one by one.
@@ -206,14 +208,20 @@ def _read_parquet(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
     return _plain_numbers(frame, schema)
 
 
-def _plain_column(column: Any) -> Any:
+def _plain_column(column: Any, indexed: bool) -> Any:
+    """The column in a type that pandas has too.
+
+    Args:
+        column: as it was read.
+        indexed: an index of texts may stay one.
+    """
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
         kind = column.type.value_type
-        column = column.cast(
-            pa.large_string() if pa.types.is_string(kind) else kind
-        )  # which pandas would make of it
+        if indexed and pa.types.is_string(kind):
+            return column
+        column = column.cast(pa.large_string() if pa.types.is_string(kind) else kind)
     if pa.types.is_decimal(column.type):
         return column.cast(pa.float64())
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):

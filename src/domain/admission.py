@@ -60,8 +60,8 @@ def admit(frame: pd.DataFrame, schema: Schema, subject: str) -> Dataset:
         if feature.name in frame.columns:
             series = frame[feature.name].reset_index(drop=True)
             if isinstance(feature, Category):
-                columns[feature.name] = series.astype(str)
-                problems += _category_problems(series, feature)
+                columns[feature.name], found = _texts(series, feature)
+                problems += found
             else:
                 columns[feature.name], found = _numbers(series, feature)
                 problems += found
@@ -77,9 +77,15 @@ def _unexpected(name: str, names: list[str]) -> str:
     return f"the column is not part of the task, which has {', '.join(names)}"
 
 
-def _category_problems(series: pd.Series[Any], feature: Category) -> Iterator[Problem]:
+def _texts(series: pd.Series[Any], feature: Category) -> tuple[pd.Series[Any], list[Problem]]:
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        levels, codes = series.cat.categories, series.cat.codes.to_numpy()
+        if set(levels) <= set(feature.levels) and codes.min(initial=0) >= 0:
+            # A few levels are looked at, and not each cell.
+            return pd.Series(levels.array.take(codes), dtype=str, copy=False), []
+        series = series.astype(levels.dtype)
     bad = ~series.isin(feature.levels).to_numpy(dtype=bool)
-    return _cell_problems(series, bad, feature)
+    return series.astype(str), list(_cell_problems(series, bad, feature))
 
 
 def _numbers(series: pd.Series[Any], feature: Number) -> tuple[pd.Series[Any], list[Problem]]:

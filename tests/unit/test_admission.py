@@ -322,3 +322,37 @@ def _is_null(value: object) -> bool:
 
 def _refuses(column: Feature, value: object) -> bool:
     return not column.admits(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Unnamed: 0", "the column has no name, as an index has that was written with the rows"),
+        ("__index_level_0__", "the column has no name, as an index has that was written with the rows"),
+        ("Unnamed: x", "the column is not part of the task"),
+        ("my__index_level_0__", "the column is not part of the task"),
+    ],
+)
+def test_an_index_that_was_written_is_told_as_one(name: str, expected: str) -> None:
+    schema = Schema((Number("orders"),), Number("hours"), "p")
+    frame = pd.DataFrame({name: [0], "orders": [1.0], "hours": [2.0]})
+    with pytest.raises(DataError) as caught:
+        admit(frame, schema, "s")
+    (problem,) = caught.value.problems
+    assert problem.column == name
+    assert problem.message.startswith(expected)
+
+
+@given(cells=st.lists(st.sampled_from(["x", "y", "z", None, 7]), min_size=1, max_size=5))
+def test_categories_are_admitted_and_refused_as_their_texts_are(cells: list[object]) -> None:
+    schema = Schema((Category("c", ("x", "y")),), Number("t"), "p")
+
+    def outcome(column: "pd.Series[Any]") -> object:
+        try:
+            frame = admit(pd.DataFrame({"c": column, "t": 1.0}), schema, "s").frame
+        except DataError as error:
+            return [str(problem) for problem in error.problems]
+        assert frame["c"].dtype == "str"
+        return frame["c"].tolist()
+
+    assert outcome(pd.Series(cells, dtype="category")) == outcome(pd.Series(cells, dtype=object))
