@@ -83,7 +83,7 @@ def _texts(series: pd.Series[Any], feature: Category) -> tuple[pd.Series[Any], l
         if set(levels) <= set(feature.levels) and codes.min(initial=0) >= 0:
             # A few levels are looked at, and not each cell.
             return pd.Series(levels.array.take(codes), dtype=str, copy=False), []
-        series = series.astype(levels.dtype)
+        series = series.astype("str" if levels.dtype == "str" else object)
     bad = ~series.isin(feature.levels).to_numpy(dtype=bool)
     return series.astype(str), list(_cell_problems(series, bad, feature))
 

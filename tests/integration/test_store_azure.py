@@ -122,7 +122,7 @@ def test_what_is_not_there_and_what_is_refused(container: str, monkeypatch: pyte
 
 
 def test_the_command_line_works_on_it(container: str, tmp_path: Path) -> None:
-    from tests.integration.test_cli import csv  # the rows of the shipped task
+    from tests.trained import csv
 
     (tmp_path / "orders.csv").write_bytes(csv())
     store = ["--store", f"az://{container}/dispatch"]

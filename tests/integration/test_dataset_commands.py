@@ -1,0 +1,171 @@
+"""The commands for datasets: what they take, refuse and tell."""
+
+import gzip
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from adapters.local import LocalStore
+from domain.dataset_view import FIRST_ROWS
+from entrypoints.cli import main
+from tests.trained import copy, csv, store_of_two, two_releases
+
+TASK = "time_to_dispatch"
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: Any
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """Runs a command of ``weighbridge datasets`` in this process, in an empty folder with the store ``store``."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("WEIGHBRIDGE_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
+    before = root.handlers[:], root.level, ours.level
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["weighbridge", "datasets", *arguments, "--store", "store"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(ended.value.code, *capsys.readouterr())
+
+    yield run
+    root.handlers[:], root.level, ours.level = before
+
+
+def test_every_format_is_put_under_its_suffix_and_read_alike(command: Command, tmp_path: Path) -> None:
+    text = csv()
+    (tmp_path / "orders.csv").write_bytes(text)
+    (tmp_path / "orders.csv.gz").write_bytes(gzip.compress(text))
+    frame = pd.read_csv(tmp_path / "orders.csv")
+    (tmp_path / "orders.csv.zst").write_bytes(pa.Codec("zstd").compress(text, asbytes=True))
+    frame.to_parquet(tmp_path / "orders.parquet")
+    (tmp_path / "wide.csv").write_bytes(text.decode().encode("utf-16"))
+    shown = []
+    names = ("orders.csv", "orders.csv.gz", "orders.csv.zst", "orders.parquet", "wide.csv")
+    for day, name in enumerate(names, 1):
+        suffix = name[name.index(".") :]
+        done = command("put", name, "--at", f"2021-07-0{day}", "--json")
+        assert (done.code, done.document["rows"]) == (0, 400), done.err
+        key = f"datasets/{TASK}_2021-07-0{day}T00-00-00Z{suffix}"
+        assert done.document["key"] == key
+        assert (tmp_path / "store" / key).read_bytes() == (tmp_path / name).read_bytes()
+        document = command("show", key, "--json").document
+        assert document["timestamp"] == f"2021-07-0{day}T00:00:00Z"
+        shown.append({name: document[name] for name in ("rows", "schema", "statistics", "first_rows")})
+    assert shown == [shown[0]] * 5
+    columns = list(shown[0]["first_rows"][0])
+    assert shown[0]["first_rows"] == frame[columns].head(FIRST_ROWS).to_dict("records")
+    assert command("show", "--json").document["key"] == f"datasets/{TASK}_2021-07-05T00-00-00Z.csv"
+
+
+def test_a_dataset_is_shown_to_people(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "hours_to_dispatch,product_code,orders_placed\n1.5,SKU002,1\n2,SKU001,2\n4,SKU001,3\n"
+    )
+    assert command("put", "orders.csv", "--at", "2021-07-03T23:05:32Z").code == 0
+    key = f"datasets/{TASK}_2021-07-03T23-05-32Z.csv"
+    for named in ("newest", key, key.partition("/")[2]):
+        done = command("show", named)
+        assert done.code == 0, done.err
+        told = [line.split(maxsplit=1) for line in done.out.splitlines() if line]
+        assert told[:3] == [["FIELD", "VALUE"], ["key", key], ["timestamp", "2021-07-03T23:05:32Z"]]
+        assert ["rows", "3"] in told
+        assert ["levels", "SKU001 2, SKU002 1"] in told
+        assert ["quartiles", "1 | 1 | 2 | 3 | 3"] in told
+        assert ["quartiles", "1.5 | 1.5 | 2 | 4 | 4"] in told
+        assert ["mean", "2, standard deviation 0.816497"] in told
+        assert [line.split() for line in done.out.splitlines()[-4:]] == [
+            ["orders_placed", "product_code", "hours_to_dispatch"],
+            ["1.0", "SKU002", "1.5"],
+            ["2.0", "SKU001", "2.0"],
+            ["3.0", "SKU001", "4.0"],
+        ]
+
+
+def test_a_dataset_that_is_not_there_or_not_admissible_is_not_shown(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "store/datasets").mkdir(parents=True)
+    done = command("show", "nowhere.csv")
+    assert (done.code, done.out) == (2, "")
+    assert "there is no dataset 'nowhere.csv' in file://" in done.err
+    assert done.err.rstrip().endswith("'weighbridge datasets list' shows those there are")
+    assert command("show").code == 4
+    key = f"datasets/{TASK}_2021-07-03.csv"
+    (tmp_path / "store" / key).write_bytes(b"")
+    done = command("show")
+    assert done.code == 4
+    assert f"{key}: 1 problem" in done.err
+    assert "the object is empty (0 bytes); upload it again, whole" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("a.csv", csv().replace(b"hours", b",hours", 1), "has no name, as an index has that was written"),
+        ("a.csv", "é".encode("latin-1"), "if it is Latin-1, make it UTF-8"),
+        ("a.csv.gz", gzip.compress(csv())[:-9], "no gzip can be read"),
+        ("a.csv.zst", csv(), "no zstd can be read"),
+        ("a.parquet", csv(), "no Parquet can be read"),
+    ],
+)
+def test_what_cannot_be_admitted_is_not_put(
+    command: Command, tmp_path: Path, name: str, data: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    done = command("put", name)
+    assert (done.code, done.out) == (4, "")
+    assert says in done.err
+    assert list((tmp_path / "store").rglob("*")) == []
+
+
+def test_the_name_says_whose_dataset_it_is(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_bytes(csv())
+    at = ("--at", "2021-07-03", "--json")
+    assert command("put", "orders.csv", "--name", TASK, *at).document["key"].startswith(f"datasets/{TASK}_2021")
+    other = ("--task", "domain.tasks.time_to_dispatch:TIME_TO_DISPATCH", "--name", "orders_2")
+    assert (
+        command("put", "orders.csv", *other, *at).document["key"] == "datasets/orders_2_2021-07-03T00-00-00Z.csv"
+    )
+    for wrong in (["--name", "nowhere"], [*other[:2], "--name", "No Task"]):
+        done = command("put", "orders.csv", *wrong, *at)
+        assert (done.code, done.out) == (2, "")
+
+
+def test_the_releases_of_a_dataset_are_listed_with_it(command: Command, tmp_path: Path) -> None:
+    copy(store_of_two(), LocalStore(tmp_path / "store", create=True))
+    first, live = two_releases()
+    listed = {one["key"]: one["releases"] for one in command("list", "--json").document}
+    # A copy has revisions of its own.
+    assert listed == {
+        one.record.dataset.key: [{"version": str(one.version), "same_revision": False}] for one in (first, live)
+    }
+    (tmp_path / "store" / first.version.record_key).write_text("{}")
+    done = command("list")
+    assert done.code == 0
+    assert "a release may be missing here" in done.err
+    assert f"{live.version} (of another revision)" in done.out
+    assert str(first.version) not in done.out
