@@ -16,6 +16,7 @@ MODELS = "models"
 PROMOTIONS = "promotions"
 REJECTED = "rejected"
 REPORTS = "reports"
+PREDICTIONS = "predictions"
 
 #: What a dataset's name ends in, none the end of another; it says the format.
 DATASET_SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")

@@ -85,11 +85,15 @@ class PopulationStability(Rule):
         """Nothing can be wrong with it."""
 
     def inspect(self, evidence: Evidence) -> Finding:
-        """Compare feature by feature, at ``alpha`` over all of them."""
+        """Compare with the live release's data."""
         live = evidence.live_statistics
         if live is None:
             return nothing_to_compare(self.name, "no live release has statistics")
-        drifts = _feature_drifts(live, evidence.statistics)
+        return self.compare(live, evidence.statistics)
+
+    def compare(self, live: Statistics, now: Statistics) -> Finding:
+        """Compare feature by feature, at ``alpha`` over all of them."""
+        drifts = _feature_drifts(live, now)
         items = []
         for drift in drifts:
             index = drift.psi if drift.psi_p_value * len(drifts) < self.alpha else 0.0
@@ -119,10 +123,14 @@ class KolmogorovSmirnov(Rule):
         """Nothing can be wrong with it."""
 
     def inspect(self, evidence: Evidence) -> Finding:
-        """Compare feature by feature, at ``alpha`` over all of them."""
-        live, now = evidence.live_statistics, evidence.statistics
+        """Compare with the live release's data."""
+        live = evidence.live_statistics
         if live is None:
             return nothing_to_compare(self.name, "no live release has statistics")
+        return self.compare(live, evidence.statistics)
+
+    def compare(self, live: Statistics, now: Statistics) -> Finding:
+        """Compare feature by feature, at ``alpha`` over all of them."""
         drifts = [
             drift for drift in _feature_drifts(live, now) if isinstance(now.features[drift.column], NumberSummary)
         ]

@@ -242,6 +242,45 @@ class ShadowFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PredictionsLogged(Event):
+    """A file of the prediction log was written."""
+
+    name: ClassVar[str] = "predictions_logged"
+    severity: ClassVar[Severity] = "debug"
+    key: str
+    rows: int
+
+    def __str__(self) -> str:
+        return f"logged {_answers(self.rows)} as '{self.key}'"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionLogFailed(Event):
+    """The prediction log could not be written; answers are what they were, and it is tried again."""
+
+    name: ClassVar[str] = "prediction_log_failed"
+    severity: ClassVar[Severity] = "error"
+    problem: str
+    waiting: int
+
+    def __str__(self) -> str:
+        return f"cannot write the prediction log, {_answers(self.waiting)} waiting: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionsLost(Event):
+    """Answers will never be in the prediction log."""
+
+    name: ClassVar[str] = "predictions_lost"
+    severity: ClassVar[Severity] = "error"
+    rows: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the prediction log has lost {_answers(self.rows)}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshFailed(Event):
     """The service could not follow the live release; it goes on with what it has."""
 
@@ -266,3 +305,7 @@ class StoreRetried(Event):
 
     def __str__(self) -> str:
         return f"asking the store again: {self.operation} ended with {self.reason}"
+
+
+def _answers(count: int) -> str:
+    return "1 answer" if count == 1 else f"{count:,} answers"

@@ -33,6 +33,8 @@ class TaskDefinition:
         checks: what a model must do whatever its score; no two of one name.
         comparisons: how much worse than the live model a candidate may be, on the same rows.
         rules: what goes wrong with data and is looked for; no two of one name.
+        join: features that together tell one row from another: by them the labels in later datasets are found for
+            rows that were predicted. None when there are no such features.
 
     Raises:
         TaskError: the parts do not fit together.
@@ -46,6 +48,7 @@ class TaskDefinition:
     checks: tuple[Check, ...] = ()
     comparisons: tuple[NotWorseThanLive, ...] = ()
     rules: tuple[Rule, ...] = ()
+    join: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -70,6 +73,17 @@ class TaskDefinition:
         for rule in self.rules:
             rule.validate(self.schema)
         self._check_metrics()
+        self._check_join()
+
+    def _check_join(self) -> None:
+        if not isinstance(self.join, tuple | list) or not all(isinstance(name, str) for name in self.join):
+            raise TaskError(f"join: it is {self.join!r}; it must be a tuple of the names of features")
+        unknown = [name for name in self.join if name not in self.schema.feature_names]
+        if unknown:
+            known = ", ".join(self.schema.feature_names)
+            raise TaskError(f"join: '{unknown[0]}' is not a feature; there are {known}")
+        if len(set(self.join)) != len(self.join):
+            raise TaskError(f"join: a feature is named twice in {list(self.join)}")
 
     def _check_types(self) -> None:
         wholes = {"name": str, "schema": Schema, "estimator": EstimatorSpec, "split": SplitSpec}
@@ -142,7 +156,7 @@ class TaskDefinition:
             pipeline = self.estimator.pipeline(self.split.seed)
         except (ValueError, TypeError) as error:
             raise TaskError(f"estimator: the pipeline cannot be built: {error}") from error
-        return {
+        document = {
             "name": self.name,
             "schema": self.schema.to_dict(),
             "estimator": {
@@ -159,6 +173,7 @@ class TaskDefinition:
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
             "rules": [plain(rule) for rule in self.rules],
         }
+        return document | {"join": list(self.join)} if self.join else document
 
     @property
     def fingerprint(self) -> str:

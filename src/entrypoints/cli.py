@@ -15,6 +15,7 @@ from entrypoints import exit_codes, model_upkeep_commands, promotion_commands  #
 from entrypoints.dataset_commands import datasets
 from entrypoints.logs import configure_logs
 from entrypoints.model_commands import models
+from entrypoints.monitor_command import monitor
 from entrypoints.options import (
     STORE,
     TASK,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.command("train", short_help="Train on the newest dataset, weigh the model, publish it.")(train)
 app.command("predict", short_help="Predict one row, a file, or a folder of files with the live model.")(predict)
+app.command("monitor", short_help="Compare what was predicted with what the live model was trained on.")(monitor)
 app.add_typer(datasets, name="datasets")
 add_report_commands(models)
 app.add_typer(models, name="models")

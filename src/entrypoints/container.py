@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from adapters.predictions_parquet import ParquetPredictions
 from adapters.registry import StoreRegistry
 from adapters.system import SystemClock, SystemMemory, SystemRevision
 from adapters.telemetry_log import LogEventSink
+from adapters.telemetry_predictions import PrometheusPredictionLog
 from adapters.telemetry_prometheus import PrometheusTelemetry
 from adapters.telemetry_shadow import PrometheusShadow
 from domain.cells import Cells, private_memory
@@ -41,9 +43,11 @@ from domain.ports import (
     ShadowTelemetry,
     Tracing,
 )
+from domain.prediction_log import PredictionLogTelemetry, PredictionTables
 from domain.serving import PredictionService
 from entrypoints.event_sinks import EverySink
 from entrypoints.hidden_modules import hidden_modules
+from entrypoints.observers import one_observer
 from entrypoints.registered_stores import open_registered
 from entrypoints.settings import Settings
 
@@ -208,15 +212,56 @@ def _observer(
     codecs: Sequence[ModelCodec],
     events: EventSink,
     shadow_telemetry: ShadowTelemetry,
+    store: ArtefactStore,
+    tables: PredictionTables,
+    log_telemetry: PredictionLogTelemetry,
+    clock: Clock,
 ) -> AnswerObserver | None:
     """Whoever is to see the answers of ``service``; None when nobody is."""
-    if not settings.shadow:
-        return None
+    return one_observer(
+        _shadowing(service, settings, registry, codecs, events, shadow_telemetry) if settings.shadow else None,
+        _prediction_logging(settings, store, tables, log_telemetry, events, clock)
+        if settings.prediction_log
+        else None,
+    )
+
+
+def _shadowing(
+    service: PredictionService,
+    settings: Settings,
+    registry: ModelRegistry,
+    codecs: Sequence[ModelCodec],
+    events: EventSink,
+    telemetry: ShadowTelemetry,
+) -> AnswerObserver:
     from domain.shadow import Shadow
     from entrypoints.shadowing import Shadowing
 
-    shadow = Shadow(service, settings.shadow, registry, codecs, events, shadow_telemetry)
-    return Shadowing(shadow, shadow_telemetry, settings.refresh_seconds)
+    shadow = Shadow(service, settings.shadow, registry, codecs, events, telemetry)
+    return Shadowing(shadow, telemetry, settings.refresh_seconds)
+
+
+def _prediction_logging(
+    settings: Settings,
+    store: ArtefactStore,
+    tables: PredictionTables,
+    telemetry: PredictionLogTelemetry,
+    events: EventSink,
+    clock: Clock,
+) -> AnswerObserver:
+    from entrypoints.prediction_logging import PredictionLogging
+
+    return PredictionLogging(
+        store,
+        tables,
+        telemetry,
+        events,
+        clock,
+        rate=settings.prediction_log_rate,
+        seconds=settings.prediction_log_seconds,
+        rows=settings.prediction_log_rows,
+        redacted=settings.redacted,
+    )
 
 
 def _tracing(settings: Settings) -> Tracing | None:
@@ -269,8 +314,12 @@ class Container(containers.DeclarativeContainer):
     progress: providers.Provider[SearchProgress] = providers.Factory(_progress, clock)
     events: providers.Provider[EventSink] = providers.Singleton(LogEventSink)
     shadow_telemetry: providers.Provider[ShadowTelemetry] = providers.Singleton(PrometheusShadow, cells)
+    log_telemetry: providers.Provider[PredictionLogTelemetry] = providers.Singleton(PrometheusPredictionLog, cells)
     telemetry: providers.Provider[ServingTelemetry] = providers.Singleton(
-        PrometheusTelemetry, cells, clock, providers.List(shadow_telemetry.provided.families)
+        PrometheusTelemetry,
+        cells,
+        clock,
+        providers.List(shadow_telemetry.provided.families, log_telemetry.provided.families),
     )
     revisions: providers.Provider[RevisionSource] = providers.Singleton(
         SystemRevision, settings.provided.git_commit_hash
@@ -280,6 +329,7 @@ class Container(containers.DeclarativeContainer):
     registry: providers.Provider[ModelRegistry] = providers.Singleton(StoreRegistry, store, clock)
     operator: providers.Provider[str] = providers.Callable(_operator)
     reader: providers.Provider[DatasetReader] = providers.Singleton(_reader)
+    predictions: providers.Provider[PredictionTables] = providers.Singleton(ParquetPredictions)
     codecs = providers.List(providers.Singleton(_onnx), providers.Singleton(_skops))
 
     ports: providers.Provider[Ports] = providers.Factory(
@@ -317,6 +367,10 @@ class Container(containers.DeclarativeContainer):
         codecs=codecs,
         events=providers.Factory(EverySink, events, telemetry),
         shadow_telemetry=shadow_telemetry,
+        store=store,
+        tables=predictions,
+        log_telemetry=log_telemetry,
+        clock=clock,
     )
 
 

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=256)
     access_log: bool = False
     shadow: str = ""
+    prediction_log: bool = False
+    prediction_log_rate: float = Field(1.0, gt=0, le=1)
+    prediction_log_seconds: float = Field(60.0, gt=0, le=3600)
+    prediction_log_rows: int = Field(10_000, gt=0, le=1_000_000)
+    prediction_log_redact: str = ""
     api_keys: SecretStr = SecretStr("")
     store_timeout_seconds: float = Field(20.0, gt=0, le=3600)
     store_attempts: int = Field(4, ge=1, le=20)
@@ -49,6 +54,11 @@ class Settings(BaseSettings):
     def keys(self) -> tuple[str, ...]:
         """The API keys, which ``api_keys`` has separated by commas; none when the service is open."""
         return tuple(key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip())
+
+    @property
+    def redacted(self) -> tuple[str, ...]:
+        """The columns that ``prediction_log_redact`` has separated by commas."""
+        return tuple(name.strip() for name in self.prediction_log_redact.split(",") if name.strip())
 
 
 def load_settings(given: Mapping[str, Any]) -> Settings:

@@ -1,0 +1,175 @@
+"""Logging predictions beside the answers: on a thread of its own, in files, never more than so many at a time."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from domain.errors import WeighbridgeError
+from domain.events import PredictionLogFailed, PredictionsLogged, PredictionsLost
+from domain.ports import AnswerObserver, ArtefactStore, Clock, EventSink
+from domain.prediction_log import (
+    LoggedAnswer,
+    OpenFiles,
+    PredictionLogTelemetry,
+    PredictionTables,
+    write_file,
+)
+from domain.schema import Row, Value
+from domain.serving import Classification, LoadedModel
+
+#: Between two looks at what is waiting, in seconds. Nobody is woken for a row.
+_PAUSE = 0.1
+
+#: After a file that could not be written: so many seconds until the next try, twice as many each time, at most.
+_FIRST_RETRY, _LAST_RETRY = 1.0, 30.0
+
+#: So many files may wait; answers that come beyond are lost, and counted.
+MOST_FILES = 10
+
+#: How long the end of the process waits for the last files, in seconds.
+_FAREWELL = 10.0
+
+
+class PredictionLogging(AnswerObserver):
+    """Samples answers, and has them written.
+
+    Args:
+        store: where to.
+        tables: makes the files.
+        telemetry: told of every answer.
+        events: told of each file, of each new problem once, and of losses.
+        clock: what time it is.
+        rate: the share of answers that is logged, greater than 0 and at most 1.
+        seconds: that an answer waits at most for its file to be written.
+        rows: that a file has at most.
+        redacted: columns that are left out.
+        draw: gives numbers from 0 until below 1, for the sample.
+    """
+
+    def __init__(
+        self,
+        store: ArtefactStore,
+        tables: PredictionTables,
+        telemetry: PredictionLogTelemetry,
+        events: EventSink,
+        clock: Clock,
+        *,
+        rate: float,
+        seconds: float,
+        rows: int,
+        redacted: Sequence[str],
+        draw: random.Random | None = None,
+    ) -> None:
+        self._store, self._tables, self._telemetry = store, tables, telemetry
+        self._events, self._clock = events, clock
+        self._rate, self._redacted = rate, redacted
+        self._draw = (draw or random.Random()).random  # noqa: S311
+        self._most = rows * MOST_FILES
+        self._waiting: deque[LoggedAnswer] = deque()
+        self._files = OpenFiles(rows, seconds)
+        #: How many answers are in ``_files``: written by the thread, read by ``observe``.
+        self._held = 0
+        self._refused = 0
+        self._told = 0
+        self._problem: str | None = None
+        self._retry, self._due = _FIRST_RETRY, 0.0
+        self._stop = threading.Event()
+        # A daemon: a store that hangs must not keep the process from stopping.
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write. What a killed process has left behind in the same place is counted as lost."""
+        self._lose(self._telemetry.left_behind(), "the process that had them was killed before they were written")
+        self._thread.start()
+
+    def observe(self, model: LoadedModel, row: Row, answer: Value | Classification, request_id: str) -> None:
+        """See the port."""
+        if self._rate < 1 and self._draw() >= self._rate:
+            return
+        if len(self._waiting) + self._held < self._most:
+            self._telemetry.taken()
+            self._waiting.append(LoggedAnswer(model, row, answer, request_id, self._clock.now()))
+        else:
+            self._refused += 1
+            self._telemetry.refused()
+
+    def stop(self) -> None:
+        """Write what is waiting, and end; what cannot be written within ten seconds is lost, and counted."""
+        self._stop.set()
+        self._thread.join(timeout=_FAREWELL)
+        if self._thread.is_alive():
+            self._lose(
+                len(self._waiting) + self._held, "the store did not take them before the process had to end"
+            )
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Write the files that are due, or all; one that cannot be written stays for another try."""
+        self._gather()
+        while (answers := self._files.first() if everything else self._files.due(self._clock.now())) is not None:
+            if not self._write(answers):
+                return
+            self._files.done()
+            self._held = len(self._files)
+
+    def _run(self) -> None:
+        while not self._stop.wait(_PAUSE):
+            try:
+                self._gather()
+                if self._clock.seconds() >= self._due:
+                    self.flush()
+                self._tell_refused()
+            except Exception:
+                logging.getLogger("weighbridge").exception("the prediction log failed; it goes on")
+                self._put_off()
+        try:
+            self.flush(everything=True)
+        except Exception:
+            logging.getLogger("weighbridge").exception("the prediction log failed at its end")
+        self._tell_refused()
+        self._lose(
+            self._held + len(self._waiting), f"the process ends, and {self._problem or 'they are not written'}"
+        )
+
+    def _gather(self) -> None:
+        # Not more than there were when it began, so that it ends.
+        for _ in range(len(self._waiting)):
+            # An answer is counted twice for a moment rather than not at all.
+            self._held += 1
+            self._files.add(self._waiting.popleft())
+
+    def _write(self, answers: Sequence[LoggedAnswer]) -> bool:
+        try:
+            key = write_file(self._store, self._tables, answers, self._redacted)
+        except WeighbridgeError as error:
+            problem = " ".join(str(error).split())
+            self._telemetry.failing(problem)
+            if problem != self._problem:
+                self._events.emit(PredictionLogFailed(problem, self._held + len(self._waiting)))
+            self._problem = problem
+            self._put_off()
+            return False
+        self._problem, self._retry, self._due = None, _FIRST_RETRY, 0.0
+        self._telemetry.failing(None)
+        self._telemetry.written(len(answers))
+        self._events.emit(PredictionsLogged(key, len(answers)))
+        return True
+
+    def _put_off(self) -> None:
+        self._due = self._clock.seconds() + self._retry
+        self._retry = min(2 * self._retry, _LAST_RETRY)
+
+    def _tell_refused(self) -> None:
+        refused = self._refused
+        # Told at most about as often as files are tried, not for every answer.
+        if refused > self._told and (self._stop.is_set() or self._clock.seconds() >= self._due):
+            self._events.emit(PredictionsLost(refused - self._told, f"{self._most:,} were waiting already"))
+            self._told = refused
+
+    def _lose(self, rows: int, reason: str) -> None:
+        if rows:
+            self._telemetry.lost(rows)
+            self._events.emit(PredictionsLost(rows, reason))
