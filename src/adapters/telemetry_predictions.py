@@ -8,7 +8,8 @@ from typing import Any
 from domain.cells import Cells
 from domain.prediction_log import PredictionLogTelemetry
 
-_TAKEN, _REFUSED, _WRITTEN, _LOST = "log_taken", "log_refused", "log_written", "log_lost"
+_TAKEN, _REFUSED, _WRITTEN, _LOST, _KILLED = "log_taken", "log_refused", "log_written", "log_lost", "log_killed"
+_EVERY = (_TAKEN, _REFUSED, _WRITTEN, _LOST, _KILLED)
 
 
 class PrometheusPredictionLog(PredictionLogTelemetry):
@@ -22,6 +23,13 @@ class PrometheusPredictionLog(PredictionLogTelemetry):
         self._cells = cells
         self._places: dict[str, int] | None = None
         self._problem: str | None = None
+
+    def begin(self, killed: int) -> None:
+        """See the port."""
+        places, numbers = self._blocks(), self._cells.numbers
+        # What a killed process has counted here waits no more.
+        numbers[places[_TAKEN]] = numbers[places[_WRITTEN]] + numbers[places[_LOST]]
+        self._add(_KILLED, killed)
 
     def taken(self) -> None:
         """See the port."""
@@ -43,12 +51,6 @@ class PrometheusPredictionLog(PredictionLogTelemetry):
         """See the port."""
         self._problem = problem
 
-    def left_behind(self) -> int:
-        """See the port."""
-        places, numbers = self._blocks(), self._cells.numbers
-        taken, written, lost = (numbers[places[name]] for name in (_TAKEN, _WRITTEN, _LOST))
-        return int(taken - written - lost)
-
     def families(self) -> Iterator[Any]:
         """What is exposed: nothing at all while nothing is logged."""
         totals = self._cells.totals()
@@ -56,14 +58,14 @@ class PrometheusPredictionLog(PredictionLogTelemetry):
             return
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        taken, refused, written, lost = (
-            totals.get((name,), [0.0])[0] for name in (_TAKEN, _REFUSED, _WRITTEN, _LOST)
-        )
+        taken, refused, written, lost, killed = (totals.get((name,), [0.0])[0] for name in _EVERY)
         yield CounterMetricFamily(
             "weighbridge_prediction_log_rows", "Answers written to the prediction log.", value=written
         )
         yield CounterMetricFamily(
-            "weighbridge_prediction_log_lost", "Answers that the prediction log has lost.", value=refused + lost
+            "weighbridge_prediction_log_lost",
+            "Answers that the prediction log has lost.",
+            value=refused + lost + killed,
         )
         yield GaugeMetricFamily(
             "weighbridge_prediction_log_waiting",
@@ -81,5 +83,5 @@ class PrometheusPredictionLog(PredictionLogTelemetry):
 
     def _blocks(self) -> dict[str, int]:
         if self._places is None:
-            self._places = {name: self._cells.block((name,), 1) for name in (_TAKEN, _REFUSED, _WRITTEN, _LOST)}
+            self._places = {name: self._cells.block((name,), 1) for name in _EVERY}
         return self._places

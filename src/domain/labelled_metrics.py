@@ -159,7 +159,7 @@ def _measure(task: TaskDefinition, rows: Dataset, predictions: pd.DataFrame, log
         rows = Dataset(rows.frame.astype({target.name: "object"}), rows.schema)
     slices = [one.slice for one in task.thresholds if one.slice is not None]
     seen = [one for one in slices if one.by in {*logged, target.name}]
-    return measure(_Answers(predicted, likely, classes), rows, slices=seen)  # type: ignore[arg-type]
+    return measure(_Answers(predicted, likely, classes), rows, slices=seen)
 
 
 def _weigh(task: TaskDefinition, metrics: Metrics) -> tuple[list[Finding], list[str]]:

@@ -1,8 +1,8 @@
 """Whether predictions are distributed as the target was, as far as a model's own errors leave that open.
 
-Predictions are never distributed as the target is: they leave its noise out. But a model whose errors are at most e
-for all but a share s of the rows predicts up to x for no greater share of them than have a target up to x + e, and s.
-What goes beyond that is no work of the errors that the model was known for.
+Predictions are never distributed as the target is: they leave its noise out. But a model whose errors are at most
+e for all but a share s of the rows predicts up to x for no greater share of them than have a target up to x + e,
+and s. What goes beyond that is no work of the errors that the model was known for.
 """
 
 from __future__ import annotations

@@ -85,6 +85,10 @@ class PredictionLogTelemetry(Protocol):
     """Counts what becomes of answers that are to be logged. Never raises."""
 
     @abstractmethod
+    def begin(self, killed: int) -> None:
+        """Nothing waits in this process yet; ``killed`` answers were lost with others that were killed."""
+
+    @abstractmethod
     def taken(self) -> None:
         """An answer is to be logged. Called by the thread that answers; everything else by one other thread."""
 
@@ -104,11 +108,29 @@ class PredictionLogTelemetry(Protocol):
     def failing(self, problem: str | None) -> None:
         """Why the last file could not be written; None when it could."""
 
+
+class UnwrittenCount(Protocol):
+    """Counts the answers that wait, where a later process finds the count if this one is killed. Never raises."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Begin to count for this process."""
+
+    @abstractmethod
+    def taken(self) -> None:
+        """One more waits. Called by the thread that answers."""
+
+    @abstractmethod
+    def settled(self, rows: int) -> None:
+        """So many were written, or given up and told. Called by one other thread."""
+
     @abstractmethod
     def left_behind(self) -> int:
-        """How many answers were taken and neither written nor lost, when nothing is under way: by a process that
-        counted in the same place and was killed.
-        """
+        """How many answers processes had that were killed, at most; it is told once."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """The process ends as it should; all is told."""
 
 
 class OpenFiles:

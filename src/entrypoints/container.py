@@ -220,7 +220,7 @@ def _observer(
     """Whoever is to see the answers of ``service``; None when nobody is."""
     return one_observer(
         _shadowing(service, settings, registry, codecs, events, shadow_telemetry) if settings.shadow else None,
-        _prediction_logging(settings, store, tables, log_telemetry, events, clock)
+        _prediction_logging(service.task, settings, store, tables, log_telemetry, events, clock)
         if settings.prediction_log
         else None,
     )
@@ -242,6 +242,7 @@ def _shadowing(
 
 
 def _prediction_logging(
+    task: str,
     settings: Settings,
     store: ArtefactStore,
     tables: PredictionTables,
@@ -249,12 +250,14 @@ def _prediction_logging(
     events: EventSink,
     clock: Clock,
 ) -> AnswerObserver:
+    from adapters.unwritten_marks import UnwrittenMark
     from entrypoints.prediction_logging import PredictionLogging
 
     return PredictionLogging(
         store,
         tables,
         telemetry,
+        UnwrittenMark(f"{store.url} {task}"),
         events,
         clock,
         rate=settings.prediction_log_rate,

@@ -27,7 +27,8 @@ from entrypoints.options import (
 )
 
 if TYPE_CHECKING:
-    from domain.monitoring import LabelReport, MonitorReport
+    from domain.labelled_metrics import LabelReport
+    from domain.monitoring import MonitorReport
 
 Since = Annotated[
     Optional[str],  # noqa: UP045

@@ -16,6 +16,7 @@ from domain.prediction_log import (
     OpenFiles,
     PredictionLogTelemetry,
     PredictionTables,
+    UnwrittenCount,
     write_file,
 )
 from domain.schema import Row, Value
@@ -30,6 +31,9 @@ _FIRST_RETRY, _LAST_RETRY = 1.0, 30.0
 #: So many files may wait; answers that come beyond are lost, and counted.
 MOST_FILES = 10
 
+#: Between two events that tell of answers for which there was no room, in seconds.
+_BETWEEN_LOSSES = 10.0
+
 #: How long the end of the process waits for the last files, in seconds.
 _FAREWELL = 10.0
 
@@ -41,6 +45,7 @@ class PredictionLogging(AnswerObserver):
         store: where to.
         tables: makes the files.
         telemetry: told of every answer.
+        unwritten: counts those that wait.
         events: told of each file, of each new problem once, and of losses.
         clock: what time it is.
         rate: the share of answers that is logged, greater than 0 and at most 1.
@@ -55,6 +60,7 @@ class PredictionLogging(AnswerObserver):
         store: ArtefactStore,
         tables: PredictionTables,
         telemetry: PredictionLogTelemetry,
+        unwritten: UnwrittenCount,
         events: EventSink,
         clock: Clock,
         *,
@@ -64,7 +70,7 @@ class PredictionLogging(AnswerObserver):
         redacted: Sequence[str],
         draw: random.Random | None = None,
     ) -> None:
-        self._store, self._tables, self._telemetry = store, tables, telemetry
+        self._store, self._tables, self._telemetry, self._unwritten = store, tables, telemetry, unwritten
         self._events, self._clock = events, clock
         self._rate, self._redacted = rate, redacted
         self._draw = (draw or random.Random()).random  # noqa: S311
@@ -74,7 +80,8 @@ class PredictionLogging(AnswerObserver):
         #: How many answers are in ``_files``: written by the thread, read by ``observe``.
         self._held = 0
         self._refused = 0
-        self._told = 0
+        self._told, self._tell_at = 0, 0.0
+        self._has_ended = False
         self._problem: str | None = None
         self._retry, self._due = _FIRST_RETRY, 0.0
         self._stop = threading.Event()
@@ -82,8 +89,12 @@ class PredictionLogging(AnswerObserver):
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
     def start(self) -> None:
-        """Begin to write. What a killed process has left behind in the same place is counted as lost."""
-        self._lose(self._telemetry.left_behind(), "the process that had them was killed before they were written")
+        """Begin to write, and tell what processes that were killed have lost."""
+        left = self._unwritten.left_behind()
+        self._unwritten.open()
+        self._telemetry.begin(left)
+        if left:
+            self._events.emit(PredictionsLost(left, "at most so many, with a process that was killed"))
         self._thread.start()
 
     def observe(self, model: LoadedModel, row: Row, answer: Value | Classification, request_id: str) -> None:
@@ -92,6 +103,7 @@ class PredictionLogging(AnswerObserver):
             return
         if len(self._waiting) + self._held < self._most:
             self._telemetry.taken()
+            self._unwritten.taken()
             self._waiting.append(LoggedAnswer(model, row, answer, request_id, self._clock.now()))
         else:
             self._refused += 1
@@ -102,9 +114,7 @@ class PredictionLogging(AnswerObserver):
         self._stop.set()
         self._thread.join(timeout=_FAREWELL)
         if self._thread.is_alive():
-            self._lose(
-                len(self._waiting) + self._held, "the store did not take them before the process had to end"
-            )
+            self._give_up(f"the store did not take them within {_FAREWELL:g} seconds of the end")
 
     def flush(self, *, everything: bool = False) -> None:
         """Write the files that are due, or all; one that cannot be written stays for another try."""
@@ -130,9 +140,7 @@ class PredictionLogging(AnswerObserver):
         except Exception:
             logging.getLogger("weighbridge").exception("the prediction log failed at its end")
         self._tell_refused()
-        self._lose(
-            self._held + len(self._waiting), f"the process ends, and {self._problem or 'they are not written'}"
-        )
+        self._give_up(self._problem or "they could not be written")
 
     def _gather(self) -> None:
         # Not more than there were when it began, so that it ends.
@@ -152,9 +160,15 @@ class PredictionLogging(AnswerObserver):
             self._problem = problem
             self._put_off()
             return False
+        except Exception:
+            # It would fail again, and keep all that come after from being written.
+            logging.getLogger("weighbridge").exception("a file of the prediction log cannot be made")
+            self._lose(len(answers), "no file can be made of them")
+            return True
         self._problem, self._retry, self._due = None, _FIRST_RETRY, 0.0
         self._telemetry.failing(None)
         self._telemetry.written(len(answers))
+        self._unwritten.settled(len(answers))
         self._events.emit(PredictionsLogged(key, len(answers)))
         return True
 
@@ -163,13 +177,23 @@ class PredictionLogging(AnswerObserver):
         self._retry = min(2 * self._retry, _LAST_RETRY)
 
     def _tell_refused(self) -> None:
-        refused = self._refused
-        # Told at most about as often as files are tried, not for every answer.
-        if refused > self._told and (self._stop.is_set() or self._clock.seconds() >= self._due):
+        refused, now = self._refused, self._clock.seconds()
+        # Not for every answer.
+        if refused > self._told and (self._stop.is_set() or now >= self._tell_at):
             self._events.emit(PredictionsLost(refused - self._told, f"{self._most:,} were waiting already"))
-            self._told = refused
+            self._told, self._tell_at = refused, now + _BETWEEN_LOSSES
+
+    def _give_up(self, reason: str) -> None:
+        """Count what is left as lost, once, as the process ends."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        rows = self._held + len(self._waiting)
+        if rows:
+            self._lose(rows, reason)
+        self._unwritten.close()
 
     def _lose(self, rows: int, reason: str) -> None:
-        if rows:
-            self._telemetry.lost(rows)
-            self._events.emit(PredictionsLost(rows, reason))
+        self._telemetry.lost(rows)
+        self._unwritten.settled(rows)
+        self._events.emit(PredictionsLost(rows, reason))
