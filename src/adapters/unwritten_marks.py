@@ -18,7 +18,7 @@ _SIZE = 16
 class UnwrittenMark(UnwrittenCount):
     """A file of two numbers that this process holds locked: answers taken, and those that need no more care.
 
-    A file that nobody holds is of a process that was killed. Where no file can be had, nothing outlives the process.
+    One that nobody holds is of a process that was killed. Where no file can be had, nothing outlives the process.
 
     Args:
         about: what is logged, such as the store's address and the task; processes that say the same find each

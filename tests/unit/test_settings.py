@@ -35,6 +35,11 @@ DEFAULTS = {
     "workers": 1,
     "access_log": False,
     "shadow": "",
+    "prediction_log": False,
+    "prediction_log_rate": 1.0,
+    "prediction_log_seconds": 60.0,
+    "prediction_log_rows": 10_000,
+    "prediction_log_redact": "",
     "api_keys": SecretStr(""),
     "store_timeout_seconds": 20.0,
     "store_attempts": 4,
@@ -64,6 +69,11 @@ ENVIRONMENT = {
     "WEIGHBRIDGE_WORKERS": ("2", "workers", 2),
     "WEIGHBRIDGE_ACCESS_LOG": ("true", "access_log", True),
     "WEIGHBRIDGE_SHADOW": ("newest-unpromoted", "shadow", "newest-unpromoted"),
+    "WEIGHBRIDGE_PREDICTION_LOG": ("true", "prediction_log", True),
+    "WEIGHBRIDGE_PREDICTION_LOG_RATE": ("0.1", "prediction_log_rate", 0.1),
+    "WEIGHBRIDGE_PREDICTION_LOG_SECONDS": ("5", "prediction_log_seconds", 5.0),
+    "WEIGHBRIDGE_PREDICTION_LOG_ROWS": ("100", "prediction_log_rows", 100),
+    "WEIGHBRIDGE_PREDICTION_LOG_REDACT": ("name,city", "prediction_log_redact", "name,city"),
     "WEIGHBRIDGE_API_KEYS": ("one,two", "api_keys", SecretStr("one,two")),
     "WEIGHBRIDGE_STORE_TIMEOUT_SECONDS": ("3", "store_timeout_seconds", 3.0),
     "WEIGHBRIDGE_STORE_ATTEMPTS": ("1", "store_attempts", 1),
@@ -126,6 +136,10 @@ BAD = {
     "timeout too long": ({"store_timeout_seconds": 3601}, "(WEIGHBRIDGE_STORE_TIMEOUT_SECONDS) is 3601: "),
     "no attempt": ({"store_attempts": 0}, "store_attempts (WEIGHBRIDGE_STORE_ATTEMPTS) is 0: "),
     "21 attempts": ({"store_attempts": 21}, "store_attempts (WEIGHBRIDGE_STORE_ATTEMPTS) is 21: "),
+    "no sample": ({"prediction_log_rate": 0}, "(WEIGHBRIDGE_PREDICTION_LOG_RATE) is 0: "),
+    "more than all": ({"prediction_log_rate": 1.1}, "(WEIGHBRIDGE_PREDICTION_LOG_RATE) is 1.1: "),
+    "files too long": ({"prediction_log_seconds": 3601}, "(WEIGHBRIDGE_PREDICTION_LOG_SECONDS) is 3601: "),
+    "no rows": ({"prediction_log_rows": 0}, "(WEIGHBRIDGE_PREDICTION_LOG_ROWS) is 0: "),
     "format": ({"log_format": "xml"}, "log_format (WEIGHBRIDGE_LOG_FORMAT) is 'xml': Input should be 'text' or "),
     "level": ({"log_level": "loud"}, "log_level (WEIGHBRIDGE_LOG_LEVEL) is 'loud': Input should be 'debug', "),
     "revision": ({"git_commit_hash": 5}, "git_commit_hash (GIT_COMMIT_HASH) is 5: Input should be a valid string"),
@@ -155,6 +169,8 @@ def test_the_ends_of_the_ranges_are_allowed() -> None:
         "drain_seconds": 0.0,
         "shutdown_seconds": 1,
         "workers": 256,
+        "prediction_log_seconds": 3600.0,
+        "prediction_log_rows": 1_000_000,
     }
     assert load_settings(allowed).model_dump() == DEFAULTS | allowed
 
@@ -175,3 +191,8 @@ def test_keys_are_separated_by_commas_and_never_shown() -> None:
     assert settings.keys == ("secret-1", "secret-2")
     assert load_settings({}).keys == ()
     assert "secret-" not in repr(settings)
+
+
+def test_redacted_columns_are_separated_by_commas() -> None:
+    assert load_settings({"prediction_log_redact": " name, city,,"}).redacted == ("name", "city")
+    assert load_settings({}).redacted == ()
