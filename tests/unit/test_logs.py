@@ -104,6 +104,13 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         "released v1, with a warning: one; two",
     ),
     (ModelRefused("v1", ("one", "two")), "warning", "model_refused", "refused v1: one; two"),
+    (
+        ReportWritten("v1", "reports/a.html", 1234),
+        "info",
+        "report_written",
+        "the report of v1 is 'reports/a.html' (1,234 bytes)",
+    ),
+    (ReportFailed("v1", "no font"), "warning", "report_failed", "there is no report of v1: no font"),
     (ModelPromoted("v1", "better"), "info", "model_promoted", "v1 is live now (better)"),
     (
         PromotionHeld("v2", "v1", "until monday"),
