@@ -118,9 +118,9 @@ class StoreRegistry(ModelRegistry):
         """See the port. Names sort as versions do: only what comes after ``after`` is listed."""
         return self._versions(MODELS, task, None if after is None else after.record_key)
 
-    def refused_versions(self, task: str) -> list[ModelVersion]:
+    def refused_versions(self, task: str, after: ModelVersion | None = None) -> list[ModelVersion]:
         """See the port."""
-        return self._versions(REJECTED, task)
+        return self._versions(REJECTED, task, None if after is None else after.rejected_key)
 
     def read_refusal(self, version: ModelVersion) -> Refusal:
         """See the port."""

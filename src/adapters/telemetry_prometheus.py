@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from domain.artefacts import dataset_timestamp
 from domain.cells import Cells
 from domain.events import Event, StoreRetried
+from domain.figures import Figures
 from domain.ports import Clock, EventSink, ServingTelemetry, Tally
 
 if TYPE_CHECKING:
@@ -126,6 +127,23 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
             self._numbers[self._block((_EVENTS, event.name), 1)] += 1
             if isinstance(event, StoreRetried):
                 self._numbers[self._block((_RETRIES, event.operation, event.reason), 1)] += 1
+
+    def figures(self) -> Figures:
+        """See the port."""
+        answered: dict[tuple[str, str, int], Sequence[float]] = {}
+        outside: dict[str, float] = {}
+        rows = 0.0
+        for (kind, *labels), numbers in self._cells.totals().items():
+            if kind == _REQUESTS:
+                method, route, status = labels
+                answered[method, route, int(status)] = numbers[1:]
+            elif kind == _PREDICTIONS:
+                rows += sum(numbers[1:])
+            elif kind == _CLASSES:
+                rows += numbers[0]
+            elif kind == _OUTSIDE:
+                outside[labels[0]] = numbers[0]
+        return Figures(LATENCIES, answered, rows, outside)
 
     def exposition(self, loaded: LoadedModel | None, accept: str) -> tuple[bytes, str]:
         """See the port: OpenMetrics when it is asked for, else Prometheus' text."""

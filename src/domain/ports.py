@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from domain.columns import Array, Encoded
     from domain.estimator import FittedModel
     from domain.events import Event
+    from domain.figures import Figures
     from domain.picture.shapes import Picture
     from domain.provenance import Record
     from domain.releases import ModelVersion, Promotion, Refusal, Release
@@ -178,8 +179,8 @@ class ModelRegistry(Protocol):
         """
 
     @abstractmethod
-    def refused_versions(self, task: str) -> list[ModelVersion]:
-        """The versions of the candidates that were refused, newest first. No record is read."""
+    def refused_versions(self, task: str, after: ModelVersion | None = None) -> list[ModelVersion]:
+        """The versions of the candidates that were refused, as ``versions`` has those of the releases."""
 
     @abstractmethod
     def read_refusal(self, version: ModelVersion) -> Refusal:
@@ -396,6 +397,10 @@ class ServingTelemetry(Protocol):
     @abstractmethod
     def refreshed(self, problem: str | None) -> None:
         """The registry was looked at; ``problem`` says why the live release could not be followed."""
+
+    @abstractmethod
+    def figures(self) -> Figures:
+        """What was counted, of every process of the service, as plain numbers."""
 
     @abstractmethod
     def exposition(self, loaded: LoadedModel | None, accept: str) -> tuple[bytes, str]:

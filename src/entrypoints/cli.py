@@ -65,6 +65,7 @@ Workers = Annotated[
     Optional[int],  # noqa: UP045
     option("--workers", "How many processes answer, side by side on one port.  [default: 1]"),
 ]
+NoPage = Annotated[bool, option("--no-page", "Serve no page for people at /.")]
 ShadowVersion = Annotated[
     Optional[str],  # noqa: UP045
     option("--shadow", "Also predict with this version, or with 'newest-unpromoted', and count the differences."),
@@ -101,6 +102,7 @@ def serve(
     refresh_seconds: RefreshSeconds = None,
     workers: Workers = None,
     shadow: ShadowVersion = None,
+    no_page: NoPage = False,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
     debug: Debug = False,
@@ -114,7 +116,13 @@ def serve(
     from entrypoints.task_loading import task_name
 
     settings = load_settings(
-        {"store": store, "refresh_seconds": refresh_seconds, "workers": workers, "shadow": shadow}
+        {
+            "store": store,
+            "refresh_seconds": refresh_seconds,
+            "workers": workers,
+            "shadow": shadow,
+            "no_page": no_page,
+        }
     )
     serve_until_told(task_name(task), settings, host, port, wait)
 

@@ -57,6 +57,7 @@ with hidden_modules("fast_depends", "fastapi", "starlette", "werkzeug", "yaml"):
     from dependency_injector import containers, providers
 
 if TYPE_CHECKING:
+    from domain.history import History
     from domain.reporting import Reports
     from domain.verification import Verifier
     from domain.workflow import Ports
@@ -279,6 +280,15 @@ def _tracing(settings: Settings) -> Tracing | None:
     return OpenTelemetryTracing(version("weighbridge"))
 
 
+def _history(task: str, *, settings: Settings, **given: Any) -> History | None:
+    """What the page shows of the past; None when there is to be no page."""
+    if settings.no_page:
+        return None
+    from domain.history import History
+
+    return History(task, **given)
+
+
 def _reports(settings: Settings) -> Reports | None:
     if settings.no_report:
         return None
@@ -358,6 +368,9 @@ class Container(containers.DeclarativeContainer):
         codecs=codecs,
         clock=clock,
         events=every_sink,
+    )
+    history: providers.Provider[History | None] = providers.Factory(
+        _history, settings=settings, registry=registry, store=store, clock=clock
     )
     exporter: providers.Provider[ModelExporter] = providers.Singleton(_exporter)
     verifier: providers.Provider[Verifier] = providers.Factory(

@@ -33,7 +33,8 @@ def serve(task: str, settings: Settings, host: str, port: int, wait: bool) -> No
     else:
         service.load()
     observer = container.observer(service)
-    server = make_server(service, settings, container.telemetry(), observer, container.tracing())
+    history = container.history(task)
+    server = make_server(service, settings, container.telemetry(), observer, container.tracing(), history)
     listener = listen(host, port)
     announce(listener, bool(settings.keys))
     run(server, listener)

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     store: str = "./weighbridge-store"
     task: str = "time_to_dispatch"
     no_report: bool = False
+    no_page: bool = False
     create_store: bool = False
     refresh_seconds: float = Field(10.0, gt=0, le=86_400)
     max_body_bytes: int = Field(1 << 20, gt=0)

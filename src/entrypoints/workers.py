@@ -144,7 +144,10 @@ class _Family:
         else:
             service.load()
         observer = container.observer(service)
-        server = make_server(service, self._settings, container.telemetry(), observer, container.tracing())
+        history = container.history(self._task)
+        server = make_server(
+            service, self._settings, container.telemetry(), observer, container.tracing(), history
+        )
         run(server, self._listener, self._say_ready)
 
     def _end_with_parent(self) -> None:

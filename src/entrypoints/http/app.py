@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from domain.history import History
 from domain.ports import AnswerObserver, ServingTelemetry
 from domain.serving import PredictionService
 from entrypoints.http.access_log import AccessLog
@@ -26,19 +27,22 @@ def create_app(
     telemetry: ServingTelemetry,
     lifecycle: Lifecycle,
     observer: AnswerObserver | None = None,
+    history: History | None = None,
 ) -> Front:
     """The ASGI application of one task, behind its front.
 
     While it runs, a thread refreshes ``service`` about every ``settings.refresh_seconds``, and ``observer`` sees
-    every row that is answered.
+    every row that is answered. The page is there when there is a ``history`` for it.
     """
     access_log = AccessLog() if settings.access_log else None
     answers = LiveAnswers(service)
     # The first request need not wait for that, nor do it while the framework is built.
     answers.now()
     return Front(
-        Deferred(partial(_framework, service, settings, telemetry, lifecycle, answers, observer)),
-        background=partial(in_the_background, service, settings.refresh_seconds, telemetry, access_log, observer),
+        Deferred(partial(_framework, service, settings, telemetry, lifecycle, answers, observer, history)),
+        background=partial(
+            in_the_background, service, settings.refresh_seconds, telemetry, access_log, observer, history
+        ),
         path=f"{API}/{service.task}",
         answers=answers,
         telemetry=telemetry,
@@ -57,6 +61,7 @@ def _framework(
     lifecycle: Lifecycle,
     answers: LiveAnswers,
     observer: AnswerObserver | None,
+    history: History | None,
 ) -> FastAPI:
     """Everything that the front does not answer. To import and to build it takes longer than all the rest."""
     from importlib.metadata import version
@@ -84,6 +89,10 @@ def _framework(
         build_inference_router(service, telemetry, lifecycle, answers.executor, settings.max_body_bytes, observer)
     )
     app.include_router(build_batch_router(service, answers, telemetry, settings))
+    if history is not None:
+        from entrypoints.http.page.routes import build_page_router
+
+        app.include_router(build_page_router(service, answers, telemetry, history, settings, observer))
     install_error_handlers(app)
     has_keys = bool(settings.keys)
     describe = [

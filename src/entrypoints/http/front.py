@@ -27,6 +27,7 @@ from entrypoints.http.asgi import Message, Receive, Scope, Send
 from entrypoints.http.deferred import Deferred
 from entrypoints.http.errors import ProblemResponse, RequestProblem
 from entrypoints.http.keys import OPEN_PATHS, ApiKeys
+from entrypoints.http.paths import is_page
 from entrypoints.http.protocol import BODY_IS_LATE
 from entrypoints.http.turns import Answer
 
@@ -221,7 +222,10 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *own]
+                sent = list(message.get("headers", ()))
+                given = {name for name, _ in sent}
+                # The page has a policy of its own.
+                message["headers"] = [*sent, *(one for one in own if one[0] not in given)]
             await send(message)
 
         async def receive_in_time() -> Message:
@@ -252,7 +256,9 @@ class Front:
             return RequestProblem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
         if self._keys is not None and scope["path"] not in OPEN_PATHS and not self._keys.admit(headers):
             detail = "a valid key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY"
-            return RequestProblem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+            # A browser asks for a name and a password, and sends the key as the password.
+            challenge = 'Basic realm="Weighbridge"' if is_page(scope["path"]) else "Bearer"
+            return RequestProblem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge})
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ OPEN_PATHS = frozenset(
     | {"/v2/health/live", "/v2/health/ready", "/v2/health/live/", "/v2/health/ready/"}
 )
 
-_BEARER = b"bearer "
+_BEARER, _BASIC = b"bearer ", b"basic "
 
 
 class ApiKeys:
@@ -31,7 +32,8 @@ class ApiKeys:
     def admit(self, headers: Mapping[bytes, bytes]) -> bool:
         """Whether ``Authorization: Bearer KEY`` or ``X-API-Key: KEY`` names one of the keys.
 
-        Whoever sends both needs both to be right: no wrong key is ever passed over.
+        Browsers send ``Authorization: Basic``: the key is its password, under any name. Whoever sends both
+        headers needs both to be right: no wrong key is ever passed over.
 
         Args:
             headers: by lower-case name.
@@ -39,14 +41,25 @@ class ApiKeys:
         key, authorization = headers.get(b"x-api-key"), headers.get(b"authorization")
         if authorization is None:
             return key is not None and self._is_known(key)
-        if authorization[: len(_BEARER)].lower() != _BEARER:
+        if authorization[: len(_BEARER)].lower() == _BEARER:
+            told = authorization[len(_BEARER) :].strip()
+        elif authorization[: len(_BASIC)].lower() == _BASIC:
+            told = _password(authorization[len(_BASIC) :].strip())
+        else:
             return False
-        return self._is_known(authorization[len(_BEARER) :].strip()) and (key is None or self._is_known(key))
+        return self._is_known(told) and (key is None or self._is_known(key))
 
     def _is_known(self, key: bytes) -> bool:
         digest = _digest(key)
         # Every key is compared, whichever fits: the time that it takes tells nothing.
         return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+
+
+def _password(credentials: bytes) -> bytes:
+    try:
+        return base64.b64decode(credentials, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def _digest(key: bytes) -> bytes:

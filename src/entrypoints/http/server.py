@@ -17,6 +17,7 @@ from types import FrameType
 import uvicorn
 
 from domain.errors import ConfigurationError
+from domain.history import History
 from domain.ports import AnswerObserver, ServingTelemetry, Tracing
 from domain.serving import PredictionService
 from entrypoints.http.app import create_app
@@ -112,13 +113,15 @@ def make_server(
     telemetry: ServingTelemetry,
     observer: AnswerObserver | None = None,
     tracing: Tracing | None = None,
+    history: History | None = None,
 ) -> Server:
     """A uvicorn server of the application, not yet running.
 
-    ``observer`` sees every row that is answered, and ``tracing`` has a span for every request.
+    ``observer`` sees every row that is answered, ``tracing`` has a span for every request, and ``history`` is
+    shown on the page, which there is only with it.
     """
     lifecycle = Lifecycle()
-    front = create_app(service, settings, telemetry, lifecycle, observer)
+    front = create_app(service, settings, telemetry, lifecycle, observer, history)
     app: App = front if tracing is None else Traced(front, tracing)
     # What is answered on the connection itself goes through no application, and would have no span.
     at_once = front.at_once if tracing is None else None
