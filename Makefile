@@ -10,7 +10,7 @@ CLIENTS := kserve open-inference
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve check lint types imports format test test-thorough test-clients test-mlflow test-s3
-.PHONY: bench lock clean
+.PHONY: test-browser bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ imports: setup
 format: setup ## mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+test-browser: setup ## the page in a real browser (Debian's chromium); pictures go to build/screenshots
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then \
+		$(BIN)/python -m pytest tests/browser/page_in_browser.py; \
+	else echo "skipped: no browser is installed (Debian: apt-get install chromium)" >&2; fi
 
 test: setup ## all tests, on every core
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal

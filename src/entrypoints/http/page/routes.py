@@ -49,7 +49,7 @@ def build_page_router(
     settings: Settings,
     observer: AnswerObserver | None = None,
 ) -> APIRouter:
-    """The page over ``service`` and what ``history`` knows; its form is answered, counted and observed as a row."""
+    """The page over ``service`` and what ``history`` knows; its form is answered and counted as any row."""
     router = APIRouter(include_in_schema=False)
     page = _Page(service, answers, telemetry, history, settings, observer)
     # A store that hangs keeps those waiting who want reports, and nobody else.
