@@ -9,8 +9,8 @@ STORE ?= ./weighbridge-store
 CLIENTS := kserve open-inference
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check lint types imports format test test-thorough test-clients test-mlflow test-s3
-.PHONY: test-browser bench lock clean
+.PHONY: help setup demo serve check lint types imports format docs-check bench lock clean
+.PHONY: test test-thorough test-clients test-mlflow test-s3 test-azure test-browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ build/clients/%/.made: tests/clients/requirements-%.txt $(VENV)/bin/python
 
 test-mlflow: setup build/mlflow/.installed ## exports in the hands of MLflow, in an environment of its own
 	MLFLOW_BIN=build/mlflow/bin $(BIN)/python -m pytest tests/mlflow_exports.py
+
+docs-check: setup ## follow README and docs/: every command and Python block in them runs
+	@PYTHONPATH=src:. $(BIN)/python -m tests.followed
 
 S3_TESTS := $(patsubst %,tests/integration/test_%.py,store_s3 store_races registry_s3 training_races)
 

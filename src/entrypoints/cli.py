@@ -55,7 +55,12 @@ app.add_typer(task_app, name="task")
 
 
 Host = Annotated[str, option("--host", "The address to listen on.")]
-Port = Annotated[int, typer.Option("--port", envvar=f"{PREFIX}PORT", help="0 takes a free one.", min=0, max=65535)]
+Port = Annotated[
+    int,
+    typer.Option(
+        "--port", envvar=f"{PREFIX}PORT", help="The port to listen on; 0 takes a free one.", min=0, max=65535
+    ),
+]
 Wait = Annotated[bool, option("--wait", "Start without a model, and wait until one is released.")]
 RefreshSeconds = Annotated[
     Optional[float],  # noqa: UP045

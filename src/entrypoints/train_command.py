@@ -63,7 +63,7 @@ Every = Annotated[
 ]
 Cron = Annotated[
     Optional[str],  # noqa: UP045
-    option("--cron", "The same, looking at the times of a cron expression in UTC: '45 23 * * 5'."),
+    option("--cron", "As --every, looking at the times of a cron expression in UTC: '45 23 * * 5'."),
 ]
 
 

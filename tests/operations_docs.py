@@ -1,0 +1,141 @@
+"""The tables of docs/operations.md, of the code's own words; ``python -m tests.operations_docs`` writes them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from inspect import getdoc
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from adapters.telemetry_prometheus import PrometheusTelemetry
+from domain import events
+from domain.events import Event
+from entrypoints.cli import app
+from entrypoints.container import wire
+from entrypoints.settings import PREFIX, Settings, load_settings
+from tests.trained import QUICK, copy, store_of_two
+
+PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
+
+#: The settings that no option's help tells of.
+WORDS = {
+    "access_log": "One log line for each request.",
+    "api_keys": "Keys, separated by commas; with any, every route but probes, metrics and docs wants one.",
+    "body_seconds": "For the body of a request, and one second more for every 64 KiB that come; then 408.",
+    "create_store": "Make the folder of a local store that is not there.",
+    "drain_seconds": "After SIGTERM: answer, with `/readyz` at 503, before no more connections are taken.",
+    "header_seconds": "For the head of a request; then 408.",
+    "keep_alive_seconds": "Between two requests on a connection; then it is closed.",
+    "max_batch_bytes": "Bytes of a body of many rows, as they are sent; then 413.",
+    "max_batch_decoded_bytes": "Bytes of such a body once it is decompressed and decoded; then 413.",
+    "max_batch_rows": "Rows of a body of many rows; then 413.",
+    "max_body_bytes": "Bytes of a body of one row; then 413.",
+    "max_header_bytes": "Bytes of all headers; then 431.",
+    "shutdown_seconds": "After draining: for requests under way.",
+    "store_attempts": "How often a request to a bucket is tried.",
+    "store_deadline_seconds": "For a request to a bucket with all its attempts.",
+    "store_timeout_seconds": "For a single attempt: to connect, and between bytes.",
+    "tracing": "Send traces of trainings and requests by OTLP; needs the extra `otel`.",
+}
+
+
+def page(before: str) -> str:
+    """The page as it has to be, from the page as it is."""
+    tables = {"settings": _settings(), "events": _events(), "metrics": _metrics()}
+    for name, rows in tables.items():
+        pattern = rf"<!-- {name} -->\n.*?<!-- end -->"
+        whole = "\n".join(rows)
+        before, found = re.subn(
+            pattern, lambda _, n=name, w=whole: f"<!-- {n} -->\n{w}\n<!-- end -->", before, flags=re.DOTALL
+        )
+        assert found == 1, f"{PAGE}: there is no place for the table of {name}"
+    return before
+
+
+def commands(command: Any = None, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command of the command line that does something, by its whole name."""
+    command = typer.main.get_command(app) if command is None else command
+    if not hasattr(command, "commands"):
+        yield name, command
+        return
+    for word, below in command.commands.items():
+        yield from commands(below, f"{name} {word}".strip())
+
+
+def _settings() -> Iterator[str]:
+    """One row for each variable: those of the options, and those of the settings."""
+    every = dict(commands())
+    options: dict[str, dict[str, list[str]]] = {}
+    defaults: dict[str, str] = {}
+    for name, command in every.items():
+        for option in command.params:
+            if option.envvar:
+                says = re.sub(r"\s*\[default: (.*)\]$", "", option.help or "")
+                options.setdefault(str(option.envvar), {}).setdefault(says, []).append(name)
+                given = re.search(r"\[default: (.*)\]$", option.help or "")
+                default = given[1] if given else _shown(option.default)
+                defaults.setdefault(str(option.envvar), default)
+    yield "| variable | option of | default | what |"
+    yield "|---|---|---|---|"
+    known = {
+        f"{PREFIX}{name.upper()}": (name, field)
+        for name, field in Settings.model_fields.items()
+        if not field.validation_alias
+    }
+    for variable in sorted({*options, *known}):
+        told = options.get(variable)
+        if told is None:
+            name, field = known[variable]
+            assert name in WORDS, f"say what the setting {name} is, in {__name__}.WORDS"
+            default = field.get_default()
+            shown = _shown(default.get_secret_value() if name == "api_keys" else default)
+            yield f"| `{variable}` | | {shown} | {WORDS[name]} |"
+            continue
+        names = [name for each in told.values() for name in each]
+        where = "most commands" if len(names) > 10 else ", ".join(f"`{name}`" for name in names)
+        says = " ".join(text if len(told) == 1 else f"`{', '.join(each)}`: {text}" for text, each in told.items())
+        yield f"| `{variable}` | {where} | {defaults[variable]} | {says.replace('|', chr(92) + '|')} |"
+
+
+def _events() -> Iterator[str]:
+    yield "| event | level | fields | what |"
+    yield "|---|---|---|---|"
+    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)]
+    for kind in sorted((kind for kind in kinds if kind is not Event), key=lambda kind: kind.name):
+        names = ", ".join(f"`{field.name}`" for field in fields(kind))
+        says = (getdoc(kind) or "").partition("\n\n")[0].replace("\n", " ")
+        yield f"| `{kind.name}` | {kind.severity} | {names} | {says} |"
+    seen = "`method`, `path`, `status`, `milliseconds`, `request_id`, `client`"
+    yield f"| `request` | info | {seen} | A request was answered; with `WEIGHBRIDGE_ACCESS_LOG`. |"
+
+
+def _metrics() -> Iterator[str]:
+    yield "| metric | type | labels | what |"
+    yield "|---|---|---|---|"
+    for family in sorted(_families(), key=lambda family: family.name):
+        labels = ", ".join(f"`{name}`" for name in family._labelnames)
+        yield f"| `{family.name}` | {family.type} | {labels} | {family.documentation} |"
+
+
+def _families() -> Iterator[Any]:
+    """Every family of a service that has a model, and another one beside it."""
+    container = wire(load_settings({"store": "memory://"}))
+    copy(store_of_two(), container.store())
+    container.shadow_telemetry().shadowing(None, None)
+    service = container.service(QUICK.name)
+    service.load()
+    telemetry = container.telemetry()
+    assert isinstance(telemetry, PrometheusTelemetry)
+    yield from telemetry._families(service.loaded)
+
+
+def _shown(default: object) -> str:
+    if default is None or default == "" or default is ...:
+        return "none"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))
