@@ -112,8 +112,10 @@ def likeness(printed: str) -> str:
 
 def is_like(printed: str, shown: str) -> bool:
     """Whether a command printed what the page shows."""
-    parts = (re.escape(part) for part in likeness(shown).split("..."))
-    return re.fullmatch(".*".join(parts), likeness(printed), re.DOTALL) is not None
+    wanted = ""
+    for line in likeness(shown).splitlines():
+        wanted += r"(.*\n)*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
+    return re.fullmatch(wanted, f"{likeness(printed)}\n".lstrip("\n")) is not None
 
 
 class Follower:
