@@ -28,6 +28,10 @@ _WRITE, _DIGEST = "weighbridge-write", "weighbridge-sha256"
 #: Seconds for an operation in all: enough for a gigabyte over a slow line, and for every attempt at a small thing.
 _DEADLINE = 300.0
 
+#: What is put to see whether the server overwrites. A name that begins with a dot is no artefact.
+_PROOF = ".create-only"
+_PROOF_TEXT = b"Weighbridge put this to see that the server does not overwrite what it is told to create.\n"
+
 _Answer = TypeVar("_Answer")
 
 
@@ -53,6 +57,7 @@ class S3Store(ArtefactStore):
         monotonic: tells the seconds that pass.
         sleep: waits so many seconds before another attempt.
         events: told of each attempt that is not the first.
+        trusted: the server is known to create without overwriting. Of another it has to be seen first.
 
     The revision is the ETag, which is never taken for a digest: objects that we write carry their sha256 as
     metadata instead, and a read that does not match it is tried again. Where others wrote the object, the client
@@ -75,8 +80,9 @@ class S3Store(ArtefactStore):
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         events: EventSink | None = None,
+        trusted: bool = True,
     ) -> None:
-        self._client, self._events = client, events
+        self._client, self._events, self._trusted = client, events, trusted
         self._deadline, self._monotonic, self._sleep = deadline, monotonic, sleep
         self._bucket = bucket
         self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -144,6 +150,8 @@ class S3Store(ArtefactStore):
         # A copy: the caller's buffer may change while a request that is late is still being sent.
         write, data, limit = secrets.token_hex(16), bytes(data), self._limit()
         with self._translated(key):
+            if not self._trusted:
+                self._prove_conditions(key, limit)
             for attempt in range(ATTEMPTS):
                 self._pause(attempt, limit, "PutObject", "conflict")
                 try:
@@ -220,6 +228,28 @@ class S3Store(ArtefactStore):
             IfNoneMatch="*",
             ContentMD5=b64encode(md5(data, usedforsecurity=False).digest()).decode(),
             Metadata={_WRITE: write, _DIGEST: sha256(data).hexdigest()},
+        )
+
+    def _prove_conditions(self, key: str, limit: float) -> None:
+        """See that the server does not overwrite what it is told to create: some ignore the condition.
+
+        The same words are put twice under a name that is never listed, and stay there: then once is enough.
+
+        Raises:
+            ConfigurationError: it does.
+        """
+        name = f"{key.partition('/')[0]}/{_PROOF}"
+        for _ in range(2):
+            try:
+                self._ask(name, limit, lambda: self._put(name, _PROOF_TEXT, "proof"))
+            except vendor.ClientError as error:
+                if code_of(error) not in TAKEN | CONFLICT:
+                    raise
+                self._trusted = True
+                return
+        raise ConfigurationError(
+            f"{self.url}: the server ignores If-None-Match: it overwrites what it is told to create, so nothing "
+            "is written to it; use another server, or a newer version of it ('weighbridge store check' tries one)"
         )
 
     def _made_by(self, key: str, write: str) -> ArtefactRef | None:

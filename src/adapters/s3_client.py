@@ -63,7 +63,7 @@ def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempt
         style = core.get_scoped_config().get("s3", {}).get("addressing_style")
         session = boto3.Session(botocore_session=core)
         client = session.client("s3", config=config)
-        if style is None and not _is_aws(client.meta.endpoint_url):
+        if style is None and not is_aws(client.meta.endpoint_url):
             # A server of one's own seldom has a host name for each bucket.
             client = session.client("s3", config=config.merge(Config(s3={"addressing_style": "path"})))
     except (vendor.BotoCoreError, ValueError) as error:
@@ -110,6 +110,12 @@ def ask(request: Callable[[], _Answer], seconds: float, again: Again) -> _Answer
     if error is not None:
         raise error
     return cast("_Answer", found)
+
+
+def is_aws(endpoint: str) -> bool:
+    """Whether an address is one of AWS's own."""
+    host = urlsplit(endpoint).hostname or ""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
 
 class _Asked:
@@ -161,8 +167,3 @@ def _check_head(response_dict: Any, **_: object) -> None:
         etag = headers.get("etag", "")
         if not has_length or (etag.startswith('"') and not etag[1:].endswith('"')):
             raise BrokenReply
-
-
-def _is_aws(endpoint: str) -> bool:
-    host = urlsplit(endpoint).hostname or ""
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))

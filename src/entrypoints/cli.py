@@ -34,6 +34,7 @@ from entrypoints.options import (
 from entrypoints.predict_command import predict
 from entrypoints.report_commands import add_report_commands
 from entrypoints.settings import PREFIX, load_settings
+from entrypoints.store_commands import store_app
 from entrypoints.task_commands import task_app
 from entrypoints.train_command import train
 
@@ -51,6 +52,7 @@ app.command("monitor", short_help="Compare what was predicted with what the live
 app.add_typer(datasets, name="datasets")
 add_report_commands(models)
 app.add_typer(models, name="models")
+app.add_typer(store_app, name="store")
 app.add_typer(task_app, name="task")
 
 

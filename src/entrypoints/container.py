@@ -69,8 +69,11 @@ _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 _SCHEMES = {"file", "s3", "gs", "az", "memory"}
 
 
-def open_store(settings: Settings, clock: Clock, events: EventSink) -> ArtefactStore:
+def open_store(settings: Settings, clock: Clock, events: EventSink, *, trusted: bool = False) -> ArtefactStore:
     """The store that an address chooses; ``events`` are told of what it has to try again.
+
+    Of a server that speaks S3's protocol and is not AWS's own, it is seen before the first write that it does not
+    overwrite, unless it is ``trusted``.
 
     ``./dir`` and any other path, ``file:///abs/dir``, ``s3://bucket/prefix``, ``gs://bucket/prefix``,
     ``az://container/prefix``, ``memory://``, and the schemes that installed packages register.
@@ -92,10 +95,12 @@ def open_store(settings: Settings, clock: Clock, events: EventSink) -> ArtefactS
             return _open_local(Path(unquote(f"/{path}")), settings)
         case "s3" if _BUCKET.fullmatch(where):
             from adapters.s3 import S3Store
-            from adapters.s3_client import open_client
+            from adapters.s3_client import is_aws, open_client
 
             client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
-            return S3Store(client, where, path, deadline=settings.store_deadline_seconds, events=events)
+            trusted = trusted or is_aws(client.meta.endpoint_url)
+            deadline = settings.store_deadline_seconds
+            return S3Store(client, where, path, deadline=deadline, events=events, trusted=trusted)
         case "gs" | "az" as cloud if _BUCKET.fullmatch(where):
             from adapters.objects import connect
 

@@ -147,9 +147,7 @@ def test_the_name_says_whose_dataset_it_is(command: Command, tmp_path: Path) -> 
     at = ("--at", "2021-07-03", "--json")
     assert command("put", "orders.csv", "--name", TASK, *at).document["key"].startswith(f"datasets/{TASK}_2021")
     other = ("--task", "domain.tasks.time_to_dispatch:TIME_TO_DISPATCH", "--name", "orders_2")
-    assert (
-        command("put", "orders.csv", *other, *at).document["key"] == "datasets/orders_2_2021-07-03T00-00-00Z.csv"
-    )
+    assert command("put", "orders.csv", *other, *at).document["key"].startswith("datasets/orders_2_2021-07")
     for wrong in (["--name", "nowhere"], [*other[:2], "--name", "No Task"]):
         done = command("put", "orders.csv", *wrong, *at)
         assert (done.code, done.out) == (2, "")

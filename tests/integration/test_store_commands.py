@@ -1,0 +1,154 @@
+"""``weighbridge store check`` on real servers, and what becomes of writes to one that overwrites."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.s3 import S3Store
+from domain.errors import ArtefactExists, ConfigurationError
+from entrypoints.cli import main
+from tests.integration.conftest import MotoServer, s3_client, shared_client
+from tests.trained import csv
+
+Command = Callable[..., tuple[Any, str, str]]
+
+
+class Overwrites(MotoServer):
+    """A server that does not know If-None-Match, as some did not for years."""
+
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ.pop("HTTP_IF_NONE_MATCH", None)
+        return super()._answer(environ, start_response)
+
+
+@pytest.fixture
+def overwriting(moto_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket of such a server."""
+    server = Overwrites()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        yield moto_bucket
+    server.stop()
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Runs a command in this process."""
+    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WEIGHBRIDGE_NO_REPORT", "1")
+    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
+    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
+    before = root.handlers[:], root.level, ours.level
+
+    def run(*arguments: str) -> tuple[Any, str, str]:
+        monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    yield run
+    root.handlers[:], root.level, ours.level = before
+
+
+def keys(bucket: str) -> dict[str, bytes]:
+    client = s3_client()
+    found = client.list_objects_v2(Bucket=bucket).get("Contents", ())
+    return {one["Key"]: client.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in found}
+
+
+def test_a_bucket_is_fit_and_left_as_it_was(command: Command, bucket: str) -> None:
+    S3Store(shared_client(), bucket, "p").write("scratch/of-others", b"1")
+    code, out, err = command("store", "check", f"s3://{bucket}/p")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["OPERATION", "MS", "RESULT"]
+    assert all(line.endswith(" ok") for line in lines[1:10])
+    assert lines[10:] == [
+        "lacks versions: what is deleted, or overwritten by others, is gone",
+        f"s3://{bucket}/p is fit for use",
+    ]
+    assert keys(bucket) == {"p/scratch/of-others": b"1"}
+
+
+def test_versions_are_no_lack(command: Command, moto_bucket: str) -> None:
+    s3_client().put_bucket_versioning(Bucket=moto_bucket, VersioningConfiguration={"Status": "Enabled"})
+    code, out, err = command("store", "check", f"s3://{moto_bucket}", "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert (document["fit"], document["lacks"], document["left_behind"]) == (True, [], [])
+    assert [step["problem"] for step in document["steps"]] == [None] * 9
+
+
+def test_a_folder_is_fit_and_left_as_it_was(command: Command, tmp_path: Path) -> None:
+    assert command("store", "check", str(tmp_path))[0] == 0
+    assert list(tmp_path.iterdir()) == []
+    assert command("store", "check", tmp_path.as_uri())[0] == 0
+    code, out, err = command("store", "check", str(tmp_path / "nowhere"))
+    assert (code, out) == (2, "")
+    assert "there is no such folder" in err
+
+
+def test_a_server_that_does_not_answer(
+    command: Command, aws_on_moto: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("WEIGHBRIDGE_STORE_ATTEMPTS", "1")
+    code, out, err = command("store", "check", "s3://bucket")
+    assert (code, out) == (75, "")
+    assert "then try again" in err.splitlines()[-1]
+
+
+def test_a_server_that_overwrites_is_told(command: Command, overwriting: str) -> None:
+    code, out, err = command("store", "check", f"s3://{overwriting}")
+    assert code == 2
+    assert "create without overwriting" in out
+    assert "LACKS, AND NEEDS, conditional writes: it overwrites what is there" in out
+    assert err.rstrip().endswith("is not fit for publishing: mend what is told above, or use another store")
+    assert keys(overwriting) == {}
+
+
+def test_nothing_is_published_on_a_server_that_overwrites(
+    command: Command, overwriting: str, tmp_path: Path
+) -> None:
+    (tmp_path / "orders.csv").write_bytes(csv())
+    key = "datasets/time_to_dispatch_2021-07-03T00-00-00Z.csv"
+    s3_client().put_object(Bucket=overwriting, Key=key, Body=b"first")
+    put = ("datasets", "put", str(tmp_path / "orders.csv"), "--at", "2021-07-03", "--store", f"s3://{overwriting}")
+    code, out, err = command(*put)
+    assert (code, out) == (2, "")
+    assert "the server ignores If-None-Match: it overwrites what it is told to create" in err
+    assert keys(overwriting)[key] == b"first"
+    assert set(keys(overwriting)) == {key, "datasets/.create-only"}
+
+
+def test_the_proof_costs_two_small_requests_once_and_one_later(moto_server: MotoServer, moto_bucket: str) -> None:
+    moto_server.requests.clear()
+    store = S3Store(shared_client(), moto_bucket, "p", trusted=False)
+    assert list(store.list("models/")) == []
+    store.write("models/a", b"1")
+    store.write("promotions/a", b"1")
+    methods = [(one.partition(" ")[0], one.partition("?")[0].rpartition("/")[2]) for one in moto_server.requests]
+    proof = ("PUT", ".create-only")
+    assert methods[1:] == [proof, proof, ("PUT", "a"), ("PUT", "a")]
+    moto_server.requests.clear()
+    with pytest.raises(ArtefactExists):
+        S3Store(shared_client(), moto_bucket, "p", trusted=False).write("models/a", b"2")
+    assert [one.partition("?")[0].rpartition("/")[2] for one in moto_server.requests][:2] == [".create-only", "a"]
+    assert [ref.key for ref in store.list("models/")] == ["models/a"]
+
+
+def test_a_server_that_overwrites_is_refused_again_and_again(overwriting: str) -> None:
+    from adapters.s3_client import open_client
+
+    store = S3Store(open_client(), overwriting, trusted=False)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="ignores If-None-Match"):
+            store.write("models/a", b"1")
+    assert set(keys(overwriting)) == {"models/.create-only"}
