@@ -28,10 +28,6 @@ _WRITE, _DIGEST = "weighbridge-write", "weighbridge-sha256"
 #: Seconds for an operation in all: enough for a gigabyte over a slow line, and for every attempt at a small thing.
 _DEADLINE = 300.0
 
-#: What is put to see whether the server overwrites. A name that begins with a dot is no artefact.
-_PROOF = ".create-only"
-_PROOF_TEXT = b"Weighbridge put this to see that the server does not overwrite what it is told to create.\n"
-
 _Answer = TypeVar("_Answer")
 
 
@@ -150,29 +146,12 @@ class S3Store(ArtefactStore):
         # A copy: the caller's buffer may change while a request that is late is still being sent.
         write, data, limit = secrets.token_hex(16), bytes(data), self._limit()
         with self._translated(key):
+            if not self._trusted and self._ask(key, limit, lambda: self._is_there(key)):
+                raise self._exists(key)
+            ref = self._create(key, data, write, limit)
             if not self._trusted:
-                self._prove_conditions(key, limit)
-            for attempt in range(ATTEMPTS):
-                self._pause(attempt, limit, "PutObject", "conflict")
-                try:
-                    reply = self._ask(key, limit, lambda: self._put(key, data, write))
-                except (vendor.ClientError, *NO_REPLY) as error:
-                    code = code_of(error)
-                    if code in CONFLICT:
-                        continue
-                    if code not in TAKEN and not may_have_arrived(error):
-                        raise
-                    made = self._ask(key, limit, lambda: self._made_by(key, write))
-                    if made is not None:
-                        return made
-                    if code in TAKEN:
-                        raise ArtefactExists(f"{self.url}: {key} exists already and is left as it is") from error
-                    raise
-                else:
-                    date = reply["ResponseMetadata"]["HTTPHeaders"].get("date")
-                    written = parsedate_to_datetime(date) if date else datetime.now(UTC)
-                    return _ref(key, len(data), reply, written)
-        raise StoreUnavailable(f"{self.url}: others are writing {key} at this moment; try again")
+                self._see_it_kept(key, data, write, limit)
+        return ref
 
     def delete(self, key: str) -> None:
         """See ArtefactStore. In a bucket with versioning the versions stay, and can be read by their refs."""
@@ -230,27 +209,61 @@ class S3Store(ArtefactStore):
             Metadata={_WRITE: write, _DIGEST: sha256(data).hexdigest()},
         )
 
-    def _prove_conditions(self, key: str, limit: float) -> None:
+    def _create(self, key: str, data: bytes, write: str, limit: float) -> ArtefactRef:
+        for attempt in range(ATTEMPTS):
+            self._pause(attempt, limit, "PutObject", "conflict")
+            try:
+                reply = self._ask(key, limit, lambda: self._put(key, data, write))
+            except (vendor.ClientError, *NO_REPLY) as error:
+                code = code_of(error)
+                if code in CONFLICT:
+                    continue
+                if code not in TAKEN and not may_have_arrived(error):
+                    raise
+                made = self._ask(key, limit, lambda: self._made_by(key, write))
+                if made is not None:
+                    return made
+                if code in TAKEN:
+                    raise self._exists(key) from error
+                raise
+            else:
+                date = reply["ResponseMetadata"]["HTTPHeaders"].get("date")
+                written = parsedate_to_datetime(date) if date else datetime.now(UTC)
+                return _ref(key, len(data), reply, written)
+        raise StoreUnavailable(f"{self.url}: others are writing {key} at this moment; try again")
+
+    def _exists(self, key: str) -> ArtefactExists:
+        return ArtefactExists(f"{self.url}: {key} exists already and is left as it is")
+
+    def _see_it_kept(self, key: str, data: bytes, write: str, limit: float) -> None:
         """See that the server does not overwrite what it is told to create: some ignore the condition.
 
-        The same words are put twice under a name that is never listed, and stay there: then once is enough.
+        What was just written is written once more, which changes nothing where the condition is ignored.
 
         Raises:
-            ConfigurationError: it does.
+            ConfigurationError: it does overwrite. What was written is removed.
         """
-        name = f"{key.partition('/')[0]}/{_PROOF}"
-        for _ in range(2):
-            try:
-                self._ask(name, limit, lambda: self._put(name, _PROOF_TEXT, "proof"))
-            except vendor.ClientError as error:
-                if code_of(error) not in TAKEN | CONFLICT:
-                    raise
-                self._trusted = True
-                return
+        try:
+            self._ask(key, limit, lambda: self._put(key, data, write))
+        except vendor.ClientError as error:
+            self._trusted = code_of(error) in TAKEN | CONFLICT
+            return
+        except (StoreUnavailable, *NO_REPLY):
+            return  # the next write will show it
+        self._ask(key, limit, lambda: self._client.delete_object(**self._object(key)))
         raise ConfigurationError(
             f"{self.url}: the server ignores If-None-Match: it overwrites what it is told to create, so nothing "
             "is written to it; use another server, or a newer version of it ('weighbridge store check' tries one)"
         )
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self._client.head_object(**self._object(key))
+        except vendor.ClientError as error:
+            if code_of(error) in NOT_THERE:
+                return False
+            raise
+        return True
 
     def _made_by(self, key: str, write: str) -> ArtefactRef | None:
         """The object under a key when this very write made it; None when another did, or there is none."""

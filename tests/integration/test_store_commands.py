@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.s3 import S3Store
+from adapters.s3_client import open_client
 from domain.errors import ArtefactExists, ConfigurationError
 from entrypoints.cli import main
 from tests.integration.conftest import MotoServer, s3_client, shared_client
@@ -123,32 +124,46 @@ def test_nothing_is_published_on_a_server_that_overwrites(
     put = ("datasets", "put", str(tmp_path / "orders.csv"), "--at", "2021-07-03", "--store", f"s3://{overwriting}")
     code, out, err = command(*put)
     assert (code, out) == (2, "")
+    assert "exists already and is left as it is" in err
+    assert keys(overwriting) == {key: b"first"}
+    code, out, err = command(*put[:4], "2021-07-04", *put[5:])
+    assert (code, out) == (2, "")
     assert "the server ignores If-None-Match: it overwrites what it is told to create" in err
-    assert keys(overwriting)[key] == b"first"
-    assert set(keys(overwriting)) == {key, "datasets/.create-only"}
+    assert keys(overwriting) == {key: b"first"}
 
 
-def test_the_proof_costs_two_small_requests_once_and_one_later(moto_server: MotoServer, moto_bucket: str) -> None:
+def test_the_proof_costs_two_requests_once(moto_server: MotoServer, moto_bucket: str) -> None:
     moto_server.requests.clear()
     store = S3Store(shared_client(), moto_bucket, "p", trusted=False)
     assert list(store.list("models/")) == []
     store.write("models/a", b"1")
-    store.write("promotions/a", b"1")
-    methods = [(one.partition(" ")[0], one.partition("?")[0].rpartition("/")[2]) for one in moto_server.requests]
-    proof = ("PUT", ".create-only")
-    assert methods[1:] == [proof, proof, ("PUT", "a"), ("PUT", "a")]
-    moto_server.requests.clear()
-    with pytest.raises(ArtefactExists):
+    store.write("models/b", b"1")
+    asked = [f"{one.partition(' ')[0]} {one.partition('?')[0][-1]}" for one in moto_server.requests]
+    assert asked[1:] == ["HEAD a", "PUT a", "PUT a", "PUT b"]
+    assert keys(moto_bucket) == {"p/models/a": b"1", "p/models/b": b"1"}
+    with pytest.raises(ArtefactExists, match="models/a exists already"):
         S3Store(shared_client(), moto_bucket, "p", trusted=False).write("models/a", b"2")
-    assert [one.partition("?")[0].rpartition("/")[2] for one in moto_server.requests][:2] == [".create-only", "a"]
-    assert [ref.key for ref in store.list("models/")] == ["models/a"]
+    assert store.read("models/a").data == b"1"
+
+
+def test_a_proof_that_breaks_off_is_made_up_for(moto_server: MotoServer, moto_bucket: str) -> None:
+    def breaks_off(environ: dict[str, Any], moto: Any, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("500 Internal Server Error", [])
+        return [b""]
+
+    store = S3Store(shared_client(1), moto_bucket, trusted=False)
+    moto_server.faults[:] = [None, None, breaks_off]
+    store.write("models/a", b"1")
+    moto_server.requests.clear()
+    store.write("models/b", b"1")
+    store.write("models/c", b"1")
+    asked = [f"{one.partition(' ')[0]} {one.partition('?')[0][-1]}" for one in moto_server.requests]
+    assert asked == ["HEAD b", "PUT b", "PUT b", "PUT c"]
 
 
 def test_a_server_that_overwrites_is_refused_again_and_again(overwriting: str) -> None:
-    from adapters.s3_client import open_client
-
     store = S3Store(open_client(), overwriting, trusted=False)
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="ignores If-None-Match"):
             store.write("models/a", b"1")
-    assert set(keys(overwriting)) == {"models/.create-only"}
+    assert keys(overwriting) == {}
