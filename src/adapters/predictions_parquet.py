@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import math
+from array import array
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from domain.errors import DataError, Problem
@@ -22,11 +26,13 @@ from domain.serving import Classification
 
 if TYPE_CHECKING:
     from domain.artefacts import Artefact
-    from domain.schema import Feature, Schema
+    from domain.schema import Schema
 
 #: Where a file says which of its columns is what.
 _METADATA = b"weighbridge.predictions"
 _LAYOUT = 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ParquetPredictions(PredictionTables):
@@ -48,16 +54,17 @@ class ParquetPredictions(PredictionTables):
         for feature in schema.features:
             if feature.name not in redacted:
                 values = [one.row[feature.name] for one in answers]
-                columns[inputs[feature.name]] = pa.array(values, _type(feature))
+                columns[inputs[feature.name]] = _column(values, isinstance(feature, Number))
         for role, values in _answered(answers, schema).items():
             if role in logged:
-                columns[own[role]] = pa.array(values, _own_type(role, schema))
+                columns[own[role]] = _own_column(role, values, schema)
         layout = {
             "layout": _LAYOUT,
             "inputs": {name: column for name, column in inputs.items() if name not in redacted},
             "predictions": {role: column for role, column in own.items() if role in logged},
         }
-        table = pa.table(columns).replace_schema_metadata({_METADATA: json.dumps(layout)})
+        metadata = {_METADATA: json.dumps(layout)}
+        table = pa.Table.from_arrays(list(columns.values()), list(columns), metadata=metadata)
         file = io.BytesIO()
         pq.write_table(table, file, compression="zstd")
         return file.getvalue()
@@ -109,27 +116,40 @@ def _answered(answers: Sequence[LoggedAnswer], schema: Schema) -> dict[str, list
     given = [one.answer for one in answers]
     found["prediction"] = [one.label if isinstance(one, Classification) else one for one in given]
     for place, name in enumerate(probability_columns(schema)):
-        found[name] = [one.probabilities[place] if isinstance(one, Classification) else None for one in given]
+        found[name] = [one.probabilities[place] if isinstance(one, Classification) else math.nan for one in given]
     found[VERSION_COLUMN] = [str(one.model.release.version) for one in answers]
     found[REQUEST_COLUMN] = [one.request_id for one in answers]
     found[TIME_COLUMN] = [one.at for one in answers]
     return found
 
 
-def _type(feature: Feature) -> Any:
-    import pyarrow as pa
-
-    return pa.float64() if isinstance(feature, Number) else pa.string()
-
-
-def _own_type(role: str, schema: Schema) -> Any:
-    import pyarrow as pa
-
-    if role == "prediction":
-        return _type(schema.target)
+def _own_column(role: str, values: Sequence[Any], schema: Schema) -> Any:
     if role == TIME_COLUMN:
-        return pa.timestamp("us", tz="UTC")
-    return pa.string() if role in (VERSION_COLUMN, REQUEST_COLUMN) else pa.float64()
+        return _times(values)
+    is_number = isinstance(schema.target, Number) if role == "prediction" else role in probability_columns(schema)
+    return _column(values, is_number)
+
+
+# From buffers: what makes arrays of lists imports pandas, which costs the service 50 MB and answers their time.
+
+
+def _column(values: Sequence[Any], is_number: bool) -> Any:
+    import pyarrow as pa
+
+    if is_number:
+        return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(array("d", values))])
+    texts = [value.encode() for value in values]
+    ends = array("i", accumulate(map(len, texts), initial=0))
+    return pa.Array.from_buffers(
+        pa.string(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+    )
+
+
+def _times(values: Sequence[datetime]) -> Any:
+    import pyarrow as pa
+
+    microseconds = array("q", [(value - _EPOCH) // timedelta(microseconds=1) for value in values])
+    return pa.Array.from_buffers(pa.timestamp("us", tz="UTC"), len(values), [None, pa.py_buffer(microseconds)])
 
 
 def _frame(table: Any, columns: Mapping[str, str]) -> Any:

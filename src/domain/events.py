@@ -281,6 +281,22 @@ class PredictionsLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RedactionUnknown(Event):
+    """The settings leave columns out of the prediction log that the model does not have."""
+
+    name: ClassVar[str] = "redaction_unknown"
+    severity: ClassVar[Severity] = "warning"
+    version: str
+    columns: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"nothing is redacted by {', '.join(self.columns)}: {self.version} has no such column; "
+            "see that WEIGHBRIDGE_PREDICTION_LOG_REDACT has no slip in it"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshFailed(Event):
     """The service could not follow the live release; it goes on with what it has."""
 

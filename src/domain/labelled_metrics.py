@@ -120,7 +120,7 @@ def weigh_by_labels(
     labelled = rows.loc[found.places].reset_index(drop=True).reindex(columns=list(schema.feature_names))
     labelled[schema.target.name] = found.labels
     metrics = _measure(task, Dataset(labelled, schema), predictions.loc[found.places], set(rows.columns))
-    findings, not_weighed = _weigh(task, metrics)
+    findings, not_weighed = _weigh(task, metrics, {*rows.columns, schema.target.name})
     return LabelReport(
         **report,  # type: ignore[arg-type]
         metrics=metrics,
@@ -162,11 +162,14 @@ def _measure(task: TaskDefinition, rows: Dataset, predictions: pd.DataFrame, log
     return measure(_Answers(predicted, likely, classes), rows, slices=seen)
 
 
-def _weigh(task: TaskDefinition, metrics: Metrics) -> tuple[list[Finding], list[str]]:
+def _weigh(task: TaskDefinition, metrics: Metrics, known: set[str]) -> tuple[list[Finding], list[str]]:
     findings, not_weighed = [], []
     for threshold in task.thresholds:
         if threshold.metric not in METRICS:
             not_weighed.append(threshold.metric)
+            continue
+        if threshold.slice_by is not None and threshold.slice_by not in known:
+            not_weighed.append(f"{threshold.metric} by {threshold.slice_by}")
             continue
         for verdict, reason in threshold.weigh_all(metrics):
             if reason is not None:

@@ -14,7 +14,7 @@ from domain.drift import ColumnDrift, compare_columns, describe
 from domain.errors import DataError
 from domain.labelled_metrics import LabelReport, weigh_by_labels
 from domain.prediction_drift import chance, unexplained_classes, unexplained_numbers
-from domain.prediction_log import VERSION_COLUMN, LoggedRows, files_of_window
+from domain.prediction_log import REQUEST_COLUMN, TIME_COLUMN, VERSION_COLUMN, LoggedRows, files_of_window
 from domain.rule import Finding, FindingLevel, grade, nothing_to_compare
 from domain.schema import Category
 from domain.statistics import (
@@ -147,10 +147,12 @@ def read_log(store: ArtefactStore, tables: PredictionTables, task: str, start: d
             problems.append(error)
             continue
         files += 1
-        times = rows.predictions["time"]
+        times = rows.predictions[TIME_COLUMN]
         inside = (times >= start) & (times < end)
         if inside.any():
-            chosen = (one[inside].reset_index(drop=True) for one in (rows.frame, rows.predictions))
+            # Nothing is made of the ids here, and they take the most room.
+            answered = rows.predictions.drop(columns=REQUEST_COLUMN, errors="ignore")
+            chosen = (one[inside].reset_index(drop=True) for one in (rows.frame, answered))
             parts.append(LoggedRows(*chosen))
     if problems:
         subject = problems[0].subject if len(problems) == 1 else "the prediction log"

@@ -232,6 +232,12 @@ def files_of_window(store: ArtefactStore, task: str, start: datetime, end: datet
             yield ref
 
 
+def unknown_columns(schema: Schema, redacted: Sequence[str]) -> tuple[str, ...]:
+    """Those that cannot be left out of the log of a model, because it has none of their name."""
+    known = {*schema.feature_names, schema.prediction, REQUEST_COLUMN}
+    return tuple(name for name in redacted if name not in known)
+
+
 def probability_columns(schema: Schema) -> tuple[str, ...]:
     """The columns of probabilities, in the order of the target's levels; none for a number."""
     target = schema.target

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from domain.errors import WeighbridgeError
-from domain.events import PredictionLogFailed, PredictionsLogged, PredictionsLost
+from domain.events import PredictionLogFailed, PredictionsLogged, PredictionsLost, RedactionUnknown
 from domain.ports import AnswerObserver, ArtefactStore, Clock, EventSink
 from domain.prediction_log import (
     LoggedAnswer,
@@ -17,6 +17,7 @@ from domain.prediction_log import (
     PredictionLogTelemetry,
     PredictionTables,
     UnwrittenCount,
+    unknown_columns,
     write_file,
 )
 from domain.schema import Row, Value
@@ -82,6 +83,7 @@ class PredictionLogging(AnswerObserver):
         self._refused = 0
         self._told, self._tell_at = 0, 0.0
         self._has_ended = False
+        self._unknown: tuple[str, ...] = ()
         self._problem: str | None = None
         self._retry, self._due = _FIRST_RETRY, 0.0
         self._stop = threading.Event()
@@ -150,6 +152,7 @@ class PredictionLogging(AnswerObserver):
             self._files.add(self._waiting.popleft())
 
     def _write(self, answers: Sequence[LoggedAnswer]) -> bool:
+        self._tell_unknown(answers[0].model)
         try:
             key = write_file(self._store, self._tables, answers, self._redacted)
         except WeighbridgeError as error:
@@ -175,6 +178,12 @@ class PredictionLogging(AnswerObserver):
     def _put_off(self) -> None:
         self._due = self._clock.seconds() + self._retry
         self._retry = min(2 * self._retry, _LAST_RETRY)
+
+    def _tell_unknown(self, model: LoadedModel) -> None:
+        unknown = unknown_columns(model.schema, self._redacted)
+        if unknown and unknown != self._unknown:
+            self._events.emit(RedactionUnknown(str(model.release.version), unknown))
+        self._unknown = unknown
 
     def _tell_refused(self) -> None:
         refused, now = self._refused, self._clock.seconds()

@@ -108,6 +108,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         service.post(2 * ROWS + 30)
         service.wait_for("rows_total", 2 * ROWS)
         assert service.metric("waiting") == 30
+        maps = Path(f"/proc/{service.process.pid}/maps")
+        if maps.exists():
+            # Nothing but pyarrow is paid for.
+            assert not {"pandas", "sklearn"} & set(maps.read_text().replace("\n", "/").split("/"))
         assert service.end(signal.SIGKILL) == -signal.SIGKILL
     with serving(folder) as service:
         service.post(20, seed=78)

@@ -27,6 +27,7 @@ from domain.events import (
     PredictionsLost,
     PromotionHeld,
     PrunedVersionPassedOver,
+    RedactionUnknown,
     RefreshFailed,
     ReportFailed,
     ReportWritten,
@@ -131,6 +132,13 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         "error",
         "predictions_lost",
         "the prediction log has lost 1,234 answers: it is full",
+    ),
+    (
+        RedactionUnknown("v1", ("nmae", "cty")),
+        "warning",
+        "redaction_unknown",
+        "nothing is redacted by nmae, cty: v1 has no such column; see that WEIGHBRIDGE_PREDICTION_LOG_REDACT has "
+        "no slip in it",
     ),
     (RefreshFailed("v1", "gone"), "error", "refresh_failed", "could not refresh, still serving v1: gone"),
     (RefreshFailed(None, "gone"), "error", "refresh_failed", "could not refresh, no model is loaded: gone"),

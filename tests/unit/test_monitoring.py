@@ -18,6 +18,7 @@ from domain.dataset import Dataset
 from domain.distribution_rules import PopulationStability
 from domain.drift import compare_columns
 from domain.errors import DataError, TaskError
+from domain.gate import Threshold
 from domain.labels import find_labels
 from domain.monitoring import MonitorReport, monitor, read_log
 from domain.prediction_drift import unexplained_classes, unexplained_numbers
@@ -190,6 +191,26 @@ def test_labels_that_disagree_with_the_model_reach_the_error_level() -> None:
     (reason,) = report.reasons(FindingLevel.ERROR)
     assert reason.startswith("labels that came later: r2 ")
     assert reason.endswith("is below its error threshold 0.8")
+
+
+def test_thresholds_of_what_is_not_logged_are_said_not_to_be_weighed() -> None:
+    thresholds = (
+        Threshold("r2", error=0.1, warning=0.2),
+        Threshold("mean_absolute_error", error=1e-6, warning=1e-7, slice_by="product_code", smallest=2),
+        Threshold("neg_median_absolute_error", error=-1e-6, warning=-1e-7),
+    )
+    rows = distinct().drop_duplicates("orders_placed").reset_index(drop=True)
+    for hidden, said, reasons in (
+        ([], ("neg_median_absolute_error",), 5),
+        (["product_code"], ("mean_absolute_error by product_code", "neg_median_absolute_error"), 0),
+    ):
+        bench = Bench(replace(QUICK, thresholds=thresholds, join=("orders_placed",)))
+        bench.log(rows[FEATURES], hidden=hidden)
+        bench.put(rows)
+        labels = bench.look().labels
+        assert labels is not None
+        assert labels.not_weighed == said
+        assert len(labels.findings) == reasons
 
 
 def test_what_is_ambiguous_or_too_little_is_counted_and_left_out() -> None:

@@ -22,7 +22,7 @@ from adapters.unwritten_marks import UnwrittenMark
 from domain.artefacts import Artefact, ArtefactRef
 from domain.cells import Cells, private_memory
 from domain.errors import DataError, StoreUnavailable
-from domain.events import Event, PredictionLogFailed, PredictionsLogged, PredictionsLost
+from domain.events import Event, PredictionLogFailed, PredictionsLogged, PredictionsLost, RedactionUnknown
 from domain.ports import EventSink
 from domain.prediction_log import (
     LONGEST,
@@ -341,6 +341,16 @@ def test_what_is_redacted_is_in_no_file(tmp_path: Path) -> None:
     assert list(file.frame.columns) == ["orders_placed"]
     (ref,) = bench.store.list("predictions/")
     assert b"SKU001" not in bench.store.read(ref).data
+    assert [type(event) for event in bench.heard.events] == [PredictionsLogged]
+
+
+def test_a_slip_in_what_is_redacted_is_told_once(tmp_path: Path) -> None:
+    names = ["product_code", "est_hours_to_dispatch", "request_id", "orders", "time"]
+    bench = Bench(tmp_path, redacted=names)
+    bench.answers(6)
+    bench.log.flush()
+    told = [event for event in bench.heard.events if isinstance(event, RedactionUnknown)]
+    assert told == [RedactionUnknown(str(MODEL.release.version), ("orders", "time"))]
 
 
 def test_a_killed_process_leaves_its_count_to_the_next(tmp_path: Path) -> None:
