@@ -127,7 +127,7 @@ def _print(task: str, report: MonitorReport) -> None:
 
     print(f"window    {report.start:%Y-%m-%d %H:%M:%S}Z to {report.end:%Y-%m-%d %H:%M:%S}Z")
     print(f"live      {report.version} of {task}")
-    print(f"logged    {report.log.rows:,} answers in {report.log.files:,} files")
+    print(f"logged    {report.log.rows:,} answers (files: {report.log.files:,})")
     if not report.log.rows:
         print("nothing was logged in this window")
         return
@@ -150,7 +150,7 @@ def _print_labels(labels: LabelReport) -> None:
     if labels.datasets:
         print(
             f"labels    for {labels.labelled:,} answers, none for {labels.unlabelled:,}, "
-            f"several that differ for {labels.ambiguous:,}, from {labels.datasets:,} datasets"
+            f"several that differ for {labels.ambiguous:,}, (datasets: {labels.datasets:,})"
         )
     for key, problem in labels.passed_over:
         print(f"          passed over {key}: {problem}")
