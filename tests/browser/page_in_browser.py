@@ -203,9 +203,23 @@ def test_pictures_without_a_serious_fault(served: Served, browser: Browser, widt
     assert (seen.outside(), seen.complaints) == ([], [])
 
 
-def take(page: Page, name: str) -> None:
-    """A picture of the whole page, in few colours: small enough to be shown in the documentation."""
+def test_pictures_for_the_documentation(seen: Seen) -> None:
+    page = seen.open()
+    fill(page, "SKU004", "120")
+    page.get_by_role("button", name="Predict").click()
+    expect(page.locator("#answer pre")).to_be_visible()
+    page.get_by_role("button", name="Draw").click()
+    expect(page.locator("#curve svg")).to_be_visible()
+    take(page, "page")
+    page.goto(f"{seen.address}/{page.locator('#history figure.wide a:has(.reject)').get_attribute('href')}")
+    take(page, "report", height=1500)
+
+
+def take(page: Page, name: str, height: int | None = None) -> None:
+    """A picture in few colours, of the whole page or of its beginning: small enough for the documentation."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     path = PICTURES / f"{name}.png"
-    page.screenshot(path=path, full_page=True)
+    width = page.evaluate("document.documentElement.clientWidth")
+    clip = None if height is None else {"x": 0, "y": 0, "width": width, "height": height}
+    page.screenshot(path=path, full_page=True, clip=clip)
     Image.open(path).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)

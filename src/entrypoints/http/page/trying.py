@@ -150,15 +150,16 @@ def _field(feature: Feature, trained: tuple[float, float] | None, value: str, pr
 
 def _span(feature: Number, trained: tuple[float, float] | None, value: str) -> tuple[float, float]:
     """Where a curve along the feature runs: the range in training, else what is allowed, else around the value."""
-    if trained is not None and trained[0] < trained[1]:
-        low, high = trained
-    else:
-        number = _number(value)
-        centre = number if isinstance(number, int | float) else 0.0
-        low = feature.minimum if feature.minimum is not None else centre - max(1.0, abs(centre))
-        high = feature.maximum if feature.maximum is not None else max(low, centre) + max(1.0, abs(centre))
-    low = low if feature.minimum is None else max(low, feature.minimum)
-    high = high if feature.maximum is None else min(high, feature.maximum)
+    least = -math.inf if feature.minimum is None else feature.minimum
+    greatest = math.inf if feature.maximum is None else feature.maximum
+    low, high = trained or (least, greatest)
+    low, high = max(low, least), min(high, greatest)
+    if low < high and math.isfinite(low) and math.isfinite(high):
+        return float(low), float(high)
+    number = _number(value)
+    centre = 0.0 if isinstance(number, str) else float(number)
+    centre = min(max(centre, least), greatest)
+    low, high = max(centre - max(1.0, abs(centre)), least), min(centre + max(1.0, abs(centre)), greatest)
     return float(low), float(high)
 
 

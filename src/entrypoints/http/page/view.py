@@ -32,7 +32,7 @@ VERDICTS = {
 }
 
 #: Versions in the drawing for a wide window, and in that for a narrow one, with their widths.
-_WIDE, _NARROW = (50, 760), (14, 330)
+_WIDE, _NARROW = (50, 900), (14, 330)
 
 
 @dataclass(frozen=True, slots=True)
