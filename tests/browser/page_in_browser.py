@@ -210,6 +210,7 @@ def test_pictures_for_the_documentation(seen: Seen) -> None:
     expect(page.locator("#answer pre")).to_be_visible()
     page.get_by_role("button", name="Draw").click()
     expect(page.locator("#curve svg")).to_be_visible()
+    expect(page.locator("#now dd").first).not_to_have_text("0")
     take(page, "page")
     page.goto(f"{seen.address}/{page.locator('#history figure.wide a:has(.reject)').get_attribute('href')}")
     take(page, "report", height=1500)
