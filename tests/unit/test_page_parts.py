@@ -171,6 +171,12 @@ def test_a_form_can_be_made_for_every_schema_and_its_curves_stay_within_it(schem
             assert (float(text) if text else None) == bound
 
 
+def test_an_example_has_few_digits_where_they_are_admitted() -> None:
+    schema = Schema((Number("a"), Number("b", maximum=1.23456789), Number("c")), Number("y"), "z")
+    fields = fields_of(model_of(schema, a=1.23456789, b=1.23456789, c=20.0), None)
+    assert [field.value for field in fields] == ["1.2346", "1.23456789", "20"]
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**15), 10**15))
 def test_a_number_comes_through_the_form_as_it_is(number: float) -> None:
     schema = Schema((Number("x"), Category("c", ("1", "2"))), Number("y"), "z")

@@ -172,8 +172,12 @@ function picture(at, lines, here) {
     const places = line.map((value, place) => [x(isNumber ? at[place] : place), y(value)]);
     if (isNumber) svg.append(draw("path", { class: `curve ${colour}`, d: `M${places.map((one) => one.join(" ")).join("L")}` }));
     else for (const [cx, cy] of places) svg.append(draw("circle", { class: `dot ${colour}`, cx, cy, r: 5 }));
-    if (lines.length > 1) svg.append(draw("text", { class: colour, x: offset, y: 14 }, `— ${name}`));
-    offset += 30 + 7 * name.length;
+    if (lines.length > 1) {
+      // Told by colour and by its dashes.
+      svg.append(draw("line", { class: `curve ${colour}`, x1: offset, x2: offset + 26, y1: 10, y2: 10 }));
+      svg.append(draw("text", { class: colour, x: offset + 31, y: 14 }, name));
+    }
+    offset += 52 + 7.5 * name.length;
   });
   return svg;
 }

@@ -79,7 +79,7 @@ def fields_of(model: LoadedModel, tried: Tried | None) -> list[Field]:
     fields = []
     for feature in model.schema.features:
         known = first.get(feature.name, "")
-        value = tried.values.get(feature.name, "") if tried else plain(known) if known != "" else ""
+        value = tried.values.get(feature.name, "") if tried else _example(feature, known)
         problem = tried.problems.get(feature.name, "") if tried else ""
         fields.append(_field(feature, ranges.get(feature.name), value, problem))
     return fields
@@ -126,6 +126,14 @@ def plain(value: object) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value)
+
+
+def _example(feature: Feature, known: object) -> str:
+    """A known value, in few digits where they are admitted."""
+    if isinstance(known, float):
+        few = float(f"{known:.5g}")
+        return plain(few if feature.admits(few) else known)
+    return plain(known)
 
 
 def _field(feature: Feature, trained: tuple[float, float] | None, value: str, problem: str) -> Field:
