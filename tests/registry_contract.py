@@ -373,6 +373,7 @@ class RegistryContract:
         registry.refuse(make_record(b"model", START, TASKS[0], Verdict.REJECT))
         versions = [version_of(record) for record in records]
         assert registry.refused_versions(TASK) == sorted(versions, reverse=True)
+        assert registry.refused_versions(TASK, after=min(versions)) == sorted(versions, reverse=True)[:-1]
         assert registry.versions(TASK) == []
         for version, record in zip(versions, records, strict=True):
             refusal = registry.read_refusal(version)
