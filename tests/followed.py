@@ -44,7 +44,7 @@ _MARK = re.compile(r"<!--\s*(not run|exit|before|not compared):\s*(.*?)\s*-->", 
 #: What differs from run to run: versions, digests, numbers, and the widths of columns.
 _CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[0-9a-f]{8}|\bVERSION\b"), "<version>"),
-    (re.compile(r"\b[0-9a-f]{8,64}\b"), "<digest>"),
+    (re.compile(r"\b(?=\d*[a-f])[0-9a-f]{8,64}\b"), "<digest>"),
     (re.compile(r"[-+]?\d[\d.,:]*(?:e[-+]\d+)?"), "0"),
     (re.compile(r"[ \t]+"), " "),
 )

@@ -1,4 +1,7 @@
-"""The tables of docs/operations.md, of the code's own words; ``python -m tests.operations_docs`` writes them."""
+"""Tables of the documentation, of the code's own words: ``python -m tests.doc_tables`` writes them anew.
+
+Those of docs/operations.md (settings, events, metrics), and the index of docs/adr.
+"""
 
 import re
 from collections.abc import Iterator
@@ -18,6 +21,8 @@ from entrypoints.settings import PREFIX, Settings, load_settings
 from tests.trained import QUICK, copy, store_of_two
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
+
+INDEX = PAGE.parent / "adr" / "README.md"
 
 #: The settings that no option's help tells of.
 WORDS = {
@@ -40,6 +45,15 @@ WORDS = {
     "tracing": "Send traces of trainings and requests by OTLP; needs the extra `otel`.",
 }
 
+_BEFORE_INDEX = """# Decisions
+
+What was decided about the design, why, and what it costs; one page each, by number. A number that is missing was
+never given. A decision that is changed gets a new page, which the old one then names.
+
+| | decision |
+|---|---|
+"""
+
 
 def page(before: str) -> str:
     """The page as it has to be, from the page as it is."""
@@ -52,6 +66,16 @@ def page(before: str) -> str:
         )
         assert found == 1, f"{PAGE}: there is no place for the table of {name}"
     return before
+
+
+def index() -> str:
+    """The index of the decisions as it has to be."""
+    rows = ""
+    for path in sorted(INDEX.parent.glob("[0-9]*.md")):
+        number, title = path.read_text().splitlines()[0].removeprefix("# ").split(". ", 1)
+        assert path.name.startswith(f"{int(number):04}-"), path
+        rows += f"| [{number}]({path.name}) | {title} |\n"
+    return f"{_BEFORE_INDEX}{rows}"
 
 
 def commands(command: Any = None, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -139,3 +163,4 @@ def _shown(default: object) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text()))
+    INDEX.write_text(index())
