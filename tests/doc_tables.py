@@ -15,6 +15,7 @@ import typer
 from adapters.telemetry_prometheus import PrometheusTelemetry
 from domain import events
 from domain.events import Event
+from entrypoints import edge_events
 from entrypoints.cli import app
 from entrypoints.container import wire
 from entrypoints.settings import PREFIX, Settings, load_settings
@@ -126,8 +127,9 @@ def _settings() -> Iterator[str]:
 def _events() -> Iterator[str]:
     yield "| event | level | fields | what |"
     yield "|---|---|---|---|"
-    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)]
-    for kind in sorted((kind for kind in kinds if kind is not Event), key=lambda kind: kind.name):
+    every = [*vars(events).values(), *vars(edge_events).values()]
+    kinds = {kind for kind in every if isinstance(kind, type) and issubclass(kind, Event)} - {Event}
+    for kind in sorted(kinds, key=lambda kind: kind.name):
         names = ", ".join(f"`{field.name}`" for field in fields(kind))
         says = (getdoc(kind) or "").partition("\n\n")[0].replace("\n", " ")
         yield f"| `{kind.name}` | {kind.severity} | {names} | {says} |"

@@ -13,7 +13,8 @@ from domain.errors import WeighbridgeError
 # These two are imported for the commands that they add to ``models``.
 from entrypoints import exit_codes, model_upkeep_commands, promotion_commands  # noqa: F401
 from entrypoints.dataset_commands import datasets
-from entrypoints.logs import configure_logs
+from entrypoints.edge_events import CommandFailed
+from entrypoints.logs import configure_logs, say
 from entrypoints.model_commands import models
 from entrypoints.monitor_command import monitor
 from entrypoints.options import (
@@ -205,8 +206,9 @@ def main() -> NoReturn:
         app(prog_name="weighbridge")
     except WeighbridgeError as error:
         text = "\n".join(part for part in (str(error), exit_codes.remedy(error)) if part)
-        log.error("%s", text, exc_info=log.isEnabledFor(logging.DEBUG))
-        sys.exit(exit_codes.exit_code(error))
+        code = exit_codes.exit_code(error)
+        say(CommandFailed(code, text), error if log.isEnabledFor(logging.DEBUG) else None)
+        sys.exit(code)
     except Exception:
         log.exception("this is a bug in Weighbridge or in the task's code: please report it with these lines")
         sys.exit(exit_codes.BUG)

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from domain.events import Event
 
 #: What every line says of the run that it is part of.
 _RUN: ContextVar[dict[str, str]] = ContextVar("run", default={})  # noqa: B039 - it is never changed in place
@@ -35,6 +38,13 @@ def configure_logs(log_format: Literal["text", "json"], level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("weighbridge").setLevel(level.upper())
+
+
+def say(event: Event, error: BaseException | None = None) -> None:
+    """Log an event of the edges, with the traceback of ``error`` where there is one."""
+    extra = {"event": event.name, "fields": asdict(event)}
+    level = logging.getLevelNamesMapping()[event.severity.upper()]
+    logging.getLogger("weighbridge").log(level, "%s", event, extra=extra, exc_info=error)
 
 
 class TextFormatter(logging.Formatter):

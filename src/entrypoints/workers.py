@@ -16,7 +16,9 @@ from domain.cells import SLOT_BYTES, Cells
 from domain.errors import WeighbridgeError
 from entrypoints import exit_codes
 from entrypoints.container import wire
+from entrypoints.edge_events import CommandFailed, WorkerEnded
 from entrypoints.http.server import announce, listen, make_server, run
+from entrypoints.logs import say
 from entrypoints.settings import Settings
 
 _READY = b"r"
@@ -96,12 +98,11 @@ class _Family:
 
     def watch(self) -> None:
         """Replace processes that die, until they are told to stop; then wait for all of them."""
-        logger = logging.getLogger("weighbridge")
         while self._slots:
             pid, status = os.wait()
             slot = self._slots.pop(pid)
             if not self._is_stopping:
-                logger.error("a serving process ended with code %d; another takes its place", _exit_code(status))
+                say(WorkerEnded(_exit_code(status)))
                 time.sleep(_PAUSE)
             if not self._is_stopping:
                 self.begin(slot)
@@ -119,8 +120,8 @@ class _Family:
             code = exit_codes.OK
         except WeighbridgeError as error:
             text = "\n".join(part for part in (str(error), exit_codes.remedy(error)) if part)
-            logging.getLogger("weighbridge").error("%s", text)
             code = exit_codes.exit_code(error)
+            say(CommandFailed(code, text))
         except BaseException:
             logging.getLogger("weighbridge").exception("a serving process failed")
         finally:

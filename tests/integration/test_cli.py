@@ -465,7 +465,7 @@ def test_serving_ends_well_when_told_to(tmp_path: Path, number: signal.Signals) 
     store = released_store(tmp_path / "store")
     _, live = two_releases()
     with serving("--store", str(store)) as (server, client, log):
-        assert [line.get("event") for line in log] == ["model_loaded", None]
+        assert [line.get("event") for line in log] == ["model_loaded", "service_listening"]
         assert client.get("/readyz").json()["model_version"] == f"{TASK}/{live.version}"
         answer = client.post(f"/api/v0.1/{TASK}", content=ROW, headers={"Content-Type": "application/json"})
         assert answer.json()["model_version"] == f"{TASK}/{live.version}"
@@ -656,8 +656,8 @@ def test_a_failure_is_one_line_of_json_when_lines_of_json_are_asked_for(command:
     assert plain.code == 2
     (line,) = plain.err.splitlines()
     told = json.loads(line)
-    assert set(told) == {"time", "level", "message"}
-    assert told["level"] == "error"
+    assert set(told) == {"time", "level", "message", "event", "code", "problem"}
+    assert (told["level"], told["event"], told["code"]) == ("error", "command_failed", 2)
     assert told["message"].startswith(f"{(tmp_path / 'absent').as_uri()}: ")
     (line,) = command("train", "--log-format", "json", "--debug", "--store", "absent").err.splitlines()
     assert "StoreNotFound" in json.loads(line)["traceback"]

@@ -80,6 +80,16 @@ def test_every_command_that_is_shown_exists_with_its_options(page: Path) -> None
                     assert known[name].make_context(name, arguments), where
 
 
+def test_the_help_of_every_command_has_an_example_that_can_be_run() -> None:
+    for name, command in doc_tables.commands():
+        examples = re.findall(r"^ *Example: (weighbridge .*)$", command.help, re.MULTILINE)
+        assert examples, name
+        for example in examples:
+            program, *words = shlex.split(example)
+            assert (program, words[: len(name.split())]) == ("weighbridge", name.split())
+            assert command.make_context(name, words[len(name.split()) :])
+
+
 @pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs/adr").glob("*.md"))], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):

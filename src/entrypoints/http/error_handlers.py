@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import cast
 
@@ -12,7 +11,9 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from entrypoints.edge_events import RequestFailed
 from entrypoints.http.errors import LISTED, ProblemResponse, RequestProblem, show
+from entrypoints.logs import say
 
 #: The status of a request whose client went away before it was there as a whole, as nginx has it.
 CLIENT_HUNG_UP = 499
@@ -47,7 +48,7 @@ def install_error_handlers(app: FastAPI) -> None:
         return Response(status_code=CLIENT_HUNG_UP)
 
     async def on_bug(request: Request, error: Exception) -> Response:
-        logging.getLogger("weighbridge").error("a request to %s failed", request.url.path, exc_info=error)
+        say(RequestFailed(request.url.path), error)
         detail = "the service failed; its log says why"
         return _response(RequestProblem(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 

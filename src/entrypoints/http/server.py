@@ -20,11 +20,13 @@ from domain.errors import ConfigurationError
 from domain.history import History
 from domain.ports import AnswerObserver, ServingTelemetry, Tracing
 from domain.serving import PredictionService
+from entrypoints.edge_events import ServiceListening, ServiceOpen
 from entrypoints.http.app import create_app
 from entrypoints.http.asgi import App
 from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.http.protocol import LimitedProtocol, Limits
 from entrypoints.http.traced import Traced
+from entrypoints.logs import say
 from entrypoints.settings import Settings
 
 #: Connections that wait to be accepted; the same as uvicorn's own.
@@ -163,14 +165,9 @@ def announce(listener: socket.socket, has_keys: bool) -> None:
     """Log where the service listens, and a warning when strangers may ask it."""
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    logger = logging.getLogger("weighbridge")
-    logger.info("listening on http://%s:%d, documented at /docs", shown, port)
+    say(ServiceListening(f"http://{shown}:{port}"))
     if not has_keys and not _is_loopback(host):
-        logger.warning(
-            "whoever reaches %s port %d may ask for predictions and records; WEIGHBRIDGE_API_KEYS restricts it",
-            shown,
-            port,
-        )
+        say(ServiceOpen(shown, port))
 
 
 def _settle() -> None:

@@ -1,0 +1,70 @@
+"""Facts of the edges: of commands, processes and requests. ``logs.say`` makes log lines of them."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from domain.events import Event, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceListening(Event):
+    """The service takes requests at this address from now on."""
+
+    name: ClassVar[str] = "service_listening"
+    address: str
+
+    def __str__(self) -> str:
+        return f"listening on {self.address}, documented at /docs"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOpen(Event):
+    """No key is wanted at an address that others than this machine can reach."""
+
+    name: ClassVar[str] = "service_open"
+    severity: ClassVar[Severity] = "warning"
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return (
+            f"whoever reaches {self.host} port {self.port} may ask for predictions and records; "
+            "WEIGHBRIDGE_API_KEYS restricts it"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnded(Event):
+    """One of several serving processes ended unasked; another takes its place."""
+
+    name: ClassVar[str] = "worker_ended"
+    severity: ClassVar[Severity] = "error"
+    code: int
+
+    def __str__(self) -> str:
+        return f"a serving process ended with code {self.code}; another takes its place"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFailed(Event):
+    """A request was answered with 500: a bug, whose traceback is beside it."""
+
+    name: ClassVar[str] = "request_failed"
+    severity: ClassVar[Severity] = "error"
+    path: str
+
+    def __str__(self) -> str:
+        return f"a request to {self.path} failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFailed(Event):
+    """A command, or one of several serving processes, ends with an exit code because of this problem."""
+
+    name: ClassVar[str] = "command_failed"
+    severity: ClassVar[Severity] = "error"
+    code: int
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem

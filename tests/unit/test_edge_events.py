@@ -1,0 +1,95 @@
+"""What the edges say: the sentence, the level, the name and the fields, as one line of JSON."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from domain.events import Event
+from entrypoints import edge_events
+from entrypoints.edge_events import CommandFailed, RequestFailed, ServiceListening, ServiceOpen, WorkerEnded
+from entrypoints.logs import configure_logs, say
+
+SAID: list[tuple[Event, dict[str, Any]]] = [
+    (
+        ServiceListening("http://[::1]:8000"),
+        {
+            "level": "info",
+            "message": "listening on http://[::1]:8000, documented at /docs",
+            "event": "service_listening",
+            "address": "http://[::1]:8000",
+        },
+    ),
+    (
+        ServiceOpen("0.0.0.0", 8000),
+        {
+            "level": "warning",
+            "message": (
+                "whoever reaches 0.0.0.0 port 8000 may ask for predictions and records; "
+                "WEIGHBRIDGE_API_KEYS restricts it"
+            ),
+            "event": "service_open",
+            "host": "0.0.0.0",
+            "port": 8000,
+        },
+    ),
+    (
+        WorkerEnded(137),
+        {
+            "level": "error",
+            "message": "a serving process ended with code 137; another takes its place",
+            "event": "worker_ended",
+            "code": 137,
+        },
+    ),
+    (
+        RequestFailed("/x"),
+        {"level": "error", "message": "a request to /x failed", "event": "request_failed", "path": "/x"},
+    ),
+    (
+        CommandFailed(4, "a: 1 problem\n  mend it"),
+        {
+            "level": "error",
+            "message": "a: 1 problem\n  mend it",
+            "event": "command_failed",
+            "code": 4,
+            "problem": "a: 1 problem\n  mend it",
+        },
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
+    before = root.handlers[:], root.level, ours.level
+    yield
+    root.handlers[:], root.level, ours.level = before
+
+
+@pytest.mark.parametrize(("event", "document"), SAID, ids=lambda given: getattr(given, "name", ""))
+def test_an_event_of_the_edges_is_one_line(
+    event: Event, document: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("json", "info")
+    say(event)
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert told.pop("time")
+    assert told == document
+
+
+def test_a_traceback_stands_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("json", "info")
+    try:
+        raise KeyError("gone")
+    except KeyError as error:
+        say(RequestFailed("/x"), error)
+    assert "KeyError: 'gone'" in json.loads(capsys.readouterr().err)["traceback"]
+
+
+def test_every_event_is_tried_here() -> None:
+    there = {kind for kind in vars(edge_events).values() if isinstance(kind, type) and issubclass(kind, Event)}
+    assert {type(event) for event, _ in SAID} == there - {Event}
