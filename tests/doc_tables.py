@@ -39,6 +39,11 @@ WORDS = {
     "max_batch_rows": "Rows of a body of many rows; then 413.",
     "max_body_bytes": "Bytes of a body of one row; then 413.",
     "max_header_bytes": "Bytes of all headers; then 431.",
+    "prediction_log": "Log answered rows to the store; see [Monitoring](monitoring.md).",
+    "prediction_log_rate": "The share of rows that is logged: a random sample.",
+    "prediction_log_redact": "Columns that are left out of it, separated by commas.",
+    "prediction_log_rows": "Rows that one of its files has at most.",
+    "prediction_log_seconds": "How long a row waits at most for its file to be written.",
     "shutdown_seconds": "After draining: for requests under way.",
     "store_attempts": "How often a request to a bucket is tried.",
     "store_deadline_seconds": "For a request to a bucket with all its attempts.",
@@ -146,10 +151,11 @@ def _metrics() -> Iterator[str]:
 
 
 def _families() -> Iterator[Any]:
-    """Every family of a service that has a model, and another one beside it."""
+    """Every family of a service that has a model, and another one beside it, and logs its answers."""
     container = wire(load_settings({"store": "memory://"}))
     copy(store_of_two(), container.store())
     container.shadow_telemetry().shadowing(None, None)
+    container.log_telemetry().begin(0)
     service = container.service(QUICK.name)
     service.load()
     telemetry = container.telemetry()

@@ -159,9 +159,12 @@ class Follower:
         if words[0] == "export":
             os.environ.update(word.split("=", 1) for word in words[1:])
             return 0, ""
+        variables = {}
+        while re.match(r"\w+=", words[0]):
+            name, _, variables[name] = words.pop(0).partition("=")
         if words[:2] == ["weighbridge", "serve"]:
-            return self._serve(words)
-        is_ours = words[0] == "weighbridge" and not _has_operators(command)
+            return self._serve(words, variables)
+        is_ours = words[0] == "weighbridge" and not variables and not _has_operators(command)
         code, printed = in_process(words) if is_ours else self._bash(command)
         # What a reader's folder is called in the pages.
         return code, printed.replace(str(Path.cwd()), "/srv")
@@ -186,16 +189,16 @@ class Follower:
                 assert is_like(printed, expected), f"{command}\nprinted:\n{printed}"
 
     def _is_left_out(self, command: str) -> bool:
-        return not self._serves and re.match(r"weighbridge serve|curl ", command) is not None
+        return not self._serves and re.match(r"(\w+=\S+ )*(weighbridge serve|curl )", command) is not None
 
-    def _serve(self, words: list[str]) -> tuple[int, str]:
+    def _serve(self, words: list[str], variables: dict[str, str]) -> tuple[int, str]:
         log = Path(f"serve-{len(self._servers)}.log")
         with log.open("wb") as file:
             server = subprocess.Popen(
                 [_program(words[0]), *words[1:]],
                 stderr=subprocess.STDOUT,
                 stdout=file,
-                env={**os.environ, "WEIGHBRIDGE_PORT": "0"},
+                env={**os.environ, **variables, "WEIGHBRIDGE_PORT": "0"},
             )
         self._servers.append(server)
         while server.poll() is None:
