@@ -76,6 +76,16 @@ test-s3: setup ## the tests of stores, races and the registry on the server at S
 	@test -n "$(S3_ENDPOINT)" || { echo "name the server: make test-s3 S3_ENDPOINT=http://127.0.0.1:9000, with the AWS_* variables" >&2; exit 2; }
 	S3_ENDPOINT=$(S3_ENDPOINT) $(BIN)/python -m pytest $(S3_TESTS)
 
+AZURITE := build/azurite/node_modules/.bin/azurite-blob
+
+test-azure: setup ## the tests of stores and the registry on azurite, a server of Azure's protocol (needs npm)
+	@if test ! -x $(AZURITE) && command -v npm >/dev/null; then \
+		echo "installing azurite under build/ (once)"; \
+		npm install --prefix build/azurite --no-save --no-audit --no-fund --loglevel error azurite >/dev/null; fi
+	@if test -x $(AZURITE); then \
+		AZURITE=$(CURDIR)/$(AZURITE) $(BIN)/python -m pytest tests/integration/test_store_azure.py; \
+	else echo "skipped: azurite is not here and cannot be installed (it needs Node.js with npm)" >&2; fi
+
 bench: setup ## every benchmark, one JSON line per measurement
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 

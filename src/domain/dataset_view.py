@@ -34,9 +34,17 @@ class Uses:
     unreadable: tuple[str, ...]
 
     def of(self, ref: ArtefactRef) -> list[dict[str, Any]]:
-        """The releases of a dataset as plain data; ``same_revision`` is false where it was replaced since."""
+        """The releases of a dataset as plain data.
+
+        Where ``same_revision`` is false, the dataset was replaced since, or the store is a copy; where
+        ``same_size`` is false, too, it was replaced.
+        """
         return [
-            {"version": str(one.version), "same_revision": one.record.dataset.revision == ref.revision}
+            {
+                "version": str(one.version),
+                "same_revision": one.record.dataset.revision == ref.revision,
+                "same_size": one.record.dataset.size == ref.size,
+            }
             for one in self.releases.get(ref.key, ())
         ]
 

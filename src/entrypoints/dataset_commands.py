@@ -211,7 +211,7 @@ def _instant(at: datetime | None) -> str | None:
 
 
 def _use(use: dict[str, Any]) -> str:
-    return str(use["version"]) if use["same_revision"] else f"{use['version']} (of another revision)"
+    return str(use["version"]) if use["same_size"] else f"{use['version']} (before it was replaced)"
 
 
 def _lines(document: dict[str, Any], schema: Schema) -> Iterator[tuple[str, str]]:

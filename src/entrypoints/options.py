@@ -35,9 +35,10 @@ def option(flag: str, help_text: str) -> Any:
     return typer.Option(flag, envvar=PREFIX + flag.strip("-").replace("-", "_").upper(), help=help_text)
 
 
-Store = Annotated[
-    str, option("--store", "Where everything is: ./dir, file:///abs/dir, s3://bucket/prefix, memory://.")
-]
+#: What an address of a store looks like.
+STORE_HELP = "Where everything is: ./dir, file:///abs/dir, s3://bucket/prefix, gs://..., az://..., memory://."
+
+Store = Annotated[str, option("--store", STORE_HELP)]
 Task = Annotated[
     str, option("--task", "A shipped task's name, package.module:ATTRIBUTE, or path/to/file.py:ATTRIBUTE.")
 ]

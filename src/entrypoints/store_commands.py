@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from entrypoints import exit_codes
-from entrypoints.options import STORE, Debug, Format, Json, Level, LogFormat, LogLevel, set_up_logs
+from entrypoints.options import STORE, STORE_HELP, Debug, Format, Json, Level, LogFormat, LogLevel, set_up_logs
 from entrypoints.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 store_app = typer.Typer(help="Stores.", no_args_is_help=True, rich_markup_mode=None)
 
-Url = Annotated[
-    str,
-    typer.Argument(
-        envvar=f"{PREFIX}STORE", help="./dir, file:///abs/dir, s3://bucket/prefix, gs://..., az://..., memory://."
-    ),
-]
+Url = Annotated[str, typer.Argument(envvar=f"{PREFIX}STORE", help=STORE_HELP)]
 
 
 @store_app.command("check", short_help="Try every operation on a store, and tell what it lacks.")

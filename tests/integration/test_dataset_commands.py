@@ -159,11 +159,15 @@ def test_the_releases_of_a_dataset_are_listed_with_it(command: Command, tmp_path
     listed = {one["key"]: one["releases"] for one in command("list", "--json").document}
     # A copy has revisions of its own.
     assert listed == {
-        one.record.dataset.key: [{"version": str(one.version), "same_revision": False}] for one in (first, live)
+        one.record.dataset.key: [{"version": str(one.version), "same_revision": False, "same_size": True}]
+        for one in (first, live)
     }
+    assert f"{first.version}\n" in command("list").out
+    with (tmp_path / "store" / live.record.dataset.key).open("ab") as file:
+        file.write(b"\n")
     (tmp_path / "store" / first.version.record_key).write_text("{}")
     done = command("list")
     assert done.code == 0
     assert "a release may be missing here" in done.err
-    assert f"{live.version} (of another revision)" in done.out
+    assert f"{live.version} (before it was replaced)\n" in done.out
     assert str(first.version) not in done.out
