@@ -53,7 +53,6 @@ class Snapshot:
     """What was found at the last look.
 
     Args:
-        number: counts the snapshots that differ.
         weighings: the newest ones that can be read, newest first.
         released: how many releases there are.
         refused: how many refusals there are.
@@ -61,7 +60,6 @@ class Snapshot:
         problem: why the last look failed, in one line; None when it did not.
     """
 
-    number: int = 0
     weighings: tuple[Weighing, ...] = ()
     released: int = 0
     refused: int = 0
@@ -121,7 +119,7 @@ class History:
             # Not at every turn of the loop: a store that fails is asked often enough for the live model.
             found = replace(self._snapshot, is_whole=True, problem=" ".join(str(error).split()))
         if found != self._snapshot:
-            self._snapshot = replace(found, number=self._snapshot.number + 1)
+            self._snapshot = found
 
     def report(self, version: ModelVersion) -> bytes:
         """The report of a weighing, out of the store.
@@ -148,7 +146,6 @@ class History:
                     break
         read = (self._read.get(name) for name in newest)
         return Snapshot(
-            number=self._snapshot.number,
             weighings=tuple(weighing for weighing in read if weighing is not None),
             released=len(self._released),
             refused=len(self._refused),

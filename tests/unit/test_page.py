@@ -245,7 +245,10 @@ def test_figures_and_a_mark_that_changes_with_what_is_shown() -> None:
     place.registry.promote(two_releases()[0].version, "why", "who")
     place.service.refresh()
     after = json.loads(place.get("/page/state").body)
-    assert after["mark"] != before["mark"]
+    # Another process that serves the same store.
+    assert json.loads(Place(place.store).get("/page/state").body)["mark"] == after["mark"] != before["mark"]
+    refuse(place, "why")
+    assert json.loads(Place(place.store).get("/page/state").body)["mark"] != after["mark"]
     # What the page itself asks for does not count.
     assert dict(after["now"]) | {"latency, median": "", "latency, 95 %": "", "latency, 99 %": ""} == {
         "requests": "1",

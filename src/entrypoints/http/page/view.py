@@ -94,9 +94,14 @@ def render(
 
 
 def mark_of(service: PredictionService, snapshot: Snapshot) -> str:
-    """A text that differs whenever the page shows something else, but for the form and for numbers that run."""
+    """A text that differs whenever the page shows something else, but for the form and for numbers that run.
+
+    Every process of a service that knows the same gives the same.
+    """
     promotion = service.loaded and service.loaded.promotion
-    text = repr((promotion, service.problem, snapshot.number))
+    weighings = [(one.verdict, one.version) for one in snapshot.weighings]
+    counts = snapshot.released, snapshot.refused, snapshot.is_whole, snapshot.problem
+    text = repr((promotion, service.problem, weighings, counts))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
