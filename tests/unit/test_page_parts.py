@@ -54,7 +54,7 @@ class Nothing(Predictor):
 def test_everything_that_is_drawn_lies_within(values: list[float], most: int) -> None:
     newest_first = [weighing(value, day) for day, value in reversed(list(enumerate(values)))]
     chart = draw(newest_first, newest_first[0].version, 330, most)
-    shown = [value for value in values[-most:] if math.isfinite(value)]
+    shown = [value for value in values[-most:] if abs(value) < 1e100]
     if chart is None:
         assert not shown
         return

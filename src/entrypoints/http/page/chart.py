@@ -15,6 +15,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM, HEIGHT = 46, 12, 16, 30, 230
 #: Values further from the error level than so many times what matters are drawn at the edge.
 _FAR = 2.5
 
+_ABSURD = 1e100
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -67,16 +69,13 @@ def draw(weighings: Sequence[Weighing], live: ModelVersion | None, width: int, m
     metric = headline(weighings)
     if metric is None:
         return None
-    shown = [
-        (one, one.metrics[metric])
-        for one in reversed(weighings[:most])
-        if math.isfinite(one.metrics.get(metric, math.nan))
-    ]
+    values = [(one, one.metrics.get(metric, math.nan)) for one in reversed(weighings[:most])]
+    # Not a number, or none that could be drawn to scale with any other.
+    shown = [(one, value) for one, value in values if abs(value) < _ABSURD]
     if not shown:
         return None
     levels = _levels(weighings[0], metric)
-    values = [value for _, value in shown]
-    least, greatest = _limits(values, levels)
+    least, greatest = _limits([value for _, value in shown], levels)
     ticks = _ticks(least, greatest)
     least, greatest = min(least, ticks[0]), max(greatest, ticks[-1])
     right, bottom = float(width - _RIGHT), float(HEIGHT - _BOTTOM)
