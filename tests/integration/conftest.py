@@ -4,6 +4,7 @@
 server. Faults are injected only into moto.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -46,6 +47,8 @@ class MotoServer:
 
     def __init__(self) -> None:
         self._moto: Application = DomainDispatcherApplication(create_backend_app)
+        # It would log each request, on streams that the tests replace and close.
+        logging.getLogger("werkzeug").disabled = True
         self._lock = Lock()
         #: The next requests meet these, in turn; None lets one pass.
         self.faults: list[Fault | None] = []
