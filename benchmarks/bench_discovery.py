@@ -50,7 +50,7 @@ def newest_dataset(store: ArtefactStore) -> str:
 
 def last_record(kind: str) -> Callable[[ArtefactStore], str]:
     def look(store: ArtefactStore) -> str:
-        found = find_last(store, f"{kind}/{TASK}_", lambda name: parse_timestamp(name[5:25]))
+        found = find_last(store, f"{kind}/{TASK}_", lambda name: parse_timestamp(name[5:25]), SettableClock(NOW))
         assert found is not None
         return found.ref.key
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -154,7 +155,7 @@ def _weigh(task: TaskDefinition, frames: list[pd.DataFrame], last: TaskDefinitio
     found = []
     for number, frame in enumerate(frames):
         clock.advance(86_400)
-        workflow.put_dataset(task, ".csv", frame.to_csv(index=False).encode(), clock.now(), ports)
+        workflow.put_dataset(task, ".csv", BytesIO(frame.to_csv(index=False).encode()), clock.now(), ports)
         definition = last if last is not None and number == len(frames) - 1 else task
         result = workflow.train_and_release(definition, ports)
         assert [ref.key for ref in ports.store.list(f"{REPORTS}/")][-1] == result.document["report"]["key"]

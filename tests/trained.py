@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from io import BytesIO
 from itertools import count
 
 from adapters.memory import MemoryStore
@@ -67,6 +68,6 @@ def _trained() -> Container:
     container.clock.override(_Past())
     for day in (1, 2):
         at = datetime(2021, 7, day, tzinfo=UTC)
-        workflow.put_dataset(QUICK, ".csv", csv(seed=day), at, container.ports())
+        workflow.put_dataset(QUICK, ".csv", BytesIO(csv(seed=day)), at, container.ports())
         workflow.train_and_release(QUICK, container.ports())
     return container

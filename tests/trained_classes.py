@@ -1,6 +1,7 @@
 """A release of a small task of classes, trained once per process in a moment; a service of it."""
 
 from functools import cache
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,6 @@ def _trained() -> Container:
         }
     )
     at = CLOCK.now()
-    workflow.put_dataset(WINES, ".csv", frame.to_csv(index=False).encode(), at, container.ports())
+    workflow.put_dataset(WINES, ".csv", BytesIO(frame.to_csv(index=False).encode()), at, container.ports())
     workflow.train_and_release(WINES, container.ports())
     return container

@@ -1,75 +1,151 @@
-"""The text of a CSV file out of its bytes: decompressed, decoded, and without a byte order mark."""
+"""The text of a CSV file out of its bytes, piece by piece: decompressed, decoded, without a byte order mark."""
 
 from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import zlib
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, BinaryIO
 
 from domain.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+#: Bytes of a piece, about: they are looked at while they are in the processor's cache.
+_PIECE_BYTES = 1 << 18
 
 _AGAIN = "; put it into the store again, whole"
 
 
-def plain_text(key: str, data: bytes, suffix: str) -> bytes:
-    """UTF-8 without a byte order mark and without a NUL. What is that already is not copied.
+def plain_text(key: str, file: BinaryIO, suffix: str) -> io.RawIOBase:
+    """A file that reads as UTF-8 without a byte order mark and without a NUL.
+
+    What is wrong with the bytes is found when they are read: a read may raise DataError, which says what to do,
+    where they cannot be decompressed or are no such text.
 
     Args:
         key: names the file in messages.
-        data: the file; UTF-8, or UTF-16 when it begins with the mark of that.
+        file: the whole of it, open for reading at any place; UTF-8, or UTF-16 when it begins with the mark of
+            that. It is read from its beginning, and stays open.
         suffix: ``.csv``, ``.csv.gz`` or ``.csv.zst``; of gzip and zstd any number of parts are read.
-
-    Raises:
-        DataError: it cannot be decompressed, or is no such text; says what to do.
     """
+    file.seek(0)
     if suffix == ".csv.gz":
-        data = _gunzipped(key, data)
+        pieces = _gunzipped(key, file)
     elif suffix == ".csv.zst":
-        data = _unzstandarded(key, data)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        data = _from_utf_16(key, data)
-    _check_text(key, data)
-    return data.removeprefix(codecs.BOM_UTF8)
+        pieces = _unzstandarded(key, file)
+    else:
+        pieces = _pieces(file.read)
+    return _Text(_without_mark(_checked(key, _as_utf_8(key, pieces))))
 
 
-def _gunzipped(key: str, data: bytes) -> bytes:
+class _Text(io.RawIOBase):
+    """A file of pieces. A read gives no more than what is left of one piece, which spares copies."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        super().__init__()
+        self._pieces, self._rest = filter(None, pieces), b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size < 0:
+            return b"".join((self._rest, *self._pieces))
+        piece = self._rest or next(self._pieces, b"")
+        self._rest = piece[size:]
+        return piece[:size]
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer).cast("B")
+        piece = self.read(len(view))
+        view[: len(piece)] = piece
+        return len(piece)
+
+
+def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    while piece := read(_PIECE_BYTES):
+        yield piece
+
+
+def _gunzipped(key: str, file: BinaryIO) -> Iterator[bytes]:
     try:
-        return gzip.decompress(data)
+        yield from _pieces(gzip.GzipFile(fileobj=file).read)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(key, [Problem(f"no gzip can be read: {_said(error)}{_AGAIN}")]) from error
 
 
-def _unzstandarded(key: str, data: bytes) -> bytes:
+def _unzstandarded(key: str, file: BinaryIO) -> Iterator[bytes]:
     import pyarrow as pa
 
     try:
-        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
-            text: bytes = stream.read()
-            return text
+        # It closes what it reads from.
+        source = pa.PythonFile(_Text(_pieces(file.read)), "r")
+        yield from _pieces(pa.CompressedInputStream(source, "zstd").read)
     except (pa.ArrowException, OSError) as error:
         raise DataError(key, [Problem(f"no zstd can be read: {_said(error)}{_AGAIN}")]) from error
 
 
-def _from_utf_16(key: str, data: bytes) -> bytes:
-    try:
-        return data.decode("utf-16").encode()
-    except UnicodeDecodeError as error:
-        message = f"not UTF-16 text, whose mark it begins with: {error.reason} at offset {error.start}"
-        raise DataError(key, [Problem(f"{message}; save it as UTF-8")]) from error
+def _as_utf_8(key: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    begin, pieces = _begin(pieces, 2)
+    return _from_utf_16(key, pieces) if begin in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else pieces
 
 
-def _check_text(key: str, data: bytes) -> None:
-    try:
-        if not data.isascii():
-            data.decode()
-    except UnicodeDecodeError as error:
-        message = f"not UTF-8 text: byte {data[error.start]:#04x} at offset {error.start}"
-        remedy = "if it is Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
-        raise DataError(key, [Problem(f"{message}; {remedy}")]) from error
-    offset = data.find(b"\0")
-    if offset >= 0:
-        # UTF-16 without a mark is full of them.
-        raise DataError(key, [Problem(f"not UTF-8 text: byte 0x00 at offset {offset}; save it as UTF-8")])
+def _without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    begin, pieces = _begin(pieces, len(codecs.BOM_UTF8))
+    if begin == codecs.BOM_UTF8:
+        yield next(pieces)[len(begin) :]
+    yield from pieces
+
+
+def _begin(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes, fewer where there are no more, and the pieces again; the first of them has these bytes."""
+    begin = b""
+    while len(begin) < size and (piece := next(pieces, b"")):
+        begin += piece
+    return begin[:size], chain((begin,), pieces)
+
+
+def _from_utf_16(key: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    decoder, begun = codecs.getincrementaldecoder("utf-16")(), 0
+    for piece in chain(pieces, (b"",)):
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            offset = begun - pending + error.start
+            message = f"not UTF-16 text, whose mark it begins with: {error.reason} at offset {offset}"
+            raise DataError(key, [Problem(f"{message}; save it as UTF-8")]) from error
+        begun += len(piece)
+        yield text.encode()
+
+
+def _checked(key: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces, which are UTF-8 and have no NUL."""
+    pending, begun = b"", 0
+    for piece in chain(pieces, (b"",)):
+        text = pending + piece if pending else piece
+        pending = b""
+        if not text.isascii():
+            try:
+                _, used = codecs.utf_8_decode(text, "strict", not piece)
+            except UnicodeDecodeError as error:
+                message = f"not UTF-8 text: byte {text[error.start]:#04x} at offset {begun + error.start}"
+                remedy = "if it is Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
+                raise DataError(key, [Problem(f"{message}; {remedy}")]) from error
+            pending = text[used:]
+        offset = text.find(b"\0")
+        if offset >= 0:
+            # UTF-16 without a mark is full of them.
+            message = f"not UTF-8 text: byte 0x00 at offset {begun + offset}"
+            raise DataError(key, [Problem(f"{message}; save it as UTF-8")])
+        begun += len(text) - len(pending)
+        if piece:
+            yield piece
 
 
 def _said(error: Exception) -> str:

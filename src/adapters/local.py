@@ -5,15 +5,16 @@ import ctypes
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
+from typing import BinaryIO
 
-from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
+from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, pieces_of
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -104,22 +105,11 @@ class LocalStore(ArtefactStore):
             ConfigurationError: the name is too long for the file system, or the file system can neither make
                 hard links nor rename without overwriting, so that nothing can be created safely.
         """
-        kind, _, name = check_key(key).partition("/")
-        with self._translated(key, absent=StoreUnavailable):
-            self._check_root()
-            folder = self._folder(kind)
-            temporary = folder / f".{secrets.token_hex(8)}.tmp"
-            try:
-                status = _write_through(temporary, data)
-                _give_name(temporary, folder / name)
-            except FileExistsError as error:
-                raise ArtefactExists(f"{self.url}: {key} exists already and is left as it is") from error
-            finally:
-                with suppress(OSError):
-                    temporary.unlink()
-            _sync(folder)
-            _sync(self._root)
-        return _ref(key, status)
+        return self._create(key, (data,))
+
+    def write_file(self, key: str, file: BinaryIO, sha256: str) -> ArtefactRef:
+        """See ArtefactStore. It is copied piece by piece, and raises what ``write`` raises."""
+        return self._create(key, pieces_of(key, file, sha256))
 
     def delete(self, key: str) -> None:
         """See ArtefactStore. Of a symbolic link the link goes, not its target."""
@@ -130,6 +120,24 @@ class LocalStore(ArtefactStore):
             path = self._root / key
             path.unlink()
             _sync(path.parent)
+
+    def _create(self, key: str, pieces: Iterable[bytes]) -> ArtefactRef:
+        kind, _, name = check_key(key).partition("/")
+        with self._translated(key, absent=StoreUnavailable):
+            self._check_root()
+            folder = self._folder(kind)
+            temporary = folder / f".{secrets.token_hex(8)}.tmp"
+            try:
+                status = _write_through(temporary, pieces)
+                _give_name(temporary, folder / name)
+            except FileExistsError as error:
+                raise ArtefactExists(f"{self.url}: {key} exists already and is left as it is") from error
+            finally:
+                with suppress(OSError):
+                    temporary.unlink()
+            _sync(folder)
+            _sync(self._root)
+        return _ref(key, status)
 
     def _refs(self, prefix: str, start_after: str | None) -> Iterator[ArtefactRef]:
         for key in self._keys(prefix, start_after):
@@ -262,12 +270,12 @@ def _give_name(temporary: Path, target: Path) -> None:
             ) from refusal
 
 
-def _write_through(path: Path, data: bytes) -> os.stat_result:
+def _write_through(path: Path, pieces: Iterable[bytes]) -> os.stat_result:
     """Write a new file that is on the disk when this returns."""
     # 0o666 less the umask, as any other file of this user: other users' readers need it.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        file.writelines(pieces)
         file.flush()
         os.fsync(descriptor)
         return os.fstat(descriptor)

@@ -102,7 +102,7 @@ class StoreRegistry(ModelRegistry):
 
     def newest(self, task: str) -> Release | None:
         """See the port."""
-        found = find_last(self._store, f"{MODELS}/{task}_", lambda name: _created(task, name))
+        found = find_last(self._store, f"{MODELS}/{task}_", lambda name: _created(task, name), self._clock)
         if found is None:
             return None
         version = version_of_record(task, found.ref.name)
@@ -161,7 +161,7 @@ class StoreRegistry(ModelRegistry):
 
     def _newest_promotion(self, task: str) -> NamedInTime | None:
         prefix = f"{PROMOTIONS}/{task}_"
-        return find_last(self._store, prefix, lambda name: _promoted_at(task, name))
+        return find_last(self._store, prefix, lambda name: _promoted_at(task, name), self._clock)
 
     def _promotion(self, task: str, key: str) -> Promotion:
         try:

@@ -5,11 +5,12 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from hashlib import md5, sha256
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import botocore.exceptions as vendor
 from botocore.parsers import ResponseParserError
@@ -17,7 +18,7 @@ from urllib3.exceptions import HTTPError as TransportError
 
 from adapters.s3_client import ATTEMPTS, BrokenReply, TooLate, ask, open_client
 from adapters.s3_errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of, may_have_arrived, translate
-from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
+from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, pieces_of
 from domain.errors import ArtefactExists, ConfigurationError, StoreUnavailable
 from domain.events import StoreRetried
 from domain.ports import ArtefactStore, EventSink
@@ -142,16 +143,16 @@ class S3Store(ArtefactStore):
         Raises:
             ConfigurationError: the server cannot create without overwriting, or takes no key so long.
         """
-        check_key(key)
         # A copy: the caller's buffer may change while a request that is late is still being sent.
-        write, data, limit = secrets.token_hex(16), bytes(data), self._limit()
-        with self._translated(key):
-            if not self._trusted and self._ask(key, limit, lambda: self._is_there(key)):
-                raise self._exists(key)
-            ref = self._create(key, data, write, limit)
-            if not self._trusted:
-                self._see_it_kept(key, data, write, limit)
-        return ref
+        return self._write(key, _content(bytes(data)))
+
+    def write_file(self, key: str, file: BinaryIO, sha256: str) -> ArtefactRef:
+        """See ArtefactStore. It is read twice, the second time as it is sent, and raises what ``write`` raises."""
+        size, digest = 0, md5(usedforsecurity=False)
+        for piece in pieces_of(key, file, sha256):
+            digest.update(piece)
+            size += len(piece)
+        return self._write(key, _Content(file, size, sha256, digest.digest()))
 
     def delete(self, key: str) -> None:
         """See ArtefactStore. In a bucket with versioning the versions stay, and can be read by their refs."""
@@ -166,6 +167,17 @@ class S3Store(ArtefactStore):
                     self._ask(key, limit, lambda: self._client.head_bucket(Bucket=self._bucket))
                 raise
             self._ask(key, limit, lambda: self._client.delete_object(**self._object(key)))
+
+    def _write(self, key: str, content: "_Content") -> ArtefactRef:
+        check_key(key)
+        write, limit = secrets.token_hex(16), self._limit()
+        with self._translated(key):
+            if not self._trusted and self._ask(key, limit, lambda: self._is_there(key)):
+                raise self._exists(key)
+            ref = self._create(key, content, write, limit)
+            if not self._trusted:
+                self._see_it_kept(key, content, write, limit)
+        return ref
 
     def _pages(self, prefix: str, delimiter: str, start_after: str | None) -> Iterator[Any]:
         position = {}
@@ -200,20 +212,20 @@ class S3Store(ArtefactStore):
         except NO_REPLY:
             return None
 
-    def _put(self, key: str, data: bytes, write: str) -> Any:
+    def _put(self, key: str, content: "_Content", write: str) -> Any:
         return self._client.put_object(
             **self._object(key),
-            Body=data,
+            Body=content.opened(),
             IfNoneMatch="*",
-            ContentMD5=b64encode(md5(data, usedforsecurity=False).digest()).decode(),
-            Metadata={_WRITE: write, _DIGEST: sha256(data).hexdigest()},
+            ContentMD5=b64encode(content.md5).decode(),
+            Metadata={_WRITE: write, _DIGEST: content.sha256},
         )
 
-    def _create(self, key: str, data: bytes, write: str, limit: float) -> ArtefactRef:
+    def _create(self, key: str, content: "_Content", write: str, limit: float) -> ArtefactRef:
         for attempt in range(ATTEMPTS):
             self._pause(attempt, limit, "PutObject", "conflict")
             try:
-                reply = self._ask(key, limit, lambda: self._put(key, data, write))
+                reply = self._ask(key, limit, lambda: self._put(key, content, write))
             except (vendor.ClientError, *NO_REPLY) as error:
                 code = code_of(error)
                 if code in CONFLICT:
@@ -229,13 +241,13 @@ class S3Store(ArtefactStore):
             else:
                 date = reply["ResponseMetadata"]["HTTPHeaders"].get("date")
                 written = parsedate_to_datetime(date) if date else datetime.now(UTC)
-                return _ref(key, len(data), reply, written)
+                return _ref(key, content.size, reply, written)
         raise StoreUnavailable(f"{self.url}: others are writing {key} at this moment; try again")
 
     def _exists(self, key: str) -> ArtefactExists:
         return ArtefactExists(f"{self.url}: {key} exists already and is left as it is")
 
-    def _see_it_kept(self, key: str, data: bytes, write: str, limit: float) -> None:
+    def _see_it_kept(self, key: str, content: "_Content", write: str, limit: float) -> None:
         """See that the server does not overwrite what it is told to create: some ignore the condition.
 
         What was just written is written once more, which changes nothing where the condition is ignored.
@@ -244,7 +256,7 @@ class S3Store(ArtefactStore):
             ConfigurationError: it does overwrite. What was written is removed.
         """
         try:
-            self._ask(key, limit, lambda: self._put(key, data, write))
+            self._ask(key, limit, lambda: self._put(key, content, write))
         except vendor.ClientError as error:
             self._trusted = code_of(error) in TAKEN | CONFLICT
             return
@@ -311,6 +323,26 @@ class S3Store(ArtefactStore):
             yield
         except (vendor.ClientError, vendor.BotoCoreError, ResponseParserError, TransportError) as error:
             raise translate(error, self.url, subject) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is written: bytes, or a file of which all is sent; and its size and digests."""
+
+    body: bytes | BinaryIO
+    size: int
+    sha256: str
+    md5: bytes
+
+    def opened(self) -> bytes | BinaryIO:
+        """The body, a file of it at its beginning."""
+        if not isinstance(self.body, bytes):
+            self.body.seek(0)
+        return self.body
+
+
+def _content(data: bytes) -> _Content:
+    return _Content(data, len(data), sha256(data).hexdigest(), md5(data, usedforsecurity=False).digest())
 
 
 def _is_artefact(key: str) -> bool:

@@ -6,10 +6,11 @@ import csv
 import io
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from adapters.csv_text import plain_text
-from domain.artefacts import DATASET_SUFFIXES, Artefact, dataset_suffix
+from domain.artefacts import DATASET_SUFFIXES, dataset_suffix
 from domain.errors import DataError, Problem
 from domain.ports import DatasetReader
 from domain.schema import Category, Number, Schema
@@ -23,6 +24,9 @@ NULL_SPELLINGS = (
     *("#N/A", "#N/A N/A", "#NA", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"),
 )
 
+#: Opens the text of a file, from its beginning.
+_Text: TypeAlias = Callable[[], io.RawIOBase]
+
 _WRONG_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
 
 
@@ -35,32 +39,31 @@ class TabularReader(DatasetReader):
     to report.
     """
 
-    def read(self, artefact: Artefact, schema: Schema) -> pd.DataFrame:
-        """See ``DatasetReader.read``.
+    def read_file(self, key: str, file: BinaryIO, schema: Schema) -> pd.DataFrame:
+        """See ``DatasetReader.read_file``.
 
         CSV is UTF-8, or UTF-16 with a byte order mark, separated by commas, with a header. Category columns
         are text whatever they look like, and only an empty cell is null; elsewhere NULL_SPELLINGS are. A row
         with fewer fields than the header ends in nulls, one with more is an error. Blank lines are skipped.
         A header alone gives a frame without rows. Columns that the schema does not name are kept.
         """
-        key = artefact.ref.key
         suffix = dataset_suffix(key)
         if suffix is None:
             expected = f"{', '.join(DATASET_SUFFIXES[:-1])} or {DATASET_SUFFIXES[-1]}"
             raise DataError(key, [Problem(f"not a dataset: expected a name that ends in {expected}")])
-        if not artefact.data:
+        if not file.seek(0, io.SEEK_END):
             raise DataError(key, [Problem("the dataset is empty")])
         if suffix == ".parquet":
-            return _read_parquet(key, artefact.data, schema)
-        return _read_csv(key, plain_text(key, artefact.data, suffix), schema)
+            return _read_parquet(key, file, schema)
+        return _read_csv(key, lambda: plain_text(key, file, suffix), schema)
 
 
-def _read_csv(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
-    header = _header(key, data)
+def _read_csv(key: str, text: _Text, schema: Schema) -> pd.DataFrame:
+    header = _header(key, text())
     try:
-        frame = _parsed_as_expected(data, header, schema)
+        frame = _parsed_as_expected(text(), header, schema)
         if frame is None:
-            frame = _parsed(data, header, _categories(schema))
+            frame = _parsed(text, header, _categories(schema))
         return _plain_numbers(frame, schema)
     except ValueError as error:  # which pandas' own parser errors are
         raise DataError(key, [_parser_problem(error)]) from error
@@ -70,7 +73,7 @@ def _categories(schema: Schema) -> list[Category]:
     return [one for one in (*schema.features, schema.target) if isinstance(one, Category)]
 
 
-def _parsed_as_expected(data: bytes, header: list[str], schema: Schema) -> pd.DataFrame | None:
+def _parsed_as_expected(text: io.RawIOBase, header: list[str], schema: Schema) -> pd.DataFrame | None:
     """Parse numbers as numbers, which spares pandas its guesses; None when something else may be among them."""
     import warnings
 
@@ -90,7 +93,7 @@ def _parsed_as_expected(data: bytes, header: list[str], schema: Schema) -> pd.Da
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # of objects, which are looked for below
         try:
-            frame: pd.DataFrame = pd.read_csv(io.BytesIO(data), **options)
+            frame: pd.DataFrame = pd.read_csv(text, **options)
         except ValueError:
             return None
     texts = all(frame[one.name].dtype == "str" for one in categories)
@@ -99,7 +102,7 @@ def _parsed_as_expected(data: bytes, header: list[str], schema: Schema) -> pd.Da
     return frame if texts and not truths else None
 
 
-def _parsed(data: bytes, header: list[str], categories: list[Category]) -> pd.DataFrame:
+def _parsed(text: _Text, header: list[str], categories: list[Category]) -> pd.DataFrame:
     """Parse in pieces, which is cheap, and again as a whole when that could make a difference.
 
     Pandas reads text fastest, and in the least memory, where it finds out by itself that it is text. Where it
@@ -113,7 +116,7 @@ def _parsed(data: bytes, header: list[str], categories: list[Category]) -> pd.Da
     nulls = {name: [""] if name in names else list(NULL_SPELLINGS) for name in header}
 
     def parse(**options: Any) -> pd.DataFrame:
-        parsed: pd.DataFrame = pd.read_csv(io.BytesIO(data), na_values=nulls, keep_default_na=False, **options)
+        parsed: pd.DataFrame = pd.read_csv(text(), na_values=nulls, keep_default_na=False, **options)
         return parsed
 
     texts = [one for one in categories if one.name in header]
@@ -140,13 +143,13 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _header(key: str, data: bytes) -> list[str]:
+def _header(key: str, text: io.RawIOBase) -> list[str]:
     """The names in the header, checked, together with the first row, which pandas would not count.
 
     Raises:
         DataError: there is no header, it has a name twice, or the first row has more fields than it has.
     """
-    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8", newline=""))
+    reader = csv.reader(io.TextIOWrapper(io.BufferedReader(text), "utf-8", newline=""))
     try:
         header = _next_row(reader)
         first = _next_row(reader)
@@ -183,17 +186,19 @@ def _field_problem(line: int, saw: int, expected: int) -> Problem:
     return Problem(f"line {line} has {saw} fields, the header has {expected}")
 
 
-def _read_parquet(key: str, data: bytes, schema: Schema) -> pd.DataFrame:
+def _read_parquet(key: str, file: BinaryIO, schema: Schema) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    # What is in memory already is not copied.
+    source = pa.BufferReader(file.getbuffer()) if isinstance(file, io.BytesIO) else file
     try:
-        metadata = pq.read_metadata(pa.BufferReader(data))
+        metadata = pq.read_metadata(source)
         paths = {metadata.schema.column(place).path for place in range(metadata.num_columns)}
         # Text that repeats itself is read fastest as what it most often is in the file, an index of few values.
         texts = [one.name for one in _categories(schema) if one.name in paths]
-        file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=texts)
-        table = file.read(use_threads=False)  # threads that wait for a busy machine cost more than they save
+        parquet = pq.ParquetFile(source, metadata=metadata, read_dictionary=texts)
+        table = parquet.read(use_threads=False)  # threads that wait for a busy machine cost more than they save
         _check_names(key, table.column_names)
         names = table.column_names
         plain = pa.table([_plain_column(table.column(name), name in texts) for name in names], names=names)

@@ -90,6 +90,8 @@ def _texts(series: pd.Series[Any], feature: Category) -> tuple[pd.Series[Any], l
 
 def _numbers(series: pd.Series[Any], feature: Number) -> tuple[pd.Series[Any], list[Problem]]:
     values = _values(series, feature)
+    if series.dtype == np.float64 and _are_within(values, feature):
+        return series, []
     good = np.isfinite(values)
     if _is_text(series):
         null = series.isna().to_numpy(dtype=bool)
@@ -102,6 +104,11 @@ def _numbers(series: pd.Series[Any], feature: Number) -> tuple[pd.Series[Any], l
         good &= values <= feature.maximum
     admitted = series if series.dtype == np.float64 else pd.Series(values, copy=False)
     return admitted, list(_cell_problems(series, ~good, feature))
+
+
+def _are_within(values: np.ndarray[Any, Any], feature: Number) -> bool:
+    """Whether none of the numbers is at fault, as their extremes tell: both are NaN when any number is."""
+    return len(values) > 0 and feature.admits(float(values.min())) and feature.admits(float(values.max()))
 
 
 def _values(series: pd.Series[Any], feature: Number) -> np.ndarray[Any, Any]:

@@ -4,12 +4,14 @@ A key is ``kind/name``, for example ``datasets/time_to_dispatch_2021-07-03T23-05
 begin with ``<task>_`` and go on with a timestamp, so that keys sort by time.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from typing import BinaryIO
 
-from domain.errors import ConfigurationError
+from domain.errors import ConfigurationError, DataError, Problem
 
 DATASETS = "datasets"
 MODELS = "models"
@@ -20,6 +22,9 @@ PREDICTIONS = "predictions"
 
 #: What a dataset's name ends in, none the end of another; it says the format.
 DATASET_SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
+
+#: Bytes of a file that are read at once.
+_PIECE_BYTES = 1 << 18
 
 _TASK_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _TIMESTAMP = re.compile(
@@ -176,6 +181,35 @@ def belongs_to_another_task(task: str, name: str) -> bool:
         for cut in range(len(task) + 1, len(name))
         if name[cut] == "_"
     )
+
+
+def digest_of(file: BinaryIO) -> str:
+    """The SHA-256, in hexadecimal, of the whole of a file that is open for reading at any place."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while piece := file.read(_PIECE_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def pieces_of(key: str, file: BinaryIO, sha256: str) -> Iterator[bytes]:
+    """The bytes of a file that is to become an artefact, from its beginning on, piece by piece.
+
+    Args:
+        key: of the artefact, for the message.
+        file: the whole of it, open for reading at any place.
+        sha256: the digest, in hexadecimal, that the bytes must have.
+
+    Raises:
+        DataError: after the last piece: they have another.
+    """
+    digest = hashlib.sha256()
+    file.seek(0)
+    while piece := file.read(_PIECE_BYTES):
+        digest.update(piece)
+        yield piece
+    if digest.hexdigest() != sha256:
+        raise DataError(key, [Problem("the file changed while it was read; try again when it is written whole")])
 
 
 def newest(candidates: Iterable[NamedInTime]) -> NamedInTime | None:

@@ -1,17 +1,22 @@
 """Finding the newest of things whose names tell their time, without reading a whole bucket.
 
 Keys of one task sort by date, whatever else their spelling varies. One page from the beginning shows a small
-folder whole. In a large one the last date is found through the stems of the keys (the years, the months of the
-last year, the days of the last month: one request each), and only its neighbourhood is read.
+folder whole. Of a large one it shows how many names a day has, and a second page, from some days ago on, what is
+recent. Where that is not the end of it, the last date is found through the stems of the keys (the years, the
+months of the last year, the days of the last month: one request each), and only its neighbourhood is read.
 
-A request lists 1000 keys or stems. Six are enough for any number of objects, as long as the folder's end is not
-crowded. One goes for the first page, one for the years, one or two for the months and the days, and the rest for
-reading the last two dates: the zone of a name can move its time by almost a day, so that none of them may be left
-unseen. What may cost more: each thousand names on those dates one request; a last month with more than a thousand
-names that are spelled unlike the others one or two, or more if it has many thousands; zones that draw all of the
-last date back into the day before one; a date, month or year at the end that has only unreadable names a few.
-The answer is always that of a look at everything. Names that we write ourselves have one spelling and no zone
-(see ``find_last``): there the bound holds unless the last minute has more than a thousand of them.
+A request lists 1000 keys or stems. Two are enough where the newest is as recent as the pace of the first page lets
+expect, and six for any number of objects, as long as the folder's end is not crowded. One goes for the first page,
+one for the recent past or, with many spellings, for the months, one for the years, one for the days, and the rest
+for reading the last two dates: the zone of a name can move its time by almost a day, so that none of them may be
+left unseen. What may cost more: each thousand names on those dates one request; a last month with more than a
+thousand names that are spelled unlike the others one or two, or more if it has many thousands; zones that draw all
+of the last date back into the day before one; a date, month or year at the end that has only unreadable names a
+few. The answer is always that of a look at everything. Names that we write ourselves have one spelling and no zone
+(see ``find_last``): there the bound holds unless the last hour has more than a thousand of them.
+
+A store that cannot group keys finds the stems through its listings, which costs a request for each. What is recent
+costs it no more than others.
 """
 
 from __future__ import annotations
@@ -44,6 +49,9 @@ PAGE = 1000
 
 #: How often a dataset is looked for anew when it was replaced between its listing and its reading.
 _LOOKS = 3
+
+#: A page of names that spans fewer dates leaves too few of them for the recent past.
+_SPARSE = 3
 
 _DAY = timedelta(days=1)
 _YEAR_STEM, _MONTH_STEM = r"\d{4}-", r"\d\d-"
@@ -83,6 +91,14 @@ def find_newest(store: ArtefactStore, prefix: str, timing: Timing, clock: Clock)
     if len(first) < PAGE:
         return seen
     unread = Found(None, seen.unreadable)
+    dates, _, others_a_day = _spelling(prefix, first)
+    # With many spellings the requests are needed for what follows.
+    start = _recent_start(dates, clock) if not others_a_day else None
+    if start is not None:
+        recent = _look(_page_since(store, prefix, start), timing)
+        # A name from before is at least a day of its own before the second day, and its zone adds less than a day.
+        if recent.newest is not None and recent.newest.timestamp >= datetime.combine(start + _DAY, time.min, UTC):
+            return unread.and_(recent)
     for last in _dates_backwards(store, prefix, first, timing, clock):
         start = _day_before(last)
         window = _look(_dated(store, prefix, start, last), timing)
@@ -98,20 +114,26 @@ def find_newest(store: ArtefactStore, prefix: str, timing: Timing, clock: Clock)
     return unread
 
 
-def find_last(store: ArtefactStore, prefix: str, timing: Timing) -> NamedInTime | None:
+def find_last(store: ArtefactStore, prefix: str, timing: Timing, clock: Clock) -> NamedInTime | None:
     """Find the newest of names that only we write: ``format_timestamp``'s spelling and a dash, then anything.
 
-    Such keys sort by time. Six requests are enough unless a minute has more than PAGE of them.
+    Such keys sort by time. Two requests are enough for a recent one, and six for any, unless an hour has more than
+    PAGE of them.
 
     Args:
         store: where to look.
         prefix: ``kind/<task>_``.
         timing: the time that a name tells; None for a name that is not of that spelling.
+        clock: as for ``find_newest``.
     """
     first = list(islice(store.list(prefix), PAGE))
     if len(first) < PAGE:
         return _look(first, timing).newest
-    return _last_below(store, prefix, _OUR_STEMS, timing)
+    start = _recent_start(_spelling(prefix, first)[0], clock)
+    if start is None:
+        return _last_below(store, prefix, _OUR_STEMS, timing)
+    recent = _look(_page_since(store, prefix, start), timing).newest
+    return recent or _last_below(store, prefix, _OUR_STEMS[:-1], timing)
 
 
 def read_newest_dataset(store: ArtefactStore, task: str, clock: Clock, events: EventSink) -> Artefact:
@@ -194,6 +216,27 @@ def _look(refs: Iterable[ArtefactRef], timing: Timing) -> Found:
     return Found(best, tuple(unreadable))
 
 
+def _recent_start(dates: set[date], clock: Clock) -> date | None:
+    """Since when a quarter of a page should have been named, or a year ago; None where days are too crowded.
+
+    Args:
+        dates: of a page of names, the first ones of all.
+        clock: tells today.
+    """
+    if not dates:
+        return None
+    days = (max(dates) - min(dates)).days + 1
+    if days < _SPARSE:
+        return None
+    return date.fromordinal(max(1, clock.now().toordinal() - max(1, min(days // 4, 366))))
+
+
+def _page_since(store: ArtefactStore, prefix: str, start: date) -> list[ArtefactRef]:
+    """The names from a date on, where one page shows all that begin with one; else nothing."""
+    page = list(islice(store.list(prefix, start_after=f"{prefix}{start.isoformat()}"), PAGE))
+    return page if len(page) < PAGE or page[-1].key[len(prefix) :] >= ":" else []
+
+
 def _dated(store: ArtefactStore, prefix: str, start: date, last: date) -> Iterator[ArtefactRef]:
     """What is named from one date through another, and what came with it in the last page."""
     end = last.isoformat()
@@ -211,7 +254,7 @@ def _dates_backwards(
     Of the names of a month those with the usual character after the date count for one stem each day; all
     others are listed one by one.
     """
-    usual, others_a_day = _spelling(prefix, sample)
+    _, usual, others_a_day = _spelling(prefix, sample)
     for year in _stems_backwards(store, prefix, _YEAR_STEM):
         if others_a_day * 366 < PAGE / 2:
             stems = list(islice(store.stems(year, usual), PAGE))
@@ -244,14 +287,14 @@ def _dates_of_month(
     yield from dates
 
 
-def _spelling(prefix: str, sample: list[ArtefactRef]) -> tuple[str, float]:
-    """What usually stands between date and time in these names, and how many of the others there are a day."""
+def _spelling(prefix: str, sample: list[ArtefactRef]) -> tuple[set[date], str, float]:
+    """The dates of these names, what usually stands behind them, and how many of the others there are a day."""
     texts = [ref.key[len(prefix) :] for ref in sample]
     dates = [day for text in texts if (day := _as_date(text[:10])) is not None]
     counts = {mark: sum(text[10:11] == mark for text in texts) for mark in "T "}
     usual = max(counts, key=lambda mark: counts[mark])
     days = (max(dates) - min(dates)).days + 1 if dates else 1
-    return usual, (len(dates) - counts[usual]) / days
+    return set(dates), usual, (len(dates) - counts[usual]) / days
 
 
 def _dates_of(prefix: str, stems: Iterable[str], usual: str, timing: Timing) -> list[date]:

@@ -6,7 +6,10 @@ from abc import abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
+
+from domain.artefacts import pieces_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +100,22 @@ class ArtefactStore(Protocol):
         Raises:
             ArtefactExists: the key is taken. What was there is untouched.
         """
+
+    def write_file(self, key: str, file: BinaryIO, sha256: str) -> ArtefactRef:
+        """Create an artefact as ``write`` does, of what a file holds.
+
+        A store that can does so without holding the file in memory. This one, which fits every store, holds it.
+
+        Args:
+            key: of the artefact.
+            file: the whole of it, open for reading at any place; it stays open, and is left at any place.
+            sha256: the digest, in hexadecimal, that the bytes must have.
+
+        Raises:
+            ArtefactExists: the key is taken. What was there is untouched.
+            DataError: the file has other bytes by now. Nothing is written.
+        """
+        return self.write(key, b"".join(pieces_of(key, file, sha256)))
 
     @abstractmethod
     def delete(self, key: str) -> None:
@@ -272,12 +291,18 @@ class ModelExporter(Protocol):
 class DatasetReader(Protocol):
     """Reads tables out of artefacts."""
 
-    @abstractmethod
     def read(self, artefact: Artefact, schema: Schema) -> pd.DataFrame:
-        """The table in an artefact, as it is: nothing has been admitted yet.
+        """The table in an artefact, as ``read_file`` reads it."""
+        return self.read_file(artefact.ref.key, BytesIO(artefact.data), schema)
+
+    @abstractmethod
+    def read_file(self, key: str, file: BinaryIO, schema: Schema) -> pd.DataFrame:
+        """The table in a file, as it is: nothing has been admitted yet.
 
         Args:
-            artefact: its key's suffix says the format (see ``artefacts.DATASET_SUFFIXES``).
+            key: of the artefact that the file is or will be; its suffix says the format (see
+                ``artefacts.DATASET_SUFFIXES``).
+            file: the whole of it, open for reading at any place; it stays open, and is left at any place.
             schema: names the columns that are text whatever they look like; it is not enforced here.
 
         Raises:

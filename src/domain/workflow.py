@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from domain.admission import admit
-from domain.artefacts import Artefact, ArtefactRef, dataset_key
+from domain.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
 from domain.comparison import live_model
 from domain.dataset import Dataset, split
 from domain.discovery import read_newest_dataset
@@ -189,14 +189,14 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
 
 
 def put_dataset(
-    task: TaskDefinition, suffix: str, data: bytes, at: datetime, ports: Ports, name: str | None = None
+    task: TaskDefinition, suffix: str, file: BinaryIO, at: datetime, ports: Ports, name: str | None = None
 ) -> tuple[ArtefactRef, int]:
     """Admit a dataset and store it under its proper name.
 
     Args:
         task: whose dataset it is.
-        suffix: of the file, one of ``artefacts.DATASET_SUFFIXES``: the format of ``data``.
-        data: the file's bytes; they are stored as they are.
+        suffix: of the file, one of ``artefacts.DATASET_SUFFIXES``: its format.
+        file: the whole of it, open for reading at any place; its bytes are stored as they are.
         at: the time that the name is to tell.
         ports: the world.
         name: the task that the name begins with; None for that of ``task``.
@@ -205,17 +205,14 @@ def put_dataset(
         Where it is now, and how many rows it has.
 
     Raises:
-        DataError: it would not be admitted for training; nothing is written.
+        DataError: it would not be admitted for training, or changed meanwhile; nothing is written.
         ArtefactExists: there is a dataset of that time already.
     """
-    import hashlib
-
     key = dataset_key(name or task.name, at, suffix)
-    unwritten = ArtefactRef(key, len(data), "", None, ports.clock.now())
-    frame = ports.reader.read(Artefact(unwritten, data, hashlib.sha256(data).hexdigest()), task.schema)
-    rows = len(admit(frame, task.schema, key))
-    del frame  # so that it is not held beside the copy that a store may make
-    return ports.store.write(key, data), rows
+    # Before it is admitted: what is stored is then what was admitted, whoever writes to the file meanwhile.
+    digest = digest_of(file)
+    rows = len(admit(ports.reader.read_file(key, file, task.schema), task.schema, key))
+    return ports.store.write_file(key, file, digest), rows
 
 
 def _newest(task: str, ports: Ports) -> Release | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Optional
 
 import typer
 
@@ -177,18 +178,32 @@ def put_dataset(
     moment = None if at is None else parse_timestamp(at)
     if at is not None and moment is None:
         raise ConfigurationError(f"--at is '{at}', which is not a time such as 2021-07-03T23:05:32Z")
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"'{file}' cannot be read: {error.strerror}") from error
-    container = open_container(store=store, create_store=True)
-    moment = moment or container.clock().now()
-    begins = name if name is not None and is_task_name(name) else None
-    ref, rows = workflow.put_dataset(definition, suffix, data, moment, container.ports(), begins)
+    with _opened(file) as data:
+        container = open_container(store=store, create_store=True)
+        moment = moment or container.clock().now()
+        begins = name if name is not None and is_task_name(name) else None
+        ref, rows = workflow.put_dataset(definition, suffix, data, moment, container.ports(), begins)
     if as_json:
         print_json({"key": ref.key, "size": ref.size, "revision": ref.revision, "rows": rows})
     else:
         print(f"put {rows:,} rows as '{ref.key}' into {container.store().url}")
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """The file, open for reading at any place; what a pipe holds is kept in a temporary file."""
+    from shutil import copyfileobj
+    from tempfile import TemporaryFile
+
+    with ExitStack() as stack:
+        try:
+            data: BinaryIO = stack.enter_context(file.open("rb"))
+            if not data.seekable():
+                pipe, data = data, stack.enter_context(TemporaryFile())
+                copyfileobj(pipe, data)
+        except OSError as error:
+            raise ConfigurationError(f"'{file}' cannot be read: {error.strerror}") from error
+        yield data
 
 
 def _artefact(container: Container, task: str, key: str) -> Artefact:

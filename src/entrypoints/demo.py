@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -106,7 +107,7 @@ def _put(container: Container, seed: int, shuffled: tuple[str, ...]) -> Artefact
     taken = {at for at, _ in datasets_of(ports.store, task.name) if at is not None}
     while (now := ports.clock.now()).replace(microsecond=0) in taken:
         time.sleep(0.05)
-    return workflow.put_dataset(task, ".csv", data, now, ports)[0]
+    return workflow.put_dataset(task, ".csv", BytesIO(data), now, ports)[0]
 
 
 @contextmanager

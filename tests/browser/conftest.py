@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         clock.at += timedelta(days=1, minutes=7)
         shuffled = ("SKU002", "SKU004") if day in _SHUFFLED else ()
         data = simulate(300 if day in _FEW else 1000, day, shuffled).to_csv(index=False).encode()
-        workflow.put_dataset(QUICK, ".csv", data, clock.at, container.ports())
+        workflow.put_dataset(QUICK, ".csv", BytesIO(data), clock.at, container.ports())
         workflow.train_and_release(QUICK, container.ports())
     container.clock.reset_override()
     arguments = [COMMAND, "serve", "--store", str(store), "--port", "0", "--refresh-seconds", "0.5"]

@@ -180,7 +180,7 @@ def test_six_requests_are_enough_for_any_number(count: int, last: datetime) -> N
         assert requests <= 6
 
 
-@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (999, 1), (1000, 4), (1001, 4)])
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (999, 1), (1000, 2), (1001, 2)])
 def test_a_folder_of_less_than_a_page_is_one_request(count: int, requests: int) -> None:
     assert cost(Pager(Steady(NOW, count, A_DAY, PREFIX + "{}.csv")))[1] == requests
 
@@ -283,9 +283,53 @@ def test_when_zones_draw_all_of_the_last_dates_back_more_of_the_past_is_seen() -
     drawn_back = f"{PREFIX}2021-07-03T00:10:00+23:00.csv"
     newer = f"{PREFIX}2021-07-01T23:00:00-23:00.csv"
     older = [*Steady(NOW - 5 * A_DAY, 2000, timedelta(hours=1), PREFIX + "{}.csv")]
-    found, requests = cost(Pager(sorted([drawn_back, newer, *older])))
-    assert found == NamedInTime(datetime(2021, 7, 2, 22, tzinfo=UTC), ref_of(newer))
+    for now, expected in ((NOW, 2), (NOW + 100 * A_DAY, 6)):
+        found, requests = cost(Pager(sorted([drawn_back, newer, *older])), now)
+        assert found == NamedInTime(datetime(2021, 7, 2, 22, tzinfo=UTC), ref_of(newer))
+        assert requests == expected
+
+
+@pytest.mark.parametrize(
+    ("last", "ago", "requests"),
+    [
+        # Of the folder's first thousand names 24 are of a day, so that a look goes ten days back.
+        (NOW, 0, 2),
+        (NOW, 9, 2),
+        (datetime(2021, 6, 24, 0, 0, tzinfo=UTC), 0, 2),
+        (datetime(2021, 6, 23, 23, 0, tzinfo=UTC), 0, 5),
+        (NOW, 30, 2),
+        (NOW, -20, 5),
+        (NOW, -400, 5),
+    ],
+)
+def test_what_is_recent_costs_two_requests(last: datetime, ago: int, requests: int) -> None:
+    """``ago``: by how many days the clock is behind the newest; one that is ahead sees what is new as old."""
+    keys = [*Steady(last, 1200, timedelta(hours=1), PREFIX + "{}.csv")]
+    for store in (
+        Pager(keys),
+        Pager([*keys, *(f"{PREFIX}to_dispatch_{number:04}.csv" for number in range(1200))]),
+    ):
+        found, needed = cost(store, NOW - ago * A_DAY)
+        assert found == NamedInTime(last, ref_of(keys[-1]))
+        assert needed == requests
+
+
+def test_what_is_recent_by_its_name_may_be_older_than_what_comes_before_it() -> None:
+    # A look at yesterday and today shows the second of these only.
+    newest, last = f"{PREFIX}2021-07-01T23:30:00-23:00.csv", f"{PREFIX}2021-07-02T22:00:00.csv"
+    crowd = [*Steady(NOW - 3 * A_DAY, 1000, timedelta(minutes=4), PREFIX + "{}.csv")]
+    found, requests = cost(Pager([*crowd, newest, last]))
+    assert found == NamedInTime(datetime(2021, 7, 2, 22, 30, tzinfo=UTC), ref_of(newest))
     assert requests == 5
+
+
+def test_more_than_a_page_of_what_is_recent_is_found_as_what_is_old() -> None:
+    # None for a year, and then a thousand a day.
+    old = [*Steady(NOW - 500 * A_DAY, 1000, A_DAY, PREFIX + "{}.csv")]
+    crowd = [*Steady(NOW, 3000, timedelta(seconds=60), PREFIX + "{}.csv")]
+    found, requests = cost(Pager([*old, *crowd]))
+    assert found == NamedInTime(NOW, ref_of(crowd[-1]))
+    assert requests == 7
 
 
 def spaced(day: date, count: int) -> list[str]:
@@ -356,31 +400,40 @@ def test_a_large_folder_of_nothing_readable() -> None:
     assert {ref.key for ref in found.unreadable} >= set(keys[:PAGE])
 
 
-def test_a_store_that_cannot_group_pays_a_request_for_each_stem_at_most() -> None:
+def test_a_store_that_cannot_group_pays_a_request_for_each_stem_at_most_unless_it_is_recent() -> None:
     keys = [*Steady(NOW, 100_000, timedelta(minutes=42), PREFIX + "{}.csv")]
-    found, requests = cost(WithoutGroups(keys))
-    assert found is not None
-    assert found.timestamp == NOW
-    years, dates = 9, 184
-    assert requests <= 1 + years + dates + 2
     few = [*Steady(NOW, 3000, A_DAY, PREFIX + "{}.csv")]
-    assert cost(WithoutGroups(few))[1] <= 1 + 9 + 1 + 1
+    for store in (WithoutGroups(keys), WithoutGroups(few)):
+        assert cost(store) == (NamedInTime(NOW, ref_of(store.keys[-1])), 2)
+    found, requests = cost(WithoutGroups(keys), NOW + 100 * A_DAY)
+    years, dates = 9, 184
+    assert found == NamedInTime(NOW, ref_of(keys[-1]))
+    assert requests <= 2 + years + dates + 2
+    assert cost(WithoutGroups(few), NOW + 1000 * A_DAY)[1] <= 2 + 9 + 1 + 1
 
 
 @pytest.mark.parametrize("count", [1_000, 100_000, 1_000_000])
 @pytest.mark.parametrize("pace", [timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)], ids=str)
 def test_releases_and_promotions_cost_at_most_six_requests_at_any_pace(count: int, pace: timedelta) -> None:
-    for last in (NOW, NOW - 3000 * A_DAY):
+    crowded = pace < timedelta(hours=1)
+    for last, expected in ((NOW, 6 if crowded else 2), (NOW - 3000 * A_DAY, 6)):
         store = Pager(
             Steady(last, count, min(pace, timedelta(days=365 * 2000) / count), "promotions/time_{}-0a1b2c3d.json")
         )
-        found = find_last(store, "promotions/time_", lambda name: parse_timestamp(name[5:25]))
+        found = find_last(store, "promotions/time_", lambda name: parse_timestamp(name[5:25]), SettableClock(NOW))
         assert found == NamedInTime(last, ref_of(store.keys[count - 1]))
-        assert store.requests == 6
+        assert store.requests == expected
 
 
-@given(st.integers(0, 2**32), st.sampled_from([10**3, 10**6, 10**9]), st.data())
-def test_the_last_of_our_names_is_that_of_a_look_at_everything(seed: int, span: int, data: st.DataObject) -> None:
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([10**3, 10**6, 10**9]),
+    st.sampled_from([NOW, NOW - 40 * A_DAY, NOW - 5000 * A_DAY, NOW + 500 * A_DAY]),
+    st.data(),
+)
+def test_the_last_of_our_names_is_that_of_a_look_at_everything(
+    seed: int, span: int, now: datetime, data: st.DataObject
+) -> None:
     random = Random(seed)
     seconds = [random.randrange(span) for _ in range(1100)]
     keys = [f"models/time_{format_timestamp(NOW - timedelta(seconds=second))}-0a1b2c3d" for second in set(seconds)]
@@ -398,5 +451,6 @@ def test_the_last_of_our_names_is_that_of_a_look_at_everything(seed: int, span: 
         Pager(sorted(names)),
         "models/time_",
         lambda name: parse_timestamp(name[5:25]) if name.endswith(".json") else None,
+        SettableClock(now),
     )
     assert (None if found is None else found.ref.key) == (f"{max(whole)}.json" if whole else None)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
 
@@ -61,7 +62,7 @@ def train(
         events=heard,
         reports=reports,
     )
-    put_dataset(task, ".csv", csv(), clock.now(), ports)
+    put_dataset(task, ".csv", BytesIO(csv()), clock.now(), ports)
     store.written.clear()
     result = train_and_release(task, ports)
     return result, [event for event in heard.events if isinstance(event, ReportWritten | ReportFailed)]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -325,7 +326,7 @@ def _coloured() -> tuple[MemoryStore, ModelVersion]:
     data = pd.DataFrame({"x": x, "y": y, "colour": colour}).to_csv(index=False).encode()
     store = MemoryStore(SystemClock())
     ports = ports_on(store)
-    put_dataset(COLOURS, ".csv", data, ports.clock.now(), ports)
+    put_dataset(COLOURS, ".csv", BytesIO(data), ports.clock.now(), ports)
     live = train_and_release(COLOURS, ports).live
     assert live is not None
     return store, live

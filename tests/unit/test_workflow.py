@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
@@ -618,12 +619,12 @@ def test_a_dataset_is_put_under_its_proper_name(suffix: str) -> None:
     frame = simulate(30, 1)
     data = frame.to_csv(index=False).encode() if suffix == ".csv" else frame.to_parquet(index=False)
     at = datetime(2021, 7, 1, 16, 45, 38, 900_000, tzinfo=UTC)
-    ref, rows = put_dataset(TASK, suffix, data, at, world.ports)
+    ref, rows = put_dataset(TASK, suffix, BytesIO(data), at, world.ports)
     assert isinstance(ref, ArtefactRef)
     assert (ref.key, rows) == (f"datasets/time_to_dispatch_2021-07-01T16-45-38Z{suffix}", 30)
     assert world.store.read(ref).data == data
     with pytest.raises(ArtefactExists):
-        put_dataset(TASK, suffix, data, at, world.ports)
+        put_dataset(TASK, suffix, BytesIO(data), at, world.ports)
 
 
 # Whether there are enough rows to train on is the split's question.
@@ -631,6 +632,6 @@ def test_a_dataset_is_put_under_its_proper_name(suffix: str) -> None:
 def test_a_dataset_that_would_not_be_admitted_is_not_put(data: bytes) -> None:
     world = World()
     with pytest.raises(DataError) as caught:
-        put_dataset(TASK, ".csv", data, datetime(2021, 7, 1, tzinfo=UTC), world.ports)
+        put_dataset(TASK, ".csv", BytesIO(data), datetime(2021, 7, 1, tzinfo=UTC), world.ports)
     assert caught.value.subject == "datasets/time_to_dispatch_2021-07-01T00-00-00Z.csv"
     assert world.store.attempted == []

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from hashlib import sha256
+from io import BytesIO
 from threading import Barrier
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multipl
 
 from adapters.testing.keys import keys, kinds, names, unlawful_keys
 from domain.artefacts import ArtefactRef
-from domain.errors import ArtefactExists, ArtefactNotFound, ConfigurationError
+from domain.errors import ArtefactExists, ArtefactNotFound, ConfigurationError, DataError
 from domain.ports import ArtefactStore
 
 NewStore = Callable[[], ArtefactStore]
@@ -68,6 +69,30 @@ class StoreContract:
             store.write("models/m.json", data)
         assert store.read(first).data == b"first"
         assert [listed.key for listed in store.list("models/")] == ["models/m.json"]
+
+    @pytest.mark.parametrize(
+        "data", [b"", b"a,b\n1,2\n", bytes(range(256)) * 12_000], ids=["empty", "small", "3MB"]
+    )
+    def test_a_file_is_written_whole_wherever_it_stands(self, store: ArtefactStore, data: bytes) -> None:
+        file = BytesIO(data)
+        file.seek(1)
+        ref = store.write_file("datasets/a.csv", file, sha256(data).hexdigest())
+        assert (ref.key, ref.size, ref.version_id) == ("datasets/a.csv", len(data), None)
+        artefact = store.read(ref)
+        assert (artefact.data, artefact.sha256) == (data, sha256(data).hexdigest())
+        assert same(artefact.ref, ref)
+        assert [same(listed, ref) for listed in store.list("datasets/")] == [True]
+        with pytest.raises(ArtefactExists, match=r"datasets/a\.csv"):
+            store.write_file("datasets/a.csv", BytesIO(b"other"), sha256(b"other").hexdigest())
+        assert store.read(ref).data == data
+        assert not file.closed
+
+    @pytest.mark.parametrize("found", [b"", b"first and more", b"other"], ids=["shorter", "longer", "other"])
+    def test_a_file_that_has_changed_is_not_written(self, store: ArtefactStore, found: bytes) -> None:
+        with pytest.raises(DataError, match=r"(?s)datasets/a\.csv.*the file changed while it was read"):
+            store.write_file("datasets/a.csv", BytesIO(found), sha256(b"first").hexdigest())
+        assert list(store.list("datasets/")) == []
+        assert store.read(store.write("datasets/a.csv", b"first")).data == b"first"
 
     def test_a_missing_key_is_not_found(self, store: ArtefactStore) -> None:
         with pytest.raises(ArtefactNotFound, match=r"datasets/none\.csv"):
@@ -157,7 +182,13 @@ class StoreContract:
 
     def test_unlawful_keys_are_refused_by_every_operation(self, store: ArtefactStore) -> None:
         def refuses(key: str) -> None:
-            for operation in (lambda: store.read(key), lambda: store.write(key, b""), lambda: store.delete(key)):
+            empty = sha256().hexdigest()
+            for operation in (
+                lambda: store.read(key),
+                lambda: store.write(key, b""),
+                lambda: store.write_file(key, BytesIO(), empty),
+                lambda: store.delete(key),
+            ):
                 with pytest.raises(ConfigurationError):
                     operation()
 
@@ -171,8 +202,11 @@ class StoreContract:
 
             def write(writer: int, barrier: Barrier = barrier, key: str = key) -> ArtefactRef | None:
                 barrier.wait()
+                data = bytes([writer]) * 1000
                 try:
-                    return store.write(key, bytes([writer]) * 1000)
+                    if writer % 2:
+                        return store.write_file(key, BytesIO(data), sha256(data).hexdigest())
+                    return store.write(key, data)
                 except ArtefactExists:
                     return None
 
@@ -187,8 +221,9 @@ class StoreContract:
         whole = b"x" * 2_000_000
 
         def write_all() -> None:
-            for turn in range(10):
+            for turn in range(0, 10, 2):
                 store.write(f"datasets/{turn}", whole)
+                store.write_file(f"datasets/{turn + 1}", BytesIO(whole), sha256(whole).hexdigest())
 
         with ThreadPoolExecutor(1) as pool:
             writing, seen = pool.submit(write_all), 0
@@ -221,16 +256,22 @@ class StoreMachine(RuleBasedStateMachine):
     def think_of(self, key: str) -> str:
         return key
 
-    @rule(target=refs, key=known, data=st.binary(max_size=64))
-    def write(self, key: str, data: bytes) -> object:
+    @rule(target=refs, key=known, data=st.binary(max_size=64), as_file=st.booleans())
+    def write(self, key: str, data: bytes, as_file: bool) -> object:
         # The same bytes again may rightly be the same revision again; the number makes each write another one.
         self.writes += 1
         data += str(self.writes).encode()
+
+        def write() -> ArtefactRef:
+            if as_file:
+                return self.store.write_file(key, BytesIO(data), sha256(data).hexdigest())
+            return self.store.write(key, data)
+
         if key in self.model:
             with pytest.raises(ArtefactExists):
-                self.store.write(key, data)
+                write()
             return multiple()
-        ref = self.store.write(key, data)
+        ref = write()
         assert (ref.key, ref.size) == (key, len(data))
         self.model[key] = data
         return (ref, data)
