@@ -111,6 +111,7 @@ def open_store(settings: Settings, clock: Clock, events: EventSink, *, trusted: 
                 timeout=settings.store_timeout_seconds,
                 attempts=settings.store_attempts,
                 deadline=settings.store_deadline_seconds,
+                events=events,
             )
         case "memory" if not rest:
             from adapters.memory import MemoryStore

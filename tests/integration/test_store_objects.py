@@ -1,16 +1,20 @@
 """The store of the clouds: the contract over obstore's own store in memory, and its errors in our words."""
 
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
 import obstore.exceptions as vendor
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from obstore.store import MemoryStore
 
 from adapters.objects import ObjectStore, connect, translate
 from adapters.telemetry_log import LogEventSink
-from adapters.testing.store_contract import NewStore, StoreContract
+from adapters.testing.store_contract import NewStore, StoreContract, run_machine
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -20,6 +24,8 @@ from domain.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
+from domain.events import Event, StoreRetried
+from domain.ports import EventSink
 from entrypoints.container import open_store
 from entrypoints.hidden_modules import hidden_modules
 from entrypoints.settings import load_settings
@@ -35,12 +41,12 @@ class TestObjectStore(StoreContract):
         return lambda: ObjectStore(client, "memory", f"some where/{next(numbers)}")
 
 
-class TestObjectStoreOnAWholeBucket(StoreContract):
+class TestObjectStoreOnAWholeBucketThatListsFromItsBeginning(StoreContract):
     slowness = 10
 
     @pytest.fixture
     def new_store(self) -> NewStore:
-        return lambda: ObjectStore(MemoryStore(), "memory")
+        return lambda: ObjectStore(MemoryStore(), "memory", from_anywhere=False)
 
 
 def test_what_is_no_artefact_is_never_listed() -> None:
@@ -86,6 +92,198 @@ def test_bytes_that_do_not_match_their_digest_are_no_answer() -> None:
     client.put("models/m", b"flipped", attributes={"weighbridge_sha256": "0" * 64})
     with pytest.raises(StoreUnavailable, match="models/m came broken 3 times"):
         ObjectStore(client, "memory").read("models/m")
+
+
+class Faulty(MemoryStore):
+    """Meets what is planned, one after the other: nothing, an error instead of the request, or one after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plan: list[str] = []
+
+    def head(self, path: str) -> Any:
+        return self._meet(lambda: MemoryStore.head(self, path))
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self._meet(lambda: MemoryStore.get(self, path, **options))
+
+    def put(self, path: str, data: Any, **options: Any) -> Any:  # type: ignore[override]
+        return self._meet(lambda: MemoryStore.put(self, path, data, **options))
+
+    def delete(self, path: str) -> None:  # type: ignore[override]
+        self._meet(lambda: MemoryStore.delete(self, path))
+
+    def list(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
+        pages = MemoryStore.list(self, *arguments, **options)
+        while (page := self._meet(lambda: next(pages, None))) is not None:
+            yield page
+
+    def _meet(self, request: Callable[[], Any]) -> Any:
+        fault = self.plan.pop(0) if self.plan else "none"
+        if fault == "before":
+            raise vendor.GenericError("Server returned non-2xx status code: 503 Service Unavailable: busy")
+        answer = request()
+        if fault == "after":
+            raise vendor.GenericError("error sending request")
+        return answer
+
+
+class Recorder(EventSink):
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def emit(self, event: Event) -> None:
+        assert isinstance(event, StoreRetried)
+        self.seen.append((event.operation, event.reason))
+
+
+def faulty_store(attempts: int) -> tuple[ObjectStore, Faulty, Recorder, list[float]]:
+    client, events, pauses = Faulty(), Recorder(), list[float]()
+    return (
+        ObjectStore(client, "memory", attempts=attempts, sleep=pauses.append, events=events),
+        client,
+        events,
+        pauses,
+    )
+
+
+def outcome(store: ObjectStore, operation: str) -> object:
+    """What an operation gave, told plainly."""
+    match operation:
+        case "list":
+            return [(ref.key, ref.size) for ref in store.list("models/")]
+        case "read":
+            return store.read("models/m").data
+        case "write":
+            return store.write("models/n", b"mine").key
+        case _:
+            return store.delete("models/m")
+
+
+OPERATIONS = {
+    "list": ("list", [("models/m", 1)]),
+    "read": ("get", b"1"),
+    "write": ("put", "models/n"),
+    "delete": ("head", None),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("fault", "reason"), [("before", "503"), ("after", "no answer")])
+def test_what_may_pass_is_tried_again_and_told(operation: str, fault: str, reason: str) -> None:
+    store, client, events, pauses = faulty_store(attempts=3)
+    store.write("models/m", b"1")
+    name, expected = OPERATIONS[operation]
+    client.plan = [fault, fault]
+    # The object itself tells that a write went through whose answer was lost, when it can be asked.
+    asked_again = operation == "write" and fault == "after"
+    if operation == "write" and fault == "before":
+        client.plan = ["before", "none", "before"]
+    assert outcome(store, operation) == expected
+    assert events.seen == [(name, reason)] * 2 if not asked_again else [(name, reason)]
+    assert all(0 <= pause < 0.1 * 2**number for number, pause in enumerate(pauses, 1))
+    assert len(pauses) == len(events.seen)
+    client.plan = ["before"] * 9
+    if operation in {"list", "read"}:
+        with pytest.raises(StoreUnavailable, match="503 Service Unavailable: busy; check the network"):
+            outcome(store, operation)
+        assert client.plan == ["before"] * 6
+
+
+def test_what_will_not_pass_is_not_tried_again() -> None:
+    store, _, events, pauses = faulty_store(attempts=3)
+    with pytest.raises(ArtefactNotFound):
+        store.read("models/m")
+    store.write("models/m", b"1")
+    with pytest.raises(ArtefactExists):
+        store.write("models/m", b"2")
+    assert (events.seen, pauses) == ([], [])
+
+
+def test_a_broken_body_is_told_as_a_retry() -> None:
+    store, client, events, _ = faulty_store(attempts=1)
+    client.put("models/m", b"flipped", attributes={"weighbridge_sha256": "0" * 64})
+    with pytest.raises(StoreUnavailable, match="models/m came broken 3 times"):
+        store.read("models/m")
+    assert events.seen == [("get", "broken body")] * 2
+
+
+def test_a_listing_goes_on_where_it_broke_off() -> None:
+    store, client, _, _ = faulty_store(attempts=2)
+    for number in range(2500):
+        MemoryStore.put(client, f"datasets/{number:05}", b"")
+    client.plan = ["none", "after", "none", "before"]
+    assert [int(ref.name) for ref in store.list("datasets/")] == list(range(2500))
+
+
+def test_whatever_fails_nothing_wrong_is_taken_for_right() -> None:
+    run_machine(FaultyMachine, 2)
+
+
+class FaultyMachine(RuleBasedStateMachine):
+    """Any history of operations under any mixture of faults, against what is in the bucket."""
+
+    keys = st.sampled_from(["models/a", "models/b"])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store, self.client, _, _ = faulty_store(attempts=2)
+        self.model: dict[str, bytes] = {}
+        self.writes = 0
+
+    @rule(faults=st.lists(st.sampled_from(["none", "before", "after"]), max_size=5))
+    def trouble(self, faults: list[str]) -> None:
+        self.client.plan = faults
+
+    @rule(key=keys)
+    def write(self, key: str) -> None:
+        self.writes += 1
+        data = f"{self.writes}".encode()
+        try:
+            self.store.write(key, data)
+        except ArtefactExists:
+            assert key in self.model
+        except StoreUnavailable:
+            if key not in self.model and key in self._contents():
+                self.model[key] = data
+        else:
+            assert key not in self.model
+            self.model[key] = data
+
+    @rule(key=keys)
+    def delete(self, key: str) -> None:
+        try:
+            self.store.delete(key)
+        except ArtefactNotFound:
+            assert key not in self.model
+        except StoreUnavailable:
+            if key not in self._contents():
+                self.model.pop(key, None)
+        else:
+            del self.model[key]
+
+    @rule(key=keys)
+    def read(self, key: str) -> None:
+        try:
+            assert self.store.read(key).data == self.model[key]
+        except ArtefactNotFound:
+            assert key not in self.model
+        except StoreUnavailable:
+            pass
+
+    @rule()
+    def listing(self) -> None:
+        with suppress(StoreUnavailable):
+            assert [ref.key for ref in self.store.list("models/")] == sorted(self.model)
+
+    @invariant()
+    def what_is_in_the_bucket_is_what_was_said(self) -> None:
+        assert self._contents() == self.model
+
+    def _contents(self) -> dict[str, bytes]:
+        pages = MemoryStore.list(self.client)
+        paths = [str(meta["path"]) for page in pages for meta in page]
+        return {path: bytes(MemoryStore.get(self.client, path).bytes()) for path in paths}
 
 
 class LosesReplies(MemoryStore):
