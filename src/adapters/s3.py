@@ -160,11 +160,12 @@ class S3Store(ArtefactStore):
         limit = self._limit()
         with self._translated(key):
             try:
-                self._ask(key, limit, lambda: self._client.head_object(**self._object(key)))
+                self._look(key, limit, "HeadObject", lambda: self._client.head_object(**self._object(key)))
             except vendor.ClientError as error:
                 if code_of(error) in NOT_THERE:
                     # The reply to a HEAD has no body, and does not tell a missing key from a missing bucket.
-                    self._ask(key, limit, lambda: self._client.head_bucket(Bucket=self._bucket))
+                    head = partial(self._client.head_bucket, Bucket=self._bucket)
+                    self._look(key, limit, "HeadBucket", head)
                 raise
             self._ask(key, limit, lambda: self._client.delete_object(**self._object(key)))
 
@@ -172,7 +173,7 @@ class S3Store(ArtefactStore):
         check_key(key)
         write, limit = secrets.token_hex(16), self._limit()
         with self._translated(key):
-            if not self._trusted and self._ask(key, limit, lambda: self._is_there(key)):
+            if not self._trusted and self._look(key, limit, "HeadObject", lambda: self._is_there(key)):
                 raise self._exists(key)
             ref = self._create(key, content, write, limit)
             if not self._trusted:
@@ -190,9 +191,8 @@ class S3Store(ArtefactStore):
         request = {"Bucket": self._bucket, "Prefix": f"{self._folder}{prefix}", "Delimiter": delimiter}
         while True:
             with self._translated(prefix):
-                page = self._ask(
-                    prefix, self._limit(), partial(self._client.list_objects_v2, **request, **position)
-                )
+                listing = partial(self._client.list_objects_v2, **request, **position)
+                page = self._look(prefix, self._limit(), "ListObjectsV2", listing)
             yield page
             if not page["IsTruncated"]:
                 return
@@ -232,7 +232,7 @@ class S3Store(ArtefactStore):
                     continue
                 if code not in TAKEN and not may_have_arrived(error):
                     raise
-                made = self._ask(key, limit, lambda: self._made_by(key, write))
+                made = self._look(key, limit, "HeadObject", lambda: self._made_by(key, write))
                 if made is not None:
                     return made
                 if code in TAKEN:
@@ -302,6 +302,17 @@ class S3Store(ArtefactStore):
                 f"{self.url}: {subject}: no whole answer within {self._deadline:g} seconds; "
                 "check the network and AWS_ENDPOINT_URL_S3, then try again"
             ) from None
+
+    def _look(self, subject: str, limit: float, operation: str, request: Callable[[], _Answer]) -> _Answer:
+        """As ``_ask``, of what changes nothing: where the head of the reply breaks off, it is asked again."""
+        for attempt in range(ATTEMPTS - 1):
+            self._pause(attempt, limit, operation, "broken head")
+            try:
+                return self._ask(subject, limit, request)
+            except BrokenReply:
+                pass  # unlike other faults, the client does not know this one
+        self._pause(ATTEMPTS - 1, limit, operation, "broken head")
+        return self._ask(subject, limit, request)
 
     def _again(self, operation: str, reason: str) -> None:
         if self._events is not None:

@@ -1,6 +1,8 @@
 """The S3 store behind a proxy that injects faults: it succeeds with what is right, or says StoreUnavailable."""
 
 from collections.abc import Callable
+from hashlib import sha256
+from io import BytesIO
 
 import pytest
 from hypothesis import settings
@@ -19,23 +21,29 @@ from tests.registry_contract import TASK, make_record, version_of
 
 DATA = b"product_code,orders_placed,hours_to_dispatch\n" * 20
 
+DIGEST = sha256(DATA).hexdigest()
+
+#: Of the operations, those that write, of bytes and of a file; and those that change something.
+WRITES = {"write", "put"}
+CHANGES = {*WRITES, "delete"}
+
 OK, AWAY = "succeeds", "StoreUnavailable"
 
 #: Of each operation the first request meets the fault once, and the client does not ask again by itself.
 OUTCOMES = {
-    Fault.LATENCY: {"list": OK, "stems": OK, "read": OK, "write": OK, "delete": OK},
-    Fault.RESET_BEFORE: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "delete": AWAY},
+    Fault.LATENCY: {"list": OK, "stems": OK, "read": OK, "write": OK, "put": OK, "delete": OK},
+    Fault.RESET_BEFORE: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "put": AWAY, "delete": AWAY},
     # The write went through: the object itself says so.
-    Fault.RESET_AFTER: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": OK, "delete": AWAY},
-    Fault.ERROR_500: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "delete": AWAY},
-    Fault.SLOW_DOWN: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "delete": AWAY},
+    Fault.RESET_AFTER: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": OK, "put": OK, "delete": AWAY},
+    Fault.ERROR_500: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "put": AWAY, "delete": AWAY},
+    Fault.SLOW_DOWN: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "put": AWAY, "delete": AWAY},
     # A body that comes broken is asked for again; the replies to the last two have none.
-    Fault.TRUNCATED: {"list": AWAY, "stems": AWAY, "read": OK, "write": OK, "delete": OK},
+    Fault.TRUNCATED: {"list": AWAY, "stems": AWAY, "read": OK, "write": OK, "put": OK, "delete": OK},
     # Python takes what has come for a whole head, without a length.
-    Fault.TRUNCATED_HEAD: {"list": AWAY, "stems": AWAY, "read": OK, "write": OK, "delete": AWAY},
-    Fault.DRIPPED: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "delete": AWAY},
-    Fault.LOST_REPLY: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": OK, "delete": AWAY},
-    Fault.FLIPPED: {"list": OK, "stems": OK, "read": OK, "write": OK, "delete": OK},
+    Fault.TRUNCATED_HEAD: {"list": OK, "stems": OK, "read": OK, "write": OK, "put": OK, "delete": OK},
+    Fault.DRIPPED: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": AWAY, "put": AWAY, "delete": AWAY},
+    Fault.LOST_REPLY: {"list": AWAY, "stems": AWAY, "read": AWAY, "write": OK, "put": OK, "delete": AWAY},
+    Fault.FLIPPED: {"list": OK, "stems": OK, "read": OK, "write": OK, "put": OK, "delete": OK},
 }
 
 
@@ -43,19 +51,19 @@ def listed(store: S3Store) -> list[tuple[str, int]]:
     return [(ref.key, ref.size) for ref in store.list("datasets/")]
 
 
-@pytest.mark.parametrize("operation", ["list", "stems", "read", "write", "delete"])
+@pytest.mark.parametrize("operation", ["list", "stems", "read", "write", "put", "delete"])
 @pytest.mark.parametrize("fault", OUTCOMES, ids=lambda fault: fault.value)
 def test_each_fault_on_each_operation(setting: Setting, operation: str, fault: Fault) -> None:
     key, expected = "datasets/a_2021-07-03.csv", OUTCOMES[fault][operation]
     for store, direct, _, seconds in setting.trials(fault):
-        if operation != "write":
+        if operation not in WRITES:
             direct.write(key, DATA)
         setting.proxy.plan(fault)
         right, problem = outcome(store, direct, operation, key)
         setting.settle()
         # Whatever it said, what is in the bucket is whole: all of it, or nothing where it was written or deleted.
         contents = [direct.read(ref).data for ref in direct.list("datasets/")]
-        assert contents in {"write": [[DATA], []], "delete": [[DATA], []]}.get(operation, [[DATA]])
+        assert contents in ([[DATA], []] if operation in CHANGES else [[DATA]])
         met = [met for _, met in setting.proxy.met if met]
         if is_too_busy(seconds, met == [fault] and (problem is None) is (expected is OK)):
             continue
@@ -63,8 +71,8 @@ def test_each_fault_on_each_operation(setting: Setting, operation: str, fault: F
         if expected is OK:
             assert problem is None
             # An object's own time may be told in more than one precision.
-            assert right or (operation == "write" and direct.read(key).data == DATA)
-            assert operation not in {"write", "delete"} or contents == ([DATA] if operation == "write" else [])
+            assert right or (operation in WRITES and direct.read(key).data == DATA)
+            assert operation not in CHANGES or contents == ([DATA] if operation in WRITES else [])
         else:
             assert "try again" in str(problem)
             assert "\n" not in str(problem)
@@ -95,20 +103,22 @@ def test_a_deletion_whose_reply_is_lost_may_be_done(setting: Setting, fault: Fau
         ("read", Fault.RESET_BEFORE),
         ("write", Fault.LOST_REPLY),
         ("write", Fault.ERROR_500),
+        ("put", Fault.LOST_REPLY),
+        ("put", Fault.RESET_BEFORE),
         ("delete", Fault.LOST_REPLY),
         ("delete", Fault.SLOW_DOWN),
     ],
 )
 def test_a_second_attempt_makes_it_good(setting: Setting, operation: str, fault: Fault) -> None:
     for store, direct, _, seconds in setting.trials(fault, attempts=2):
-        if operation != "write":
+        if operation not in WRITES:
             direct.write("datasets/a_2021-07-03.csv", DATA)
         setting.proxy.plan(fault)
         right, problem = outcome(store, direct, operation, "datasets/a_2021-07-03.csv")
         if is_too_busy(seconds, problem is None):
             continue
         assert problem is None
-        assert right or operation == "write"
+        assert right or operation in WRITES
         assert [direct.read(ref).data for ref in direct.list("datasets/")] == [DATA] * (operation != "delete")
         assert setting.proxy.met[0][1] is fault
         return
@@ -143,6 +153,22 @@ def test_each_retry_of_the_store_is_told(setting: Setting) -> None:
     setting.proxy.plan(Fault.FLIPPED, Fault.TRUNCATED)
     assert store.read("datasets/a").data == DATA
     assert setting.retries.seen == [("GetObject", "broken body")] * 2
+    setting.retries.seen.clear()
+    setting.proxy.plan(*[Fault.TRUNCATED_HEAD] * 3)
+    assert listed(store) == [("datasets/a", len(DATA))]
+    assert setting.retries.seen == [("ListObjectsV2", "broken head")] * 3
+
+
+def test_a_head_that_never_comes_whole_is_given_up(setting: Setting) -> None:
+    store, direct, *_ = setting.folder()
+    direct.write("datasets/a", DATA)
+    for operation in (lambda: list(store.list("datasets/")), lambda: store.delete("datasets/a")):
+        setting.clear()
+        setting.proxy.plan(*[Fault.TRUNCATED_HEAD] * 9)
+        with pytest.raises(StoreUnavailable, match="the head of the reply broke off"):
+            operation()
+        assert [fault for _, fault in setting.proxy.met] == [Fault.TRUNCATED_HEAD] * 4
+    assert listed(direct) == [("datasets/a", len(DATA))]
 
 
 def test_of_what_was_given_up_nothing_more_is_sent(setting: Setting) -> None:
@@ -168,6 +194,7 @@ def outcome(store: S3Store, direct: S3Store, operation: str, key: str) -> tuple[
         "stems": lambda: list(store.stems("datasets/a_", "-")) == ["datasets/a_2021-"],
         "read": lambda: store.read(key).data == DATA,
         "write": lambda: store.write(key, DATA) == next(direct.list(key)),
+        "put": lambda: store.write_file(key, BytesIO(DATA), DIGEST) == next(direct.list(key)),
         "delete": lambda: store.delete(key) is None,
     }
     try:
@@ -250,12 +277,15 @@ class FaultMachine(RuleBasedStateMachine):
         self.planned = faults
         self.proxy.plan(*faults)
 
-    @rule(key=keys)
-    def write(self, key: str) -> None:
+    @rule(key=keys, as_file=st.booleans())
+    def write(self, key: str, as_file: bool) -> None:
         self.writes += 1
         data = f"{self.writes},".encode() * 50
         try:
-            self.store.write(key, data)
+            if as_file:
+                self.store.write_file(key, BytesIO(data), sha256(data).hexdigest())
+            else:
+                self.store.write(key, data)
         except ArtefactExists:
             assert key in self.model
         except StoreUnavailable as error:
