@@ -68,6 +68,7 @@ def _trained() -> Container:
     container.clock.override(_Past())
     for day in (1, 2):
         at = datetime(2021, 7, day, tzinfo=UTC)
+        container.clock().now()  # an hour passes
         workflow.put_dataset(QUICK, ".csv", BytesIO(csv(seed=day)), at, container.ports())
         workflow.train_and_release(QUICK, container.ports())
     return container
