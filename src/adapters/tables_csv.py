@@ -69,6 +69,8 @@ class CsvReader(TableReader):
         is_first = True
         try:
             for block in _blocks(self._file):
+                if not block.isascii():
+                    block.decode()  # of a line that has neither enough fields nor text, pyarrow cannot tell
                 text = block
                 if is_first:
                     text = self._after_header(block.removeprefix(_BYTE_ORDER_MARK))

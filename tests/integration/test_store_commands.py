@@ -23,9 +23,9 @@ Command = Callable[..., tuple[Any, str, str]]
 class Overwrites(MotoServer):
     """A server that does not know If-None-Match, as some did not for years."""
 
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         environ.pop("HTTP_IF_NONE_MATCH", None)
-        return super()._answer(environ, start_response)
+        return super().answer(environ, start_response)
 
 
 @pytest.fixture

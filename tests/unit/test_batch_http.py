@@ -433,6 +433,7 @@ def test_broken_bodies_are_never_a_bug(
 @example(b'orders_placed,product_code\n"', CSV, "")
 @example(b"orders_placed,product_code\n1,SKU001\x00\n", CSV, "on_error=skip&echo=true")
 @example(b"orders_placed,product_code\n1,\xff\n", CSV, "on_error=skip&echo=true")
+@example(b"orders_placed,product_code\n1,SKU001,\xff\n", CSV, "on_error=skip&echo=true")
 def test_bytes_are_never_a_bug(app: Front, body: bytes, sent: str, query: str) -> None:
     assert post(app, body, sent, query).status in {200, 413, 422}
 
