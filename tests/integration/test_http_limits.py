@@ -128,6 +128,21 @@ def test_lengths_that_are_not_true(client: httpx.Client) -> None:
     assert statuses(chunk) == [400]
 
 
+def test_who_would_rather_speak_http_2_is_answered_as_if_not(client: httpx.Client) -> None:
+    # As curl --http2 asks, and Java's client unless told otherwise.
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+    length, chunks = b"Content-Length: %d\r\n" % len(ROW), b"Transfer-Encoding: chunked\r\n"
+    whole, chunked = ROW, b"%x\r\n%b\r\n0\r\n\r\n" % (len(ROW), ROW)
+
+    def conversation(asked: bytes) -> bytes:
+        head = HEAD.replace(b"Host: x", b"Host: x\r\nX-Request-Id: 1") + asked
+        return head + length + b"\r\n" + whole + head + chunks + b"\r\n" + chunked + head + length + b"\r\nnone"
+
+    asking, plain = (re.sub(rb"date: .*\r\n", b"", one) for one in send(client, *map(conversation, (wish, b""))))
+    assert statuses(asking) == [200, 200, 408]
+    assert asking == plain
+
+
 def test_who_goes_away_is_no_fault_of_the_service(client: httpx.Client) -> None:
     before = count(client, 499)
     with socket.create_connection((client.base_url.host, client.base_url.port), timeout=60) as connection:

@@ -1,10 +1,13 @@
-"""How long a connection may take for what it does, by a clock that the test turns."""
+"""How long a connection may take for what it does, by a clock that the test turns; which protocol it speaks."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from uvicorn import Config
 from uvicorn.server import ServerState
 
@@ -12,6 +15,7 @@ from entrypoints.http.lifecycle import Lifecycle
 from entrypoints.http.protocol import SLOWEST_BODY, LimitedProtocol, Limits
 
 LIMITS = Limits(head_bytes=100, head_seconds=20, body_seconds=30, idle_seconds=65)
+ROOMY = Limits(head_bytes=100_000, head_seconds=20, body_seconds=30, idle_seconds=65)
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
 
 
@@ -49,29 +53,41 @@ class Wire(asyncio.Transport):
         self.is_reading_now = True
 
 
-class Connection:
-    """A protocol on a wire, and what the application that it serves has received; it reads while ``reads``."""
+class Request(NamedTuple):
+    """What an application has received."""
 
-    def __init__(self, loop: Loop) -> None:
+    target: tuple[str, str, str, bytes]
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class Connection:
+    """A protocol on a wire, and what its application has received, which reads while the gate is set."""
+
+    def __init__(self, loop: Loop, limits: Limits = LIMITS) -> None:
         self.loop, self.wire = loop, Wire()
         self.received = 0
+        self.requests: list[Request] = []
         self.is_late = False
         self.gate = asyncio.Event()
         self.gate.set()
         config = Config(self.app, interface="asgi3", proxy_headers=False, ws="none", log_config=None)
         self.protocol = LimitedProtocol(
-            LIMITS, None, Lifecycle(), config=config, server_state=ServerState(), app_state={}, _loop=loop
+            limits, None, Lifecycle(), config=config, server_state=ServerState(), app_state={}, _loop=loop
         )
         self.protocol.connection_made(self.wire)
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
-        more = True
+        more, body = True, b""
         while more:
             await self.gate.wait()
             message = await receive()
+            body += message.get("body", b"")
             self.received += len(message.get("body", b""))
             self.is_late = bool(scope["state"])
             more = message.get("more_body", False) and not self.is_late
+        target = scope["http_version"], scope["method"], scope["path"], scope["query_string"]
+        self.requests.append(Request(target, scope["headers"], body))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})
 
@@ -94,15 +110,21 @@ class Connection:
         return self
 
 
-@pytest.fixture
-def connection() -> Iterator[Connection]:
+@contextmanager
+def a_loop() -> Iterator[Loop]:
     loop = Loop()
     asyncio.set_event_loop(loop)
     try:
-        yield Connection(loop)
+        yield loop
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    with a_loop() as loop:
+        yield Connection(loop)
 
 
 def test_who_sends_nothing_is_hung_up_on_without_a_word(connection: Connection) -> None:
@@ -174,3 +196,126 @@ def test_requests_sent_one_behind_the_other_are_answered_in_turn(connection: Con
     assert not connection.after(19.5).wire.is_closed
     assert connection.after(0.5).wire.is_closed
     assert connection.wire.written.count(b"HTTP/1.1 408 ") == 1
+
+
+UPGRADES = (
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+    b"connection:upgrade\r\nupgrade:websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n",
+    b"Upgrade: TLS/1.0\r\nUPGRADE: h2c, websocket\r\nConnection: keep-alive, Upgrade\r\n",
+)
+GET = b"GET /hidden HTTP/1.1\r\nHost: y\r\n\r\n"
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES, ids=["h2c", "websocket", "many"])
+@pytest.mark.parametrize("piece", [1, 7, 10_000])
+def test_who_asks_for_another_protocol_is_answered_in_this_one(upgrade: bytes, piece: int) -> None:
+    post = b"POST /a%20b?c HTTP/1.1\r\nHost: x\r\n" + upgrade
+    sent = b"".join(
+        (
+            post + b"Content-Length: %d\r\n\r\n" % len(GET) + GET,
+            post + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(GET) + GET + b"\r\n0\r\n\r\n",
+            post + b"\r\n",
+            GET,
+        )
+    )
+    with a_loop() as loop:
+        connection = Connection(loop, ROOMY)
+        for start in range(0, len(sent), piece):
+            connection.send(sent[start : start + piece])
+    target = "1.1", "POST", "/a b", b"c"
+    assert [(request.target, request.body) for request in connection.requests] == [
+        (target, GET),
+        (target, GET),
+        (target, b""),
+        (("1.1", "GET", "/hidden", b""), b""),
+    ]
+    assert connection.wire.written == b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" * 4
+    assert not connection.wire.is_closed
+
+
+def test_the_body_of_who_asks_for_another_protocol_has_its_time_as_well(connection: Connection) -> None:
+    connection.send(HEAD + UPGRADES[0] + b"\r\n").after(29.5).send(b"x" * SLOWEST_BODY)
+    assert not connection.after(1).is_late
+    assert connection.after(0.5).is_late
+    assert connection.received == SLOWEST_BODY
+
+
+@pytest.mark.parametrize("upgrade", [b"", UPGRADES[0]], ids=["plain", "h2c"])
+def test_what_follows_a_connect_is_no_request(connection: Connection, upgrade: bytes) -> None:
+    connection.send(b"CONNECT /x HTTP/1.1\r\nHost: x\r\n" + upgrade + b"Content-Length: 100\r\n\r\n" + GET)
+    assert [request.target for request in connection.requests] == [("1.1", "CONNECT", "/x", b"")]
+    assert connection.wire.written == b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    assert connection.wire.is_closed
+
+
+#: How a body of GET is announced and sent: well, and in ways by which servers were led to disagree about its end.
+BODIES = (
+    (b"", b""),
+    *((b"Content-Length: %d\r\n" % (len(GET) + more), GET) for more in (0, 1, -1)),
+    *(
+        (b"Transfer-Encoding: chunked\r\n", b"%b\r\n%b\r\n0%b\r\n\r\n" % (length, GET, trailers))
+        for length in (b"%x" % len(GET), b"%X;upgrade=h2c" % len(GET), b"%x" % (len(GET) - 1), b"-1", b"f" * 17)
+        for trailers in (b"", b"\r\nUpgrade: h2c\r\nConnection: Upgrade")
+    ),
+    *(
+        (
+            b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n" % length,
+            b"%x\r\n%b\r\n0\r\n\r\n" % (len(GET), GET),
+        )
+        for length in (3, len(GET) + 9)
+    ),
+    *((b"Transfer-Encoding: %b\r\n" % coding, GET) for coding in (b"identity", b"chunked, gzip", b"chun\r\n ked")),
+    (b"Content-Length: 3\r\nContent-Length: 4\r\n", GET),
+    (b"Content-Length : 3\r\n", GET),
+    (b"Expect: 100-continue\r\nContent-Length: %d\r\n" % len(GET), GET),
+)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
+    """What comes on a connection, cut at any place; and the same without the lines that name another protocol."""
+    sent, is_plain = b"", []
+
+    def add(part: bytes, is_common: bool = True) -> None:
+        nonlocal sent
+        sent += part
+        is_plain.extend([is_common] * len(part))
+
+    for _ in range(draw(st.integers(1, 4))):
+        lines, body = draw(st.sampled_from(BODIES))
+        more = [lines, draw(st.sampled_from((b"", b"", b"Connection: close\r\n", b"X: upgrade\r\n\tupgrade\r\n")))]
+        upgrade = draw(st.sampled_from(UPGRADES))
+        place = draw(st.integers(0, len(more)))
+        method = draw(st.sampled_from((b"POST", b"POST", b"GET", b"HEAD", b"DELETE", b"CONNECT")))
+        add(b"%b /?%d HTTP/1.%d\r\n" % (method, len(sent), draw(st.sampled_from((1, 1, 0)))))
+        for part in more[:place]:
+            add(part)
+        for line in upgrade.splitlines(keepends=True):
+            add(line, is_common=not line.lower().startswith(b"upgrade"))
+        for part in (*more[place:], b"\r\n", body, draw(st.sampled_from((b"", b"", b"\r\n", b"x")))):
+            add(part)
+    cuts = sorted(draw(st.sets(st.integers(1, len(sent) - 1), max_size=8)))
+    spans = list(zip([0, *cuts], [*cuts, len(sent)], strict=True))
+    plain = [bytes(byte for byte, keep in zip(sent[a:b], is_plain[a:b], strict=True) if keep) for a, b in spans]
+    return [sent[a:b] for a, b in spans], [piece for piece in plain if piece]
+
+
+@given(streams())
+def test_whether_another_protocol_is_asked_for_changes_nothing(stream: tuple[list[bytes], list[bytes]]) -> None:
+    def outcome(pieces: Sequence[bytes]) -> tuple[list[Request], bytes, bool]:
+        with a_loop() as loop:
+            connection = Connection(loop, ROOMY)
+            for piece in pieces:
+                if not connection.wire.is_closed:
+                    connection.send(piece)
+            is_closed = connection.wire.is_closed
+            connection.protocol.connection_lost(None)
+            connection.settle()
+            requests = [
+                request._replace(headers=[header for header in request.headers if header[0] != b"upgrade"])
+                for request in connection.requests
+            ]
+            return requests, connection.wire.written, is_closed
+
+    asking, plain = stream
+    assert outcome(asking) == outcome(plain)

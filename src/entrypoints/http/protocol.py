@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from entrypoints.http.asgi import Scope
@@ -104,7 +105,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """See uvicorn."""
         self._is_feeding = True
-        super().data_received(data)
+        self._parse(data)
         self._is_feeding = False
         due, self._due = self._due, None
         cycle = self.cycle
@@ -136,6 +137,41 @@ class LimitedProtocol(HttpToolsProtocol):
     def _is_in_head(self) -> bool:
         """Whether a request has begun whose head is not there as a whole."""
         return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
+
+    def _parse(self, data: bytes) -> None:
+        """Take in what has come, as uvicorn does, but have nobody change the protocol (RFC 9110, 7.8).
+
+        The parser passes over the body of who wants to, and loses what comes with it: such a request is begun
+        anew without the wish, and the very bytes that follow its head follow it again.
+        """
+        pieces: list[bytes | memoryview] = [data]
+        try:
+            while pieces:
+                piece = pieces.pop()
+                try:
+                    self.parser.feed_data(piece)
+                except httptools.HttpParserUpgrade as found:
+                    if not self._should_upgrade():
+                        # After a CONNECT come bytes for somebody else, to whom nobody is connected here.
+                        self.cycle.keep_alive = False
+                        return
+                    pieces += memoryview(piece)[found.args[0] :], self._head_without_upgrade()
+                    # That parser may be done with the connection; this one is like it, as uvicorn makes it.
+                    self.parser = httptools.HttpRequestParser(self)
+                    self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        except httptools.HttpParserError:
+            msg = "Invalid HTTP request received."
+            self.logger.warning(msg)
+            self.send_400_response(msg)
+
+    def _should_upgrade(self) -> bool:
+        """Asked when the parser thinks so; if so, uvicorn makes nothing of the request."""
+        return self.scope["method"] != "CONNECT"
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self.scope["method"].encode(), self.scope["http_version"].encode()
+        headers = (b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade")
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(headers))
 
     def _set_deadline(self, received: int) -> None:
         """See to a request that has not come as a whole, of which so many bytes have just come."""
