@@ -176,6 +176,16 @@ def test_a_click_opens_the_report(seen: Seen) -> None:
     assert serious(page) == []
 
 
+def test_the_documentation_is_read_and_tried_without_another_host(seen: Seen) -> None:
+    page = seen.open("/docs")
+    page.locator('[id^=operations-][id$="-predict"]').first.click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / "docs.png", full_page=True)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800, 1600])
 def test_pictures_without_a_serious_fault(served: Served, browser: Browser, width: int, theme: str) -> None:

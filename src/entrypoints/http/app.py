@@ -70,6 +70,7 @@ def _framework(
 
     from entrypoints.http.batch import build_batch_router
     from entrypoints.http.batch_documents import describe_batch
+    from entrypoints.http.docs import build_docs_router
     from entrypoints.http.error_handlers import install_error_handlers
     from entrypoints.http.inference_documents import describe_inference
     from entrypoints.http.inference_v2 import build_inference_router
@@ -80,6 +81,7 @@ def _framework(
         title=f"Weighbridge: {service.task}",
         version=version("weighbridge"),
         description="Predictions from the newest accepted model.",
+        docs_url=None,
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=lambda route: route.name,
@@ -93,6 +95,7 @@ def _framework(
         from entrypoints.http.page.routes import build_page_router
 
         app.include_router(build_page_router(service, answers, telemetry, history, settings, observer))
+    app.include_router(build_docs_router(app.title, "/openapi.json"))
     install_error_handlers(app)
     has_keys = bool(settings.keys)
     describe = [

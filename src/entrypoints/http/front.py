@@ -36,8 +36,6 @@ _OUTSIDE = OUTSIDE_HEADER.lower().encode()
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 _NO_STORE = (b"cache-control", b"no-store")
 _NO_FRAMES = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-#: The page at /docs runs scripts of its own, from where FastAPI has them.
-_PAGES = frozenset({"/docs", "/docs/oauth2-redirect"})
 
 #: Headers and body of an answer, as they are written.
 _WHOLE = (
@@ -216,7 +214,7 @@ class Front:
         own = [(b"x-request-id", request_id), _NO_SNIFFING]
         # The answer to a POST is no page, and nobody keeps it.
         if scope["method"] != "POST":
-            own += [_NO_STORE] if scope["path"] in _PAGES else [_NO_STORE, _NO_FRAMES]
+            own += [_NO_STORE, _NO_FRAMES]
 
         async def send_more(message: Message) -> None:
             nonlocal status
@@ -224,7 +222,7 @@ class Front:
                 status = message["status"]
                 sent = list(message.get("headers", ()))
                 given = {name for name, _ in sent}
-                # The page has a policy of its own.
+                # A page has a policy of its own.
                 message["headers"] = [*sent, *(one for one in own if one[0] not in given)]
             await send(message)
 

@@ -7,9 +7,11 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 
+from entrypoints.http.paths import DOCS, DOCS_FILES
+
 #: What needs no key: the probes, the metrics, and the description of the service.
 OPEN_PATHS = frozenset(
-    {"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/oauth2-redirect"}
+    {"/livez", "/readyz", "/metrics", "/openapi.json", DOCS, *(f"{DOCS}/{name}" for name in DOCS_FILES)}
     | {"/v2/health/live", "/v2/health/ready", "/v2/health/live/", "/v2/health/ready/"}
 )
 
