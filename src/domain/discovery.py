@@ -232,9 +232,9 @@ def _recent_start(dates: set[date], clock: Clock) -> date | None:
 
 
 def _page_since(store: ArtefactStore, prefix: str, start: date) -> list[ArtefactRef]:
-    """The names from a date on, where one page shows all that begin with one; else nothing."""
+    """The names from a date on, where one page shows them all; else nothing."""
     page = list(islice(store.list(prefix, start_after=f"{prefix}{start.isoformat()}"), PAGE))
-    return page if len(page) < PAGE or page[-1].key[len(prefix) :] >= ":" else []
+    return page if len(page) < PAGE else []
 
 
 def _dated(store: ArtefactStore, prefix: str, start: date, last: date) -> Iterator[ArtefactRef]:
