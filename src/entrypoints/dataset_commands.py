@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -96,7 +95,7 @@ def list_datasets(
             ("TIME", "KEY", "BYTES", "REVISION", "RELEASES"),
             [
                 (
-                    "unreadable name" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z",
+                    "unreadable name" if at is None else f"{at.replace(tzinfo=None).isoformat(' ', 'seconds')}Z",
                     ref.key,
                     str(ref.size),
                     ref.revision,
@@ -167,6 +166,7 @@ def put_dataset(
     from domain import workflow
     from domain.artefacts import DATASET_SUFFIXES, dataset_suffix, is_task_name, parse_timestamp
     from entrypoints.console import print_json
+    from entrypoints.dataset_file import dataset_file
     from entrypoints.task_loading import load_task
 
     definition = load_task(name if name is not None and task == TASK else task)
@@ -178,7 +178,7 @@ def put_dataset(
     moment = None if at is None else parse_timestamp(at)
     if at is not None and moment is None:
         raise ConfigurationError(f"--at is '{at}', which is not a time such as 2021-07-03T23:05:32Z")
-    with _opened(file) as data:
+    with dataset_file(file) as data:
         container = open_container(store=store, create_store=True)
         moment = moment or container.clock().now()
         begins = name if name is not None and is_task_name(name) else None
@@ -187,23 +187,6 @@ def put_dataset(
         print_json({"key": ref.key, "size": ref.size, "revision": ref.revision, "rows": rows})
     else:
         print(f"put {rows:,} rows as '{ref.key}' into {container.store().url}")
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
-    """The file, open for reading at any place; what a pipe holds is kept in a temporary file."""
-    from shutil import copyfileobj
-    from tempfile import TemporaryFile
-
-    with ExitStack() as stack:
-        try:
-            data: BinaryIO = stack.enter_context(file.open("rb"))
-            if not data.seekable():
-                pipe, data = data, stack.enter_context(TemporaryFile())
-                copyfileobj(pipe, data)
-        except OSError as error:
-            raise ConfigurationError(f"'{file}' cannot be read: {error.strerror}") from error
-        yield data
 
 
 def _artefact(container: Container, task: str, key: str) -> Artefact:

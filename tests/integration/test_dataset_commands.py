@@ -153,6 +153,33 @@ def test_the_name_says_whose_dataset_it_is(command: Command, tmp_path: Path) -> 
         assert (done.code, done.out) == (2, "")
 
 
+def test_times_of_any_year_are_listed_newest_first_and_names_without_one_last(
+    command: Command, tmp_path: Path
+) -> None:
+    folder = tmp_path / "store/datasets"
+    folder.mkdir(parents=True)
+    times = ("9999-12-31T23:59:59.5", "2021-07-03 02|00|00+05:00", "2021-07-02", "0001-01-01", "today")
+    for text in times:
+        (folder / f"{TASK}_{text}.csv").write_bytes(csv(9))
+    listed = command("list", "--json").document
+    assert [one["key"] for one in listed] == [f"datasets/{TASK}_{text}.csv" for text in times]
+    assert [one["timestamp"] for one in listed][1:] == [
+        "2021-07-02T21:00:00Z",
+        "2021-07-02T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        None,
+    ]
+    lines = command("list").out.splitlines()
+    assert [line.partition("  ")[0] for line in lines] == [
+        "TIME",
+        "9999-12-31 23:59:59Z",
+        "2021-07-02 21:00:00Z",
+        "2021-07-02 00:00:00Z",
+        "0001-01-01 00:00:00Z",
+        "unreadable name",
+    ]
+
+
 def test_the_releases_of_a_dataset_are_listed_with_it(command: Command, tmp_path: Path) -> None:
     copy(store_of_two(), LocalStore(tmp_path / "store", create=True))
     first, live = two_releases()
