@@ -74,7 +74,9 @@ def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
 
 def _gunzipped(key: str, file: BinaryIO) -> Iterator[bytes]:
     try:
-        yield from _pieces(gzip.GzipFile(fileobj=file).read)
+        # Which takes a read that gives less than it asked for for the end.
+        whole_reads = io.BufferedReader(_Text(_pieces(file.read)), _PIECE_BYTES)
+        yield from _pieces(gzip.GzipFile(fileobj=whole_reads).read)
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(key, [Problem(f"no gzip can be read: {_said(error)}{_AGAIN}")]) from error
 
@@ -118,6 +120,8 @@ def _from_utf_16(key: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
             text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             offset = begun - pending + error.start
+            # What is wrong before it is to be found first.
+            yield decoder.decode(piece[: max(0, error.start - pending)]).encode()
             message = f"not UTF-16 text, whose mark it begins with: {error.reason} at offset {offset}"
             raise DataError(key, [Problem(f"{message}; save it as UTF-8")]) from error
         begun += len(piece)
@@ -130,19 +134,22 @@ def _checked(key: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in chain(pieces, (b"",)):
         text = pending + piece if pending else piece
         pending = b""
+        wrong = None
         if not text.isascii():
             try:
                 _, used = codecs.utf_8_decode(text, "strict", not piece)
+                pending = text[used:]
             except UnicodeDecodeError as error:
-                message = f"not UTF-8 text: byte {text[error.start]:#04x} at offset {begun + error.start}"
-                remedy = "if it is Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
-                raise DataError(key, [Problem(f"{message}; {remedy}")]) from error
-            pending = text[used:]
-        offset = text.find(b"\0")
+                wrong = error
+        offset = text.find(b"\0", 0, wrong.start if wrong else None)
         if offset >= 0:
             # UTF-16 without a mark is full of them.
             message = f"not UTF-8 text: byte 0x00 at offset {begun + offset}"
             raise DataError(key, [Problem(f"{message}; save it as UTF-8")])
+        if wrong:
+            message = f"not UTF-8 text: byte {text[wrong.start]:#04x} at offset {begun + wrong.start}"
+            remedy = "if it is Latin-1, make it UTF-8: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
+            raise DataError(key, [Problem(f"{message}; {remedy}")]) from wrong
         begun += len(text) - len(pending)
         if piece:
             yield piece
