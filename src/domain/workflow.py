@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -189,7 +189,13 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
 
 
 def put_dataset(
-    task: TaskDefinition, suffix: str, file: BinaryIO, at: datetime, ports: Ports, name: str | None = None
+    task: TaskDefinition,
+    suffix: str,
+    file: BinaryIO,
+    at: datetime,
+    ports: Ports,
+    name: str | None = None,
+    admitted: Callable[[], None] = lambda: None,
 ) -> tuple[ArtefactRef, int]:
     """Admit a dataset and store it under its proper name.
 
@@ -200,6 +206,7 @@ def put_dataset(
         at: the time that the name is to tell.
         ports: the world.
         name: the task that the name begins with; None for that of ``task``.
+        admitted: called when it is admitted and about to be stored.
 
     Returns:
         Where it is now, and how many rows it has.
@@ -212,6 +219,7 @@ def put_dataset(
     # Before it is admitted: what is stored is then what was admitted, whoever writes to the file meanwhile.
     digest = digest_of(file)
     rows = len(admit(ports.reader.read_file(key, file, task.schema), task.schema, key))
+    admitted()
     return ports.store.write_file(key, file, digest), rows
 
 

@@ -167,6 +167,7 @@ def put_dataset(
     from domain.artefacts import DATASET_SUFFIXES, dataset_suffix, is_task_name, parse_timestamp
     from entrypoints.console import print_json
     from entrypoints.dataset_file import dataset_file
+    from entrypoints.put_progress import PutProgress
     from entrypoints.task_loading import load_task
 
     definition = load_task(name if name is not None and task == TASK else task)
@@ -178,11 +179,13 @@ def put_dataset(
     moment = None if at is None else parse_timestamp(at)
     if at is not None and moment is None:
         raise ConfigurationError(f"--at is '{at}', which is not a time such as 2021-07-03T23:05:32Z")
-    with dataset_file(file) as data:
+    with PutProgress(not as_json) as progress, dataset_file(file, progress.moved) as data:
         container = open_container(store=store, create_store=True)
         moment = moment or container.clock().now()
         begins = name if name is not None and is_task_name(name) else None
-        ref, rows = workflow.put_dataset(definition, suffix, data, moment, container.ports(), begins)
+        ref, rows = workflow.put_dataset(
+            definition, suffix, data, moment, container.ports(), begins, progress.storing
+        )
     if as_json:
         print_json({"key": ref.key, "size": ref.size, "revision": ref.revision, "rows": rows})
     else:

@@ -58,7 +58,7 @@ def test_what_is_not_a_terminal_gets_log_lines() -> None:
         assert isinstance(search_progress(SettableClock()), ProgressLog)
 
 
-def _all_of(master: int) -> bytes:
+def all_of(master: int) -> bytes:
     """Everything that was written to a terminal that is closed by now."""
     parts = []
     # Linux tells the end by an error, others by no bytes.
@@ -82,7 +82,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         progress.advance(20, None)
         progress.advance(30, 0.96789)
         progress.finish()
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", _all_of(master).decode())
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", all_of(master).decode())
     assert "searching" in text
     last = text.rstrip().splitlines()[-1]
     assert "50/50 best 0.9679" in last
