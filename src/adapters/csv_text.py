@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 #: Bytes of a piece, about: they are looked at while they are in the processor's cache.
 _PIECE_BYTES = 1 << 18
 
+#: What other files begin with, and no text does, and what to do about them.
+_NO_TEXT = {
+    b"\x1f\x8b": "gzip; let its name end in .csv.gz",
+    b"\x28\xb5\x2f\xfd": "zstd; let its name end in .csv.zst",
+    b"PAR1\x15": "Parquet; let its name end in .parquet",
+    b"PK\x03\x04": "a ZIP archive, as spreadsheets are; save it as CSV",
+}
+
 _AGAIN = "; put it into the store again, whole"
 
 
@@ -93,8 +101,12 @@ def _unzstandarded(key: str, file: BinaryIO) -> Iterator[bytes]:
 
 
 def _as_utf_8(key: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    begin, pieces = _begin(pieces, 2)
-    return _from_utf_16(key, pieces) if begin in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else pieces
+    begin, pieces = _begin(pieces, max(map(len, _NO_TEXT)))
+    for other, kind in _NO_TEXT.items():
+        if begin.startswith(other):
+            raise DataError(key, [Problem(f"not text but {kind}")])
+    is_utf_16 = begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return _from_utf_16(key, pieces) if is_utf_16 else pieces
 
 
 def _without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:

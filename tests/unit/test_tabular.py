@@ -319,6 +319,19 @@ def test_truncated_or_other_bytes_are_no_compressed_csv(kind: str, share: float)
         assert problem.endswith("; put it into the store again, whole")
 
 
+def test_what_is_no_text_but_something_else_is_called_by_its_name() -> None:
+    text = b"n,c,t\n1,x,2\n"
+    for data, kind in (
+        (gzipped(text, 3), "gzip; let its name end in .csv.gz"),
+        (zstandarded(text, 3), "zstd; let its name end in .csv.zst"),
+        (parquet({"n": [1.0], "c": ["x"], "t": [2.0]}), "Parquet; let its name end in .parquet"),
+        (b"PK\x03\x04\x14\0\x06\0", "a ZIP archive, as spreadsheets are; save it as CSV"),
+    ):
+        assert problems(data) == [f"not text but {kind}"]
+    # Which is a header like any other.
+    assert list(read("PAR1,PK\n1,2\n").columns) == ["PAR1", "PK"]
+
+
 def gzipped(data: bytes, level: int) -> bytes:
     return gzip.compress(data, level, mtime=0)
 
