@@ -59,9 +59,9 @@ class S3Store(ArtefactStore):
     The revision is the ETag, which is never taken for a digest: objects that we write carry their sha256 as
     metadata instead, and a read that does not match it is tried again. Where others wrote the object, the client
     checks what checksum the server has, and an ETag that looks like an MD5 and is not that of the bytes is reason
-    to read twice and compare. A listing has no digest: only TLS protects it on its way. In a bucket with
-    versioning the refs of writes and reads name the version, which listings do not tell. A write is one
-    conditional PUT.
+    to read twice and compare; after a write it is reason to read them back, and to remove what arrived damaged. A
+    listing has no digest: only TLS protects it on its way. In a bucket with versioning the refs of writes and
+    reads name the version, which listings do not tell. A write is one conditional PUT.
 
     An operation (of a listing, each page) that is not done within the deadline is StoreUnavailable, however the
     server stalls. What was sent of it is not called back: a write may still arrive, whole; nothing more is sent.
@@ -128,7 +128,8 @@ class S3Store(ArtefactStore):
             digest = sha256(data).hexdigest()
             if reply["Metadata"].get(_DIGEST, digest) != digest:
                 continue
-            if _DIGEST not in reply["Metadata"] and _is_doubtful(reply, data) and doubted != digest:
+            md5sum = md5(data, usedforsecurity=False).digest()
+            if _DIGEST not in reply["Metadata"] and _is_doubtful(reply, md5sum) and doubted != digest:
                 doubted = digest
                 continue
             return Artefact(_ref(key, len(data), reply, reply["LastModified"]), data, digest)
@@ -239,10 +240,24 @@ class S3Store(ArtefactStore):
                     raise self._exists(key) from error
                 raise
             else:
+                if _is_doubtful(reply, content.md5) and not self._is_whole(key, content, limit):
+                    self._ask(key, limit, lambda: self._client.delete_object(**self._object(key)))
+                    raise StoreUnavailable(f"{self.url}: {key} arrived damaged, and was removed; try again")
                 date = reply["ResponseMetadata"]["HTTPHeaders"].get("date")
                 written = parsedate_to_datetime(date) if date else datetime.now(UTC)
                 return _ref(key, content.size, reply, written)
         raise StoreUnavailable(f"{self.url}: others are writing {key} at this moment; try again")
+
+    def _is_whole(self, key: str, content: "_Content", limit: float) -> bool:
+        """Whether what the server has under a key are the bytes that were to be written."""
+
+        def look() -> bool:
+            digest = sha256()
+            for piece in self._client.get_object(**self._object(key))["Body"].iter_chunks(1 << 18):
+                digest.update(piece)
+            return digest.hexdigest() == content.sha256
+
+        return self._look(key, limit, "GetObject", look)
 
     def _exists(self, key: str) -> ArtefactExists:
         return ArtefactExists(f"{self.url}: {key} exists already and is left as it is")
@@ -363,12 +378,12 @@ def _is_artefact(key: str) -> bool:
         return False
 
 
-def _is_doubtful(reply: Any, data: bytes) -> bool:
-    """Whether the ETag looks like an MD5 of other bytes. Of some objects it is something else, rightly."""
+def _is_doubtful(reply: Any, md5sum: bytes) -> bool:
+    """Whether the ETag looks like another MD5 than this. Of some objects it is something else, rightly."""
     etag = reply["ETag"].strip('"')
     encrypted = reply.get("SSECustomerAlgorithm") or "kms" in reply.get("ServerSideEncryption", "")
     looks_like_md5 = len(etag) == 32 and not encrypted
-    return looks_like_md5 and etag != md5(data, usedforsecurity=False).hexdigest()
+    return looks_like_md5 and etag != md5sum.hex()
 
 
 def _ref(key: str, size: int, reply: Any, modified: datetime) -> ArtefactRef:

@@ -224,13 +224,16 @@ def test_a_flipped_byte_of_what_others_put_is_not_taken(setting: Setting) -> Non
     assert [met for _, met in setting.proxy.met] == [Fault.FLIPPED, None]
 
 
-def test_what_was_damaged_on_its_way_up_is_never_read(setting: Setting) -> None:
+@pytest.mark.parametrize("operation", sorted(WRITES))
+def test_what_was_damaged_on_its_way_up_is_removed(setting: Setting, operation: str) -> None:
     # A server that compares the Content-MD5 refuses it at once. This one does not.
-    store = setting.folder().store
+    store, direct, *_ = setting.folder()
     setting.proxy.plan(Fault.FLIPPED_UPLOAD)
-    store.write("datasets/a", DATA)
-    with pytest.raises(StoreUnavailable, match="datasets/a came broken"):
-        store.read("datasets/a")
+    right, problem = outcome(store, direct, operation, "datasets/a")
+    assert (right, "datasets/a arrived damaged, and was removed; try again" in str(problem)) == (False, True)
+    assert [operation for operation, _ in setting.proxy.met] == ["put", "get", "delete"]
+    assert listed(direct) == []
+    assert outcome(store, direct, operation, "datasets/a") == (True, None)
 
 
 def test_an_etag_that_is_no_md5_costs_a_second_read_and_no_more(setting: Setting) -> None:
