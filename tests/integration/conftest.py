@@ -170,7 +170,13 @@ def _fresh_bucket() -> Iterator[str]:
     client = s3_client()
     client.create_bucket(Bucket=name)
     yield name
-    for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
-        for entry in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
+    # Always the first page: a server may lose its place when what it has listed is gone.
+    while entries := _first_versions(client, name):
+        for entry in entries:
             client.delete_object(Bucket=name, Key=entry["Key"], VersionId=entry["VersionId"])
     client.delete_bucket(Bucket=name)
+
+
+def _first_versions(client: Any, bucket: str) -> list[Any]:
+    page = client.list_object_versions(Bucket=bucket)
+    return [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
