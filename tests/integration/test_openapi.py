@@ -14,7 +14,7 @@ from tests.served import app_of, service_of_two, serving
 COMMAND = str(Path(sys.executable).with_name("schemathesis"))
 
 #: More of them where Hypothesis is told to try more.
-EXAMPLES = max(settings().max_examples // 2, 20)
+EXAMPLES = max(settings().max_examples // 3, 10)
 
 
 @pytest.mark.parametrize("sent", [None, "X-API-Key: a-key"])
