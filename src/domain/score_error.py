@@ -92,10 +92,12 @@ def summarise_errors(target: pd.Series[Any], predicted: _Array) -> NumberSummary
 
 
 def _loss(metric: str, fault: _Array, size: _Array, weights: _Array) -> float:
+    # Sums, and not dot products: the time of those, and their last bits, go by how many processors BLAS has.
     total = float(weights.sum())
-    mean = float(weights @ fault) / total
+    mean = float((weights * fault).sum()) / total
     if metric == "r2":
-        spread = float(weights @ size**2) / total - (float(weights @ size) / total) ** 2
+        weighted = weights * size
+        spread = float((weighted * size).sum()) / total - (float(weighted.sum()) / total) ** 2
         # As scikit-learn has it: of a constant target nothing is explained, unless it was hit.
         score = 1 - mean / spread if spread > 0 else float(mean == 0)
     elif metric == "accuracy":
