@@ -62,7 +62,7 @@ def plan_pruning(
     Raises:
         RegistryError: what is live cannot be read; nothing may be removed then.
     """
-    now = clock.now()
+    now = clock.now().replace(microsecond=0)  # versions tell whole seconds
     newest_first = registry.versions(task)
     released, refused = set(newest_first), set(registry.refused_versions(task))
     files, reports = _files(store, MODELS, task), _files(store, REPORTS, task)

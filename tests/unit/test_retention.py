@@ -105,9 +105,11 @@ def test_what_is_old_and_not_among_the_newest_goes_whole(place: Place) -> None:
     }
 
 
+@pytest.mark.parametrize("microsecond", [0, 900_000])
 @pytest.mark.parametrize(("days", "goes"), [(89.9, False), (90, False), (90.1, True)])
-def test_the_limit_itself_is_not_older(place: Place, days: float, goes: bool) -> None:
-    place.clock = SettableClock(START.replace(microsecond=0))
+def test_the_limit_itself_is_not_older(place: Place, days: float, goes: bool, microsecond: int) -> None:
+    # Versions tell whole seconds.
+    place.clock = SettableClock(START.replace(microsecond=microsecond))
     place.registry = StoreRegistry(place.store, place.clock)
     version = place.refuse(days)
     assert [removal.version for removal in place.plan()] == [version] * goes
