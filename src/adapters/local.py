@@ -14,7 +14,7 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import BinaryIO
 
-from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, pieces_of
+from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key, pieces_of
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -158,7 +158,7 @@ class LocalStore(ArtefactStore):
         return sorted(
             key
             for key in keys
-            if key.startswith(prefix) and (start_after is None or key > start_after) and _is_artefact(key)
+            if key.startswith(prefix) and (start_after is None or key > start_after) and is_key(key)
         )
 
     def _status(self, key: str) -> os.stat_result | None:
@@ -288,13 +288,6 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_artefact(key: str) -> bool:
-    try:
-        return bool(check_key(key))
-    except ConfigurationError:
-        return False
 
 
 def _revision(status: os.stat_result) -> str:

@@ -24,7 +24,7 @@ except ImportError as error:
 
     raise ConfigurationError("gs:// and az:// need the extra 'cloud': pip install 'weighbridge[cloud]'") from error
 
-from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
+from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key
 from domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -233,7 +233,7 @@ class ObjectStore(ArtefactStore):
                 if not key.startswith(prefix):
                     if key > prefix:
                         return
-                elif _is_artefact(key) and (start is None or key > start):
+                elif is_key(key) and (start is None or key > start):
                     yield self._ref(meta)
 
     def _get(self, key: str, which: dict[str, str]) -> tuple[Any, bytes]:
@@ -398,10 +398,3 @@ def _before(prefix: str) -> str:
     last = ord(prefix[-1]) - 1
     # Not every character can stand in a path: those of task names and times can.
     return f"{prefix[:-1]}{chr(last)}\U0010ffff" if ord("0") <= last <= ord("z") else prefix[:-1]
-
-
-def _is_artefact(key: str) -> bool:
-    try:
-        return bool(check_key(key))
-    except ConfigurationError:
-        return False

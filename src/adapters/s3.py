@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError as TransportError
 
 from adapters.s3_client import ATTEMPTS, BrokenReply, TooLate, ask, open_client
 from adapters.s3_errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of, may_have_arrived, translate
-from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, pieces_of
+from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key, pieces_of
 from domain.errors import ArtefactExists, ConfigurationError, StoreUnavailable
 from domain.events import StoreRetried
 from domain.ports import ArtefactStore, EventSink
@@ -96,7 +96,7 @@ class S3Store(ArtefactStore):
             _ref(key, entry["Size"], entry, entry["LastModified"])
             for page in self._pages(check_prefix(prefix), "/", start_after)
             for entry in page.get("Contents", ())
-            if _is_artefact(key := self._key(entry))
+            if is_key(key := self._key(entry))
         )
 
     def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
@@ -106,7 +106,7 @@ class S3Store(ArtefactStore):
             yield from sorted(
                 key
                 for entry in (*page.get("Contents", ()), *page.get("CommonPrefixes", ()))
-                if _is_artefact(key := self._key(entry))
+                if is_key(key := self._key(entry))
             )
 
     def read(self, what: ArtefactRef | str) -> Artefact:
@@ -369,13 +369,6 @@ class _Content:
 
 def _content(data: bytes) -> _Content:
     return _Content(data, len(data), sha256(data).hexdigest(), md5(data, usedforsecurity=False).digest())
-
-
-def _is_artefact(key: str) -> bool:
-    try:
-        return bool(check_key(key))
-    except ConfigurationError:
-        return False
 
 
 def _is_doubtful(reply: Any, md5sum: bytes) -> bool:

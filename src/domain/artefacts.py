@@ -99,6 +99,14 @@ def check_key(key: str) -> str:
     return key
 
 
+def is_key(key: str) -> bool:
+    """Whether ``check_key`` lets it pass."""
+    try:
+        return bool(check_key(key))
+    except ConfigurationError:
+        return False
+
+
 def check_prefix(prefix: str) -> str:
     """Return ``prefix`` when some lawful key begins with it: ``kind/``, and the beginning of a name or nothing.
 

@@ -111,7 +111,11 @@ class Faulty(MemoryStore):
         return self._meet(lambda: MemoryStore.put(self, path, data, **options))
 
     def delete(self, path: str) -> None:  # type: ignore[override]
-        self._meet(lambda: MemoryStore.delete(self, path))
+        def delete() -> None:
+            MemoryStore.head(self, path)  # which tells what is missing, as Azure's deletions do
+            MemoryStore.delete(self, path)
+
+        self._meet(delete)
 
     def list(self, *arguments: Any, **options: Any) -> Any:  # type: ignore[override]
         pages = MemoryStore.list(self, *arguments, **options)
@@ -122,6 +126,8 @@ class Faulty(MemoryStore):
         fault = self.plan.pop(0) if self.plan else "none"
         if fault == "before":
             raise vendor.GenericError("Server returned non-2xx status code: 503 Service Unavailable: busy")
+        if fault == "gone":
+            raise FileNotFoundError
         answer = request()
         if fault == "after":
             raise vendor.GenericError("error sending request")
@@ -198,6 +204,21 @@ def test_what_will_not_pass_is_not_tried_again() -> None:
     with pytest.raises(ArtefactExists):
         store.write("models/m", b"2")
     assert (events.seen, pauses) == ([], [])
+
+
+def test_a_deletion_whose_reply_was_lost_is_done_and_another_finds_nothing() -> None:
+    store, client, events, _ = faulty_store(attempts=2)
+    store.write("models/m", b"1")
+    client.plan = ["none", "after"]
+    store.delete("models/m")
+    assert events.seen == [("delete", "no answer")]
+    with pytest.raises(ArtefactNotFound):
+        store.delete("models/m")
+    # Gone between the look and the deletion: another has deleted it.
+    store.write("models/m", b"1")
+    client.plan = ["none", "gone"]
+    with pytest.raises(ArtefactNotFound):
+        store.delete("models/m")
 
 
 def test_a_broken_body_is_told_as_a_retry() -> None:

@@ -228,6 +228,26 @@ def test_numbers_written_as_text_are_one_problem(column: Any) -> None:
     assert problems(frame(orders=column)) == [Problem("the column is text; expected numbers", "orders")]
 
 
+@pytest.mark.parametrize(
+    ("column", "cells", "bad"),
+    [
+        ("orders", [0.0, 2.5], []),
+        ("orders", [-5e-324, 2.5], [1]),
+        ("orders", [2.5, math.inf], [2]),
+        ("orders", [-math.inf, math.nan], [1, 2]),
+        ("hours", [-7.5, 100.0], []),
+        ("hours", [math.nextafter(100, math.inf), 1.0], [1]),
+        ("hours", [1.0, math.nan], [2]),
+    ],
+)
+def test_floats_are_admitted_to_their_bounds(column: str, cells: list[float], bad: list[int]) -> None:
+    untrusted = frame(**{column: cells})
+    if bad:
+        assert [(problem.column, problem.row) for problem in problems(untrusted)] == [(column, row) for row in bad]
+    else:
+        assert admit(untrusted, SCHEMA, "a").frame[column].tolist() == cells
+
+
 def test_nulls_in_a_column_of_text_are_told_beside_it() -> None:
     assert [str(problem) for problem in problems(frame(orders=["1", None]))] == [
         "column 'orders': the column is text; expected numbers",
