@@ -53,7 +53,7 @@ test-thorough: setup ## all tests, with many more generated examples
 test-clients: $(CLIENTS:%=test-client-%) ## clients of the inference protocol, each in an environment of its own under build/
 
 test-client-%: setup build/clients/%/.made
-	@PYTHONPATH=src:. $(BIN)/python -m tests.clients.run $* build/clients/$*/bin/python
+	@PYTHONPATH=. $(BIN)/python -m tests.clients.run $* build/clients/$*/bin/python
 
 .PRECIOUS: build/clients/%/.made
 build/clients/%/.made: tests/clients/requirements-%.txt $(VENV)/bin/python
@@ -68,7 +68,7 @@ test-mlflow: setup build/mlflow/.installed ## exports in the hands of MLflow, in
 	MLFLOW_BIN=build/mlflow/bin $(BIN)/python -m pytest tests/mlflow_exports.py
 
 docs-check: setup ## follow README and docs/: every command and Python block in them runs
-	@PYTHONPATH=src:. $(BIN)/python -m tests.followed
+	@PYTHONPATH=. $(BIN)/python -m tests.followed
 
 S3_TESTS := $(patsubst %,tests/integration/test_%.py,store_s3 store_races registry_s3 training_races)
 

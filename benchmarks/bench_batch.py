@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]
+sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from bench_serving import COMMAND, cpu_seconds, pinned
 
-from domain.tasks.time_to_dispatch import simulate
+from weighbridge.domain.tasks.time_to_dispatch import simulate
 
 PATH = "/api/v0.1/time_to_dispatch/batch"
 TYPES = {"json": "application/json", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
@@ -50,8 +50,8 @@ print(json.dumps([time.process_time(), time.perf_counter()]))
 OURS = """
 import json, sys, time
 import pyarrow.csv, pyarrow.parquet
-from entrypoints.file_prediction import FileJob, predict_file
-from entrypoints.settings import load_settings
+from weighbridge.entrypoints.file_prediction import FileJob, predict_file
+from weighbridge.entrypoints.settings import load_settings
 source, target, store, version, warm = sys.argv[1:]
 settings = load_settings({"store": store})
 job = lambda source, target: FileJob(source, target, "time_to_dispatch", version, settings, True, False, True)
@@ -165,7 +165,7 @@ def make_bodies(folder: Path, rows: int) -> dict[str, tuple[str, bytes]]:
 
 def by_process(code: str, arguments: list[str], rows: int) -> Callable[[], dict[str, Any]]:
     def measure() -> dict[str, Any]:
-        path = os.pathsep.join([str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS"), "1")
         said = subprocess.run(
             [*pinned(0), sys.executable, "-c", code, *arguments],

@@ -24,9 +24,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from domain.tasks.time_to_dispatch import simulate
+from weighbridge.domain.tasks.time_to_dispatch import simulate
 
 HERE = Path(__file__).parent
 COMMAND = str(Path(sys.executable).with_name("weighbridge"))

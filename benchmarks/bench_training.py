@@ -26,14 +26,14 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench_tree_search import cpu_ratio, report
 
-from domain.artefacts import dataset_key
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.domain.artefacts import dataset_key
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 
-SRC = Path(__file__).resolve().parents[1] / "src"
+SRC = Path(__file__).resolve().parents[1]
 
 #: What is demanded of ``weighbridge train`` with the shipped task on 1,000 rows, and of admission.
 TRAIN_CPU_SECONDS, TRAIN_PEAK_MB = 5, 300
@@ -53,7 +53,7 @@ json.dump({
 }, sys.stdout)
 """
 
-COMMAND = "import sys; sys.path.insert(0, sys.argv.pop(1)); from entrypoints.cli import main; main()"
+COMMAND = "import sys; sys.path.insert(0, sys.argv.pop(1)); from weighbridge.entrypoints.cli import main; main()"
 
 BOOSTING = """
 from dataclasses import replace
@@ -63,8 +63,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from domain.estimator import EstimatorSpec
-from domain.tasks.time_to_dispatch import PRODUCTS, TIME_TO_DISPATCH
+from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS, TIME_TO_DISPATCH
 
 
 def pipeline(seed):
@@ -83,11 +83,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet
 sys.path.insert(0, sys.argv[1])
-from adapters.local import LocalStore
-from adapters.tabular import TabularReader
-from domain.admission import admit
-from domain.artefacts import digest_of
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH as TASK, simulate
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.tabular import TabularReader
+from weighbridge.domain.admission import admit
+from weighbridge.domain.artefacts import digest_of
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH as TASK, simulate
 
 how, root, key, small = sys.argv[2:]
 store, read = LocalStore(Path(root), create=False), {".csv": pd.read_csv, ".parquet": pd.read_parquet}

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_friedman1, make_regression
@@ -31,8 +31,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 
-from domain.ports import SearchProgress
-from domain.tree_search import TreeSearchResult, search
+from weighbridge.domain.ports import SearchProgress
+from weighbridge.domain.tree_search import TreeSearchResult, search
 
 LEVELS = [f"SKU00{number}" for number in range(1, 6)]
 CRITERIA = ["squared_error", "absolute_error"]

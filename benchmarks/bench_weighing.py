@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression
@@ -34,13 +34,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 
-from domain.data_rules import DEFAULT_RULES, Evidence, Finding, FindingLevel, LiveEvidence, inspect_all
-from domain.dataset import Dataset, Split, SplitSpec, split
-from domain.metrics import measure
-from domain.schema import Category, Number, Schema
-from domain.score_error import summarise_errors
-from domain.statistics import Statistics, summarise
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.domain.data_rules import DEFAULT_RULES, Evidence, Finding, FindingLevel, LiveEvidence, inspect_all
+from weighbridge.domain.dataset import Dataset, Split, SplitSpec, split
+from weighbridge.domain.metrics import measure
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.score_error import summarise_errors
+from weighbridge.domain.statistics import Statistics, summarise
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 
 HISTORY = 8
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from domain.gate import Threshold
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("adapters.testing")
+pytest.register_assert_rewrite("weighbridge.adapters.testing")
 # Before any library reads it: over a handful of rows, threads cost many times what they bring, most of all where
 # the tests themselves run side by side. Whoever sets these decides.
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

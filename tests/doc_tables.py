@@ -12,14 +12,14 @@ from typing import Any
 
 import typer
 
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain import events
-from domain.events import Event
-from entrypoints import edge_events
-from entrypoints.cli import app
-from entrypoints.container import wire
-from entrypoints.settings import PREFIX, Settings, load_settings
 from tests.trained import QUICK, copy, store_of_two
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.domain import events
+from weighbridge.domain.events import Event
+from weighbridge.entrypoints import edge_events
+from weighbridge.entrypoints.cli import app
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.settings import PREFIX, Settings, load_settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 

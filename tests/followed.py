@@ -29,9 +29,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from adapters.local import LocalStore
-from entrypoints.cli import main
 from tests.trained import copy, store_of_two, two_releases
+from weighbridge.adapters.local import LocalStore
+from weighbridge.entrypoints.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from adapters.record_schema import JsonSchemaRules
-from domain.artefacts import MODELS, PROMOTIONS, REJECTED
-from domain.ports import ArtefactStore, RecordKind
+from weighbridge.adapters.record_schema import JsonSchemaRules
+from weighbridge.domain.artefacts import MODELS, PROMOTIONS, REJECTED
+from weighbridge.domain.ports import ArtefactStore, RecordKind
 
 RULES = JsonSchemaRules()
 

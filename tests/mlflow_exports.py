@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from adapters.codec_skops import TRUSTED_TYPES
-from adapters.export import FolderExporter
-from adapters.registry import StoreRegistry
-from domain.releases import Release
 from tests.clocks import SettableClock
 from tests.trained import store_of_two, two_releases
 from tests.unit.test_export import skops_release
+from weighbridge.adapters.codec_skops import TRUSTED_TYPES
+from weighbridge.adapters.export import FolderExporter
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.domain.releases import Release
 
 #: Where the commands of that environment are.
 BIN = Path(os.environ.get("MLFLOW_BIN", "build/mlflow/bin")).absolute()

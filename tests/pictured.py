@@ -13,24 +13,24 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
-from domain import workflow
-from domain.artefacts import REPORTS
-from domain.behaviour_checks import Invariant, Monotone
-from domain.checks import Increases, NotAboveLargestLabel, NotBelow
-from domain.class_checks import EveryClassPredicted, ProbabilityIncreases
-from domain.comparison import NotWorseThanLive
-from domain.data_rules import default_rules
-from domain.estimator import EstimatorSpec
-from domain.gate import Threshold
-from domain.known_rows import KnownRow, KnownRows
-from domain.picture.shapes import Picture
-from domain.ports import ReportRenderer
-from domain.reporting import Reports
-from domain.schema import Category, Number, Schema
-from domain.task import TaskDefinition
-from entrypoints.container import wire
-from entrypoints.settings import load_settings
 from tests.clocks import SettableClock
+from weighbridge.domain import workflow
+from weighbridge.domain.artefacts import REPORTS
+from weighbridge.domain.behaviour_checks import Invariant, Monotone
+from weighbridge.domain.checks import Increases, NotAboveLargestLabel, NotBelow
+from weighbridge.domain.class_checks import EveryClassPredicted, ProbabilityIncreases
+from weighbridge.domain.comparison import NotWorseThanLive
+from weighbridge.domain.data_rules import default_rules
+from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.known_rows import KnownRow, KnownRows
+from weighbridge.domain.picture.shapes import Picture
+from weighbridge.domain.ports import ReportRenderer
+from weighbridge.domain.reporting import Reports
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.task import TaskDefinition
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.settings import load_settings
 
 HOSTILE = "<script>alert('x')</script>"
 LEVELS = ("a & b", '"><img src=x>', "$x^2$", "c|d")

@@ -12,18 +12,32 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from adapters.registry import StoreRegistry
-from adapters.testing.store_contract import NewStore
-from domain.artefacts import Artefact, ArtefactRef
-from domain.checks import CheckResult
-from domain.errors import ArtefactExists, ModelUnreadable, NothingReleased, RegistryError, UnknownVersion
-from domain.gate import GateDecision, Verdict
-from domain.ports import ArtefactStore, Clock, ModelRegistry
-from domain.provenance import CodeSource, DatasetSource, GoldenRow, ModelFile, Record, SearchSummary, Training
-from domain.releases import ModelVersion, Promotion, Release, version_of_record
-from domain.schema import Category, Number, Schema
 from tests.clocks import START, SettableClock
 from tests.lawful import lawful
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.testing.store_contract import NewStore
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.checks import CheckResult
+from weighbridge.domain.errors import (
+    ArtefactExists,
+    ModelUnreadable,
+    NothingReleased,
+    RegistryError,
+    UnknownVersion,
+)
+from weighbridge.domain.gate import GateDecision, Verdict
+from weighbridge.domain.ports import ArtefactStore, Clock, ModelRegistry
+from weighbridge.domain.provenance import (
+    CodeSource,
+    DatasetSource,
+    GoldenRow,
+    ModelFile,
+    Record,
+    SearchSummary,
+    Training,
+)
+from weighbridge.domain.releases import ModelVersion, Promotion, Release, version_of_record
+from weighbridge.domain.schema import Category, Number, Schema
 
 #: The names of the one begin like those of the other.
 TASKS = ("time", "time_to_dispatch")

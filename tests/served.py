@@ -7,20 +7,20 @@ from typing import Any
 
 import httpx
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.system import SystemClock
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain.cells import Cells, private_memory
-from domain.ports import ArtefactStore, EventSink
-from domain.serving import PredictionService
-from entrypoints.http.app import create_app
-from entrypoints.http.front import Front
-from entrypoints.http.lifecycle import Lifecycle
-from entrypoints.http.server import listen, make_server
-from entrypoints.settings import load_settings
 from tests.trained import QUICK, store_of_two
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.system import SystemClock
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.ports import ArtefactStore, EventSink
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.http.app import create_app
+from weighbridge.entrypoints.http.front import Front
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.http.server import listen, make_server
+from weighbridge.entrypoints.settings import load_settings
 
 CLOCK = SystemClock()
 

@@ -6,14 +6,14 @@ from functools import cache
 from io import BytesIO
 from itertools import count
 
-from adapters.memory import MemoryStore
-from adapters.system import SystemClock
-from domain import workflow
-from domain.ports import ArtefactStore, Clock
-from domain.releases import Release
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
-from entrypoints.container import Container, wire
-from entrypoints.settings import load_settings
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain import workflow
+from weighbridge.domain.ports import ArtefactStore, Clock
+from weighbridge.domain.releases import Release
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.entrypoints.container import Container, wire
+from weighbridge.entrypoints.settings import load_settings
 
 #: The shipped task with one point in its grid: a matter of milliseconds to train.
 QUICK = replace(

@@ -6,20 +6,20 @@ from io import BytesIO
 import numpy as np
 import pandas as pd
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.registry import StoreRegistry
-from adapters.system import SystemClock
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain import workflow
-from domain.cells import Cells, private_memory
-from domain.dataset import SplitSpec
-from domain.estimator import EstimatorSpec, FittedModel
-from domain.gate import Threshold
-from domain.schema import Category, Number, Schema
-from domain.serving import PredictionService
-from domain.task import TaskDefinition
-from entrypoints.container import Container, wire
-from entrypoints.settings import load_settings
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.system import SystemClock
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.domain import workflow
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.dataset import SplitSpec
+from weighbridge.domain.estimator import EstimatorSpec, FittedModel
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.serving import PredictionService
+from weighbridge.domain.task import TaskDefinition
+from weighbridge.entrypoints.container import Container, wire
+from weighbridge.entrypoints.settings import load_settings
 
 CLOCK = SystemClock()
 LEVELS = ("rosso", "bianco", "dolce")

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from domain.columns import Array, Cells, Encoded
-from domain.errors import DataError, Problem
-from domain.schema import Category, Feature, Number, Schema
-from domain.tables import Answered, Chunk, Output, problem_text
+from weighbridge.domain.columns import Array, Cells, Encoded
+from weighbridge.domain.errors import DataError, Problem
+from weighbridge.domain.schema import Category, Feature, Number, Schema
+from weighbridge.domain.tables import Answered, Chunk, Output, problem_text
 
 #: Rows that are predicted at once.
 CHUNK_ROWS = 1 << 17

@@ -13,22 +13,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from domain.encoding import class_columns
-from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
-from domain.ports import ModelCodec
-from domain.schema import Category, Number, Schema
-from domain.serving import Predictor
-from domain.tree_walk import TreeData, TreeWalk
+from weighbridge.domain.encoding import class_columns
+from weighbridge.domain.errors import IncompatibleModel, ModelError, ModelUnreadable
+from weighbridge.domain.ports import ModelCodec
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.serving import Predictor
+from weighbridge.domain.tree_walk import TreeData, TreeWalk
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from adapters.onnx_predictor import OnnxPredictor
-    from domain.columns import AdmittedColumns, Encoded
-    from domain.estimator import FittedModel
-    from domain.schema import Row, Value
-    from domain.serving import Columns, Pace
-    from domain.tree_table import TreeTable
+    from weighbridge.adapters.onnx_predictor import OnnxPredictor
+    from weighbridge.domain.columns import AdmittedColumns, Encoded
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.schema import Row, Value
+    from weighbridge.domain.serving import Columns, Pace
+    from weighbridge.domain.tree_table import TreeTable
 
 _TYPES = {"number": "tensor(double)", "category": "tensor(string)"}
 _SHOWN_OF_AN_ERROR = 300
@@ -59,7 +59,7 @@ class OnnxCodec(ModelCodec):
 
     def encode(self, model: FittedModel, schema: Schema) -> bytes:
         """See ``ModelCodec.encode``. Nothing of the machine or the moment is in the bytes."""
-        from adapters.onnx_export.conversion import to_onnx
+        from weighbridge.adapters.onnx_export.conversion import to_onnx
 
         columns = class_columns(model, schema.target) if isinstance(schema.target, Category) else None
         try:
@@ -132,7 +132,7 @@ class OnnxTreePredictor(Predictor):
 
     @cached_property
     def _table(self) -> TreeTable | None:
-        from domain.tree_table import TreeTable
+        from weighbridge.domain.tree_table import TreeTable
 
         try:
             return TreeTable(self._tree, self._schema)
@@ -145,7 +145,7 @@ class OnnxTreePredictor(Predictor):
 
 
 def _predictor(data: bytes, schema: Schema) -> OnnxPredictor:
-    from adapters.onnx_predictor import OnnxPredictor
+    from weighbridge.adapters.onnx_predictor import OnnxPredictor
 
     _refuse_external_data(data)
     session = _session(data)
@@ -168,7 +168,7 @@ def _check_inputs(found: Mapping[str, tuple[str, Any]], schema: Schema) -> None:
 
 
 def _tree_as_text(model: FittedModel, schema: Schema) -> str | None:
-    from domain.single_tree import tree_of
+    from weighbridge.domain.single_tree import tree_of
 
     tree = tree_of(model, schema)
     return None if tree is None else json.dumps(tree.to_dict(), ensure_ascii=False, separators=(",", ":"))

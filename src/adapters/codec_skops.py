@@ -7,14 +7,14 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from domain.encoding import class_columns
-from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
-from domain.ports import ModelCodec
-from domain.schema import Category, Schema
-from domain.serving import Predictor
+from weighbridge.domain.encoding import class_columns
+from weighbridge.domain.errors import IncompatibleModel, ModelError, ModelUnreadable
+from weighbridge.domain.ports import ModelCodec
+from weighbridge.domain.schema import Category, Schema
+from weighbridge.domain.serving import Predictor
 
 if TYPE_CHECKING:
-    from domain.estimator import FittedModel
+    from weighbridge.domain.estimator import FittedModel
 
 #: Types that may be built beside those that skops itself trusts (scikit-learn's public estimators, NumPy's
 #: arrays and functions, Python's containers). They are what scikit-learn's estimators are made of inside, and
@@ -88,7 +88,7 @@ class SkopsCodec(ModelCodec):
             )
         if isinstance(schema.target, Category):
             class_columns(model, schema.target)
-        from adapters.skops_predictor import SkopsPredictor
+        from weighbridge.adapters.skops_predictor import SkopsPredictor
 
         return SkopsPredictor(model, schema)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
-from domain.errors import DataError, Problem
+from weighbridge.domain.errors import DataError, Problem
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -15,10 +15,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from domain.errors import ConfigurationError
-from domain.ports import ModelExporter
-from domain.releases import Release
-from domain.schema import Category, Schema, Value
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.ports import ModelExporter
+from weighbridge.domain.releases import Release
+from weighbridge.domain.schema import Category, Schema, Value
 
 #: What a model of a format needs to predict, by the names that it is installed by.
 _NEEDS = {
@@ -115,7 +115,7 @@ class FolderExporter(ModelExporter):
             "MLmodel": _yaml(_mlmodel(release, has_rows=bool(record.golden))).encode(),
             f"model/model.{kind}": model,
             "model/about.json": _json(about),
-            "code/weighbridge_model.py": (files("adapters") / "mlflow_loader.py").read_bytes(),
+            "code/weighbridge_model.py": (files("weighbridge.adapters") / "mlflow_loader.py").read_bytes(),
             "requirements.txt": _requirements(release, "mlflow>=3,<4").encode(),
             "python_env.yaml": _yaml(
                 {"python": record.libraries.get("python", "3.11"), "dependencies": ["-r requirements.txt"]}

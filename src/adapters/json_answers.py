@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from domain.columns import Array, Cells, Encoded
-from domain.errors import shown
-from domain.tables import Answered, Chunk, Output, TableWriter, problem_document, problem_text
+from weighbridge.domain.columns import Array, Cells, Encoded
+from weighbridge.domain.errors import shown
+from weighbridge.domain.tables import Answered, Chunk, Output, TableWriter, problem_document, problem_text
 
 
 class JsonWriter(TableWriter):

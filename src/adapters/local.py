@@ -14,8 +14,8 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import BinaryIO
 
-from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key, pieces_of
-from domain.errors import (
+from weighbridge.domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key, pieces_of
+from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
     ConfigurationError,
@@ -25,7 +25,7 @@ from domain.errors import (
     StoreUnavailable,
     WeighbridgeError,
 )
-from domain.ports import ArtefactStore
+from weighbridge.domain.ports import ArtefactStore
 
 _READS = 3
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from domain.errors import ConfigurationError, StoreDenied, StoreUnavailable
-from domain.files import Files
+from weighbridge.domain.errors import ConfigurationError, StoreDenied, StoreUnavailable
+from weighbridge.domain.files import Files
 
 
 class LocalFiles(Files):

@@ -5,9 +5,9 @@ from hashlib import sha256
 from itertools import count, groupby
 from threading import Lock
 
-from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
-from domain.errors import ArtefactExists, ArtefactNotFound
-from domain.ports import ArtefactStore, Clock
+from weighbridge.domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
+from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound
+from weighbridge.domain.ports import ArtefactStore, Clock
 
 
 class MemoryStore(ArtefactStore):

@@ -20,12 +20,12 @@ try:
     import obstore.exceptions as vendor
     from obstore.store import AzureStore, GCSStore
 except ImportError as error:
-    from domain.errors import ConfigurationError
+    from weighbridge.domain.errors import ConfigurationError
 
     raise ConfigurationError("gs:// and az:// need the extra 'cloud': pip install 'weighbridge[cloud]'") from error
 
-from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key
-from domain.errors import (
+from weighbridge.domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key
+from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
     ConfigurationError,
@@ -34,8 +34,8 @@ from domain.errors import (
     StoreUnavailable,
     WeighbridgeError,
 )
-from domain.events import StoreRetried
-from domain.ports import ArtefactStore, EventSink
+from weighbridge.domain.events import StoreRetried
+from weighbridge.domain.ports import ArtefactStore, EventSink
 
 #: Attributes of the objects that we write: which write made it, and the digest of its bytes. Azure takes no
 #: hyphens.

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from domain.errors import IncompatibleModel, ModelError
-from domain.serving import Predictor
+from weighbridge.domain.errors import IncompatibleModel, ModelError
+from weighbridge.domain.serving import Predictor
 
 if TYPE_CHECKING:
-    from domain.serving import Columns, Pace
+    from weighbridge.domain.serving import Columns, Pace
 
 _SHOWN_OF_AN_ERROR = 300
 

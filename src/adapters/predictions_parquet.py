@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import DataError, Problem
-from domain.prediction_log import (
+from weighbridge.domain.errors import DataError, Problem
+from weighbridge.domain.prediction_log import (
     REQUEST_COLUMN,
     TIME_COLUMN,
     VERSION_COLUMN,
@@ -21,12 +21,12 @@ from domain.prediction_log import (
     PredictionTables,
     probability_columns,
 )
-from domain.schema import Number
-from domain.serving import Classification
+from weighbridge.domain.schema import Number
+from weighbridge.domain.serving import Classification
 
 if TYPE_CHECKING:
-    from domain.artefacts import Artefact
-    from domain.schema import Schema
+    from weighbridge.domain.artefacts import Artefact
+    from weighbridge.domain.schema import Schema
 
 #: Where a file says which of its columns is what.
 _METADATA = b"weighbridge.predictions"

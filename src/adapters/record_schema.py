@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from domain.ports import RecordKind, RecordRules
+from weighbridge.domain.ports import RecordKind, RecordRules
 
 SCHEMAS: Mapping[RecordKind, str] = {
     "release": "release-record.schema.json",
@@ -34,7 +34,9 @@ class JsonSchemaRules(RecordRules):
 
 def schema_of(kind: RecordKind) -> dict[str, Any]:
     """The JSON Schema of a kind of record."""
-    found: dict[str, Any] = json.loads((files("adapters") / "record_schemas" / SCHEMAS[kind]).read_text("utf-8"))
+    found: dict[str, Any] = json.loads(
+        (files("weighbridge.adapters") / "record_schemas" / SCHEMAS[kind]).read_text("utf-8")
+    )
     return found
 
 

@@ -11,9 +11,16 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.artefacts import MODELS, PROMOTIONS, REJECTED, NamedInTime, format_timestamp, parse_timestamp
-from domain.discovery import find_last
-from domain.errors import (
+from weighbridge.domain.artefacts import (
+    MODELS,
+    PROMOTIONS,
+    REJECTED,
+    NamedInTime,
+    format_timestamp,
+    parse_timestamp,
+)
+from weighbridge.domain.discovery import find_last
+from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
     ModelUnreadable,
@@ -21,9 +28,9 @@ from domain.errors import (
     RegistryError,
     UnknownVersion,
 )
-from domain.ports import ArtefactStore, Clock, ModelRegistry
-from domain.provenance import Record
-from domain.releases import ModelVersion, Promotion, Refusal, Release, version_of_record
+from weighbridge.domain.ports import ArtefactStore, Clock, ModelRegistry
+from weighbridge.domain.provenance import Record
+from weighbridge.domain.releases import ModelVersion, Promotion, Refusal, Release, version_of_record
 
 
 class StoreRegistry(ModelRegistry):

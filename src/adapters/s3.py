@@ -16,12 +16,20 @@ import botocore.exceptions as vendor
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError as TransportError
 
-from adapters.s3_client import ATTEMPTS, BrokenReply, TooLate, ask, open_client
-from adapters.s3_errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of, may_have_arrived, translate
-from domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key, pieces_of
-from domain.errors import ArtefactExists, ConfigurationError, StoreUnavailable
-from domain.events import StoreRetried
-from domain.ports import ArtefactStore, EventSink
+from weighbridge.adapters.s3_client import ATTEMPTS, BrokenReply, TooLate, ask, open_client
+from weighbridge.adapters.s3_errors import (
+    CONFLICT,
+    NO_REPLY,
+    NOT_THERE,
+    TAKEN,
+    code_of,
+    may_have_arrived,
+    translate,
+)
+from weighbridge.domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key, pieces_of
+from weighbridge.domain.errors import ArtefactExists, ConfigurationError, StoreUnavailable
+from weighbridge.domain.events import StoreRetried
+from weighbridge.domain.ports import ArtefactStore, EventSink
 
 #: Metadata of the objects that we write: which write made it, and the digest of its bytes.
 _WRITE, _DIGEST = "weighbridge-write", "weighbridge-sha256"

@@ -12,7 +12,7 @@ import botocore.exceptions as vendor
 import botocore.session
 from botocore.config import Config
 
-from adapters.s3_errors import code_of, translate
+from weighbridge.adapters.s3_errors import code_of, translate
 
 #: The name of the threads that ask the server.
 THREAD = "weighbridge-s3"

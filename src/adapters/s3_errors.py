@@ -6,7 +6,7 @@ import botocore.exceptions as vendor
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError as TransportError
 
-from domain.errors import (
+from weighbridge.domain.errors import (
     ArtefactNotFound,
     ConfigurationError,
     StoreDenied,

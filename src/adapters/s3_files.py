@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, cast
 
 import botocore.exceptions as vendor
 
-from adapters.s3_errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of, translate
-from domain.errors import ArtefactNotFound, ConfigurationError, StoreUnavailable
-from domain.files import Files
+from weighbridge.adapters.s3_errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of, translate
+from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError, StoreUnavailable
+from weighbridge.domain.files import Files
 
 #: Up to here a file is kept in memory, and sent in one piece.
 _MEMORY_BYTES = 16 << 20

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from domain.schema import Category, Number, Schema
+from weighbridge.domain.schema import Category, Number, Schema
 
 if TYPE_CHECKING:
-    from domain.estimator import FittedModel
-    from domain.serving import Columns
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.serving import Columns
 
 #: How many rows are tried out; they are tried one by one as well.
 _TRIED = 12

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adapters.skops_arrays import array_model
-from domain.encoding import class_columns
-from domain.errors import IncompatibleModel, ModelError
-from domain.schema import Category, Schema
-from domain.serving import Predictor
+from weighbridge.adapters.skops_arrays import array_model
+from weighbridge.domain.encoding import class_columns
+from weighbridge.domain.errors import IncompatibleModel, ModelError
+from weighbridge.domain.schema import Category, Schema
+from weighbridge.domain.serving import Predictor
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.estimator import FittedModel
-    from domain.serving import Columns
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.serving import Columns
 
 _SHOWN_OF_AN_ERROR = 300
 

@@ -10,12 +10,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from adapters.arrow_columns import BROKEN, CHUNK_ROWS, answers, check_types, chunk_of, echoed, unreadable
-from adapters.arrow_sizes import parquet_bytes, stream_bytes
-from domain.column_admission import check_names
-from domain.errors import DataError, DataTooLarge, Problem
-from domain.schema import Category, Schema
-from domain.tables import Answered, Chunk, Output, TableReader, TableWriter
+from weighbridge.adapters.arrow_columns import (
+    BROKEN,
+    CHUNK_ROWS,
+    answers,
+    check_types,
+    chunk_of,
+    echoed,
+    unreadable,
+)
+from weighbridge.adapters.arrow_sizes import parquet_bytes, stream_bytes
+from weighbridge.domain.column_admission import check_names
+from weighbridge.domain.errors import DataError, DataTooLarge, Problem
+from weighbridge.domain.schema import Category, Schema
+from weighbridge.domain.tables import Answered, Chunk, Output, TableReader, TableWriter
 
 
 class ParquetReader(TableReader):

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from adapters.arrow_columns import BROKEN, LazyColumns, answers, echoed, unreadable
-from domain.column_admission import check_names
-from domain.columns import Array, Cells, Encoded
-from domain.errors import DataError, Problem
-from domain.schema import Number, Schema
-from domain.tables import Answered, Chunk, Output, TableReader, TableWriter
+from weighbridge.adapters.arrow_columns import BROKEN, LazyColumns, answers, echoed, unreadable
+from weighbridge.domain.column_admission import check_names
+from weighbridge.domain.columns import Array, Cells, Encoded
+from weighbridge.domain.errors import DataError, Problem
+from weighbridge.domain.schema import Number, Schema
+from weighbridge.domain.tables import Answered, Chunk, Output, TableReader, TableWriter
 
 #: Bytes of a file that are parsed at once.
 BLOCK_BYTES = 1 << 20

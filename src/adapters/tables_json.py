@@ -15,11 +15,11 @@ from typing import Any, BinaryIO, Literal, NoReturn
 import msgspec
 import numpy as np
 
-from domain.column_admission import check_names, needs_exact_numbers
-from domain.columns import Cells, Encoded
-from domain.errors import DataError, Problem
-from domain.schema import Category, Feature, Schema
-from domain.tables import Chunk, TableReader
+from weighbridge.domain.column_admission import check_names, needs_exact_numbers
+from weighbridge.domain.columns import Cells, Encoded
+from weighbridge.domain.errors import DataError, Problem
+from weighbridge.domain.schema import Category, Feature, Schema
+from weighbridge.domain.tables import Chunk, TableReader
 
 #: Bytes of a body that are decoded at once, and rows that are then predicted at once.
 PIECE_BYTES = 1 << 17

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
-from adapters.csv_text import plain_text
-from domain.artefacts import DATASET_SUFFIXES, dataset_suffix
-from domain.errors import DataError, Problem
-from domain.ports import DatasetReader
-from domain.schema import Category, Number, Schema
+from weighbridge.adapters.csv_text import plain_text
+from weighbridge.domain.artefacts import DATASET_SUFFIXES, dataset_suffix
+from weighbridge.domain.errors import DataError, Problem
+from weighbridge.domain.ports import DatasetReader
+from weighbridge.domain.schema import Category, Number, Schema
 
 if TYPE_CHECKING:
     import pandas as pd

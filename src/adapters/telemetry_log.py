@@ -3,8 +3,8 @@
 import logging
 from dataclasses import asdict
 
-from domain.events import Event
-from domain.ports import EventSink
+from weighbridge.domain.events import Event
+from weighbridge.domain.ports import EventSink
 
 _LEVELS = {
     "debug": logging.DEBUG,

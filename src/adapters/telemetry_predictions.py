@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from domain.cells import Cells
-from domain.prediction_log import PredictionLogTelemetry
+from weighbridge.domain.cells import Cells
+from weighbridge.domain.prediction_log import PredictionLogTelemetry
 
 _TAKEN, _REFUSED, _WRITTEN, _LOST, _KILLED = "log_taken", "log_refused", "log_written", "log_lost", "log_killed"
 _EVERY = (_TAKEN, _REFUSED, _WRITTEN, _LOST, _KILLED)

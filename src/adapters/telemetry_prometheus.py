@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from domain.artefacts import dataset_timestamp
-from domain.cells import Cells
-from domain.events import Event, StoreRetried
-from domain.figures import Figures
-from domain.ports import Clock, EventSink, ServingTelemetry, Tally
+from weighbridge.domain.artefacts import dataset_timestamp
+from weighbridge.domain.cells import Cells
+from weighbridge.domain.events import Event, StoreRetried
+from weighbridge.domain.figures import Figures
+from weighbridge.domain.ports import Clock, EventSink, ServingTelemetry, Tally
 
 if TYPE_CHECKING:
-    from domain.cells import Key
-    from domain.columns import Array, Encoded
-    from domain.schema import Value
-    from domain.serving import LoadedModel
+    from weighbridge.domain.cells import Key
+    from weighbridge.domain.columns import Array, Encoded
+    from weighbridge.domain.schema import Value
+    from weighbridge.domain.serving import LoadedModel
 
 #: Upper bounds of the buckets of latencies, in seconds.
 LATENCIES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -263,7 +263,7 @@ class _Tally(Tally):
         """See the port."""
         import numpy as np
 
-        from domain.columns import Encoded
+        from weighbridge.domain.columns import Encoded
 
         self.outside.update(outside)
         if isinstance(predicted, Encoded):

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from domain.cells import Cells
-from domain.ports import ShadowTelemetry
+from weighbridge.domain.cells import Cells
+from weighbridge.domain.ports import ShadowTelemetry
 
 if TYPE_CHECKING:
-    from domain.cells import Key
-    from domain.releases import Release
+    from weighbridge.domain.cells import Key
+    from weighbridge.domain.releases import Release
 
 #: Upper bounds of the buckets of differences, in the target's unit, whatever that is.
 DIFFERENCES = (0.0, *(float(f"{digits}e{power}") for power in range(-4, 5) for digits in ("1", "2.5", "5")), 1e5)

@@ -10,7 +10,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from domain.prediction_log import UnwrittenCount
+from weighbridge.domain.prediction_log import UnwrittenCount
 
 _SIZE = 16
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from domain.dataset import Dataset
-from domain.errors import DataError, Problem
-from domain.schema import Category, Feature, Number
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.errors import DataError, Problem
+from weighbridge.domain.schema import Category, Feature, Number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from domain.schema import Schema
+    from weighbridge.domain.schema import Schema
 
 
 #: How pandas names columns without a name: in CSV, and in Parquet.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import BinaryIO
 
-from domain.errors import ConfigurationError, DataError, Problem
+from weighbridge.domain.errors import ConfigurationError, DataError, Problem
 
 DATASETS = "datasets"
 MODELS = "models"

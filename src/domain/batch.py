@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domain.column_admission import LISTED, Examined, examine_columns
-from domain.columns import AdmittedColumns, Array, Encoded
-from domain.errors import DataError, DataTooLarge, Problem
-from domain.ranges import training_ranges
-from domain.releases import Release
-from domain.schema import Category, Schema
-from domain.serving import Predictor
-from domain.tables import Answered, Chunk, Output, TableReader, TableWriter
+from weighbridge.domain.column_admission import LISTED, Examined, examine_columns
+from weighbridge.domain.columns import AdmittedColumns, Array, Encoded
+from weighbridge.domain.errors import DataError, DataTooLarge, Problem
+from weighbridge.domain.ranges import training_ranges
+from weighbridge.domain.releases import Release
+from weighbridge.domain.schema import Category, Schema
+from weighbridge.domain.serving import Predictor
+from weighbridge.domain.tables import Answered, Chunk, Output, TableReader, TableWriter
 
 _NOT_FINITE = "the model has no finite prediction for this row: its numbers are too large"
 

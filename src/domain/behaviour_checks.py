@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from domain.check_wording import change, exact, first_few, shown
-from domain.checks import Check, CheckResult, require_number_target
-from domain.errors import TaskError
-from domain.schema import Category, Number
-from domain.sweep import Sweep
+from weighbridge.domain.check_wording import change, exact, first_few, shown
+from weighbridge.domain.checks import Check, CheckResult, require_number_target
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.schema import Category, Number
+from weighbridge.domain.sweep import Sweep
 
 if TYPE_CHECKING:
-    from domain.dataset import Dataset
-    from domain.estimator import FittedModel
-    from domain.schema import Schema
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.schema import Schema
 
 #: The shares of the dataset's rows at whose values a number feature is tried: the least value, nine deciles and
 #: the greatest one.

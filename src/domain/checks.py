@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from domain.check_wording import SHOWN, change, exact, first_few, unlike
-from domain.errors import ModelError, TaskError
-from domain.schema import Category, Number
-from domain.sweep import Sweep
+from weighbridge.domain.check_wording import SHOWN, change, exact, first_few, unlike
+from weighbridge.domain.errors import ModelError, TaskError
+from weighbridge.domain.schema import Category, Number
+from weighbridge.domain.sweep import Sweep
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from domain.dataset import Dataset
-    from domain.estimator import FittedModel
-    from domain.schema import Schema
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from domain.check_wording import exact, first_few
-from domain.checks import Check, CheckResult, compare_ends, require_category_target
-from domain.encoding import probabilities_of
-from domain.errors import TaskError
-from domain.sweep import Sweep
+from weighbridge.domain.check_wording import exact, first_few
+from weighbridge.domain.checks import Check, CheckResult, compare_ends, require_category_target
+from weighbridge.domain.encoding import probabilities_of
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.sweep import Sweep
 
 if TYPE_CHECKING:
-    from domain.dataset import Dataset
-    from domain.estimator import FittedModel
-    from domain.schema import Schema
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)

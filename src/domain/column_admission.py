@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from domain.columns import AdmittedColumns, Array, Cells, Encoded
-from domain.errors import DataError, Problem
-from domain.schema import Category, Feature, Number, Schema
+from weighbridge.domain.columns import AdmittedColumns, Array, Cells, Encoded
+from weighbridge.domain.errors import DataError, Problem
+from weighbridge.domain.schema import Category, Feature, Number, Schema
 
 #: How many problems a refusal lists when nobody says otherwise.
 LISTED = 100

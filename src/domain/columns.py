@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from domain.schema import Schema
+from weighbridge.domain.schema import Schema
 
 Array: TypeAlias = np.ndarray[Any, Any]
 

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from domain.encoding import columns_of
-from domain.errors import ConfigurationError, NothingReleased, StoreError, WeighbridgeError
-from domain.gate import Verdict
-from domain.metrics import METRICS, Metrics
-from domain.schema import Category, Schema
+from weighbridge.domain.encoding import columns_of
+from weighbridge.domain.errors import ConfigurationError, NothingReleased, StoreError, WeighbridgeError
+from weighbridge.domain.gate import Verdict
+from weighbridge.domain.metrics import METRICS, Metrics
+from weighbridge.domain.schema import Category, Schema
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from domain.ports import ModelCodec, ModelRegistry
-    from domain.provenance import Record
-    from domain.releases import ModelVersion
-    from domain.serving import Predictor
+    from weighbridge.domain.ports import ModelCodec, ModelRegistry
+    from weighbridge.domain.provenance import Record
+    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.domain.serving import Predictor
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from domain.distribution_rules import KolmogorovSmirnov, PopulationStability, TargetChanged
-from domain.leak_rules import AssociationChanged, IdenticalRows, PredictedLabels, SingleFeatureLeak
-from domain.row_rules import FewRows, FewRowsPerLevel, LevelsAgainstLive, LostColumns, RowsAgainstLive
-from domain.rule import Evidence, Finding, FindingLevel, LiveEvidence, Rule
-from domain.score_rules import ConceptDrift, TooGood
+from weighbridge.domain.distribution_rules import KolmogorovSmirnov, PopulationStability, TargetChanged
+from weighbridge.domain.leak_rules import AssociationChanged, IdenticalRows, PredictedLabels, SingleFeatureLeak
+from weighbridge.domain.row_rules import FewRows, FewRowsPerLevel, LevelsAgainstLive, LostColumns, RowsAgainstLive
+from weighbridge.domain.rule import Evidence, Finding, FindingLevel, LiveEvidence, Rule
+from weighbridge.domain.score_rules import ConceptDrift, TooGood
 
 __all__ = [
     "DEFAULT_RULES",

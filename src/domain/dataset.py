@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import DataError, Problem, TaskError
-from domain.schema import Category
+from weighbridge.domain.errors import DataError, Problem, TaskError
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.schema import Schema
+    from weighbridge.domain.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain.artefacts import Artefact, ArtefactRef
-from domain.errors import RegistryError
-from domain.statistics import CategorySummary, ColumnSummary, summarise_column
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.errors import RegistryError
+from weighbridge.domain.statistics import CategorySummary, ColumnSummary, summarise_column
 
 if TYPE_CHECKING:
-    from domain.dataset import Dataset
-    from domain.ports import ModelRegistry
-    from domain.releases import Release
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.ports import ModelRegistry
+    from weighbridge.domain.releases import Release
 
 #: How many of the first rows are shown.
 FIRST_ROWS = 5

@@ -28,7 +28,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import TypeAlias
 
-from domain.artefacts import (
+from weighbridge.domain.artefacts import (
     DATASETS,
     Artefact,
     ArtefactRef,
@@ -38,9 +38,9 @@ from domain.artefacts import (
     newest,
     parse_timestamp,
 )
-from domain.errors import ArtefactNotFound, DataError, Problem, StoreUnavailable
-from domain.events import DatasetChosen, DatasetNameUnreadable
-from domain.ports import ArtefactStore, Clock, EventSink
+from weighbridge.domain.errors import ArtefactNotFound, DataError, Problem, StoreUnavailable
+from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable
+from weighbridge.domain.ports import ArtefactStore, Clock, EventSink
 
 Timing: TypeAlias = Callable[[str], datetime | None]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.drift import ColumnDrift, compare_statistics, describe, distance
-from domain.rule import (
+from weighbridge.domain.drift import ColumnDrift, compare_statistics, describe, distance
+from weighbridge.domain.rule import (
     RULE_ALPHA,
     Evidence,
     Finding,
@@ -17,11 +17,11 @@ from domain.rule import (
     grade,
     nothing_to_compare,
 )
-from domain.statistics import NumberSummary
+from weighbridge.domain.statistics import NumberSummary
 
 if TYPE_CHECKING:
-    from domain.schema import Schema
-    from domain.statistics import ColumnSummary, Statistics
+    from weighbridge.domain.schema import Schema
+    from weighbridge.domain.statistics import ColumnSummary, Statistics
 
 
 @dataclass(frozen=True, slots=True)

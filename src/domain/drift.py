@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from domain.significance import homogeneity_p, kolmogorov_p, smirnov_p
-from domain.statistics import CategorySummary, ColumnSummary, NumberSummary, Statistics
+from weighbridge.domain.significance import homogeneity_p, kolmogorov_p, smirnov_p
+from weighbridge.domain.statistics import CategorySummary, ColumnSummary, NumberSummary, Statistics
 
 #: Bins of the population stability index of a number: tenths of the earlier distribution.
 BINS = 10

@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from domain.errors import IncompatibleModel, ModelError
-from domain.schema import Category, Number, Schema
+from weighbridge.domain.errors import IncompatibleModel, ModelError
+from weighbridge.domain.schema import Category, Number, Schema
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from domain.estimator import FittedClassifier, FittedModel
-    from domain.ports import ModelCodec
-    from domain.schema import Row
-    from domain.serving import Columns, Predictor
+    from weighbridge.domain.estimator import FittedClassifier, FittedModel
+    from weighbridge.domain.ports import ModelCodec
+    from weighbridge.domain.schema import Row
+    from weighbridge.domain.serving import Columns, Predictor
 
 #: The greatest difference between the model and its decoded bytes: relative for numbers, absolute for
 #: probabilities, which lie between 0 and 1. Labels may not differ at all.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from domain.errors import TaskError
+from weighbridge.domain.errors import TaskError
 
 if TYPE_CHECKING:
     import numpy as np

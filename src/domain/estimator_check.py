@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from domain.schema import Category
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-    from domain.schema import Feature
-    from domain.task import TaskDefinition
+    from weighbridge.domain.schema import Feature
+    from weighbridge.domain.task import TaskDefinition
 
 
 def estimator_problems(task: TaskDefinition) -> list[str]:

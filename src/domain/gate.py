@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from domain.checks import CheckResult
-from domain.errors import ConfigurationError
-from domain.metrics import METRICS, Metrics, Slice, metric_named
-from domain.rule import Finding, FindingLevel
+from weighbridge.domain.checks import CheckResult
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.metrics import METRICS, Metrics, Slice, metric_named
+from weighbridge.domain.rule import Finding, FindingLevel
 
 
 class Verdict(StrEnum):

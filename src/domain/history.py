@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import RegistryError, UnknownVersion, WeighbridgeError
-from domain.releases import CLOCKS_APART, ModelVersion
+from weighbridge.domain.errors import RegistryError, UnknownVersion, WeighbridgeError
+from weighbridge.domain.releases import CLOCKS_APART, ModelVersion
 
 if TYPE_CHECKING:
-    from domain.gate import Verdict
-    from domain.ports import ArtefactStore, Clock, ModelRegistry
-    from domain.provenance import Record
-    from domain.releases import Promotion
+    from weighbridge.domain.gate import Verdict
+    from weighbridge.domain.ports import ArtefactStore, Clock, ModelRegistry
+    from weighbridge.domain.provenance import Record
+    from weighbridge.domain.releases import Promotion
 
 #: So many weighings are shown, the newest.
 MOST = 50

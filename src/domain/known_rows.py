@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from domain.check_wording import exact, first_few, shown, unlike
-from domain.checks import Check, CheckResult
-from domain.errors import DataError, TaskError
-from domain.schema import Category, Number
+from weighbridge.domain.check_wording import exact, first_few, shown, unlike
+from weighbridge.domain.checks import Check, CheckResult
+from weighbridge.domain.errors import DataError, TaskError
+from weighbridge.domain.schema import Category, Number
 
 if TYPE_CHECKING:
-    from domain.dataset import Dataset
-    from domain.estimator import FittedModel
-    from domain.schema import Schema, Value
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.schema import Schema, Value
 
 
 @dataclass(frozen=True, slots=True)

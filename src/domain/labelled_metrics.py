@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from domain.dataset import Dataset
-from domain.gate import Verdict
-from domain.labels import datasets_since, find_labels
-from domain.metrics import METRICS, Metrics, measure
-from domain.prediction_log import LoggedRows, probability_columns
-from domain.rule import Finding, FindingLevel
-from domain.schema import Category
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.gate import Verdict
+from weighbridge.domain.labels import datasets_since, find_labels
+from weighbridge.domain.metrics import METRICS, Metrics, measure
+from weighbridge.domain.prediction_log import LoggedRows, probability_columns
+from weighbridge.domain.rule import Finding, FindingLevel
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from domain.ports import ArtefactStore, DatasetReader
-    from domain.provenance import Record
-    from domain.task import TaskDefinition
+    from weighbridge.domain.ports import ArtefactStore, DatasetReader
+    from weighbridge.domain.provenance import Record
+    from weighbridge.domain.task import TaskDefinition
 
 #: Fewer labelled rows than this are not weighed.
 LEAST_LABELLED = 30

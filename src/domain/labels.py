@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from domain.artefacts import DATASETS, dataset_timestamp
-from domain.errors import DataError
-from domain.schema import Category
+from weighbridge.domain.artefacts import DATASETS, dataset_timestamp
+from weighbridge.domain.errors import DataError
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.artefacts import ArtefactRef
-    from domain.dataset import Dataset
-    from domain.ports import ArtefactStore, DatasetReader
-    from domain.schema import Schema
+    from weighbridge.domain.artefacts import ArtefactRef
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.ports import ArtefactStore, DatasetReader
+    from weighbridge.domain.schema import Schema
 
 #: A name's zone moves its time by less than a day.
 _ZONES = timedelta(days=2)
@@ -44,7 +44,7 @@ def datasets_since(
     store: ArtefactStore, reader: DatasetReader, schema: Schema, task: str, start: datetime
 ) -> tuple[list[Dataset], list[tuple[str, str]]]:
     """The datasets of a task taken at ``start`` or later, and the keys of those that cannot be read, with why."""
-    from domain.admission import admit
+    from weighbridge.domain.admission import admit
 
     found, bad = [], []
     for ref in _refs_since(store, task, start):

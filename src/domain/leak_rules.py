@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from domain.association import association_error
-from domain.rule import (
+from weighbridge.domain.association import association_error
+from weighbridge.domain.rule import (
     RULE_ALPHA,
     Evidence,
     Finding,
@@ -19,13 +19,13 @@ from domain.rule import (
     grade,
     nothing_to_compare,
 )
-from domain.significance import binomial_bound, normal_p
-from domain.statistics import CategorySummary, NumberSummary, Statistics
+from weighbridge.domain.significance import binomial_bound, normal_p
+from weighbridge.domain.statistics import CategorySummary, NumberSummary, Statistics
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.schema import Schema
+    from weighbridge.domain.schema import Schema
 
 #: Rows below which one feature may order the target by luck.
 FEWEST_ROWS = 30

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from domain.encoding import probabilities_of
-from domain.errors import ConfigurationError, IncompatibleModel
-from domain.schema import Category
+from weighbridge.domain.encoding import probabilities_of
+from weighbridge.domain.errors import ConfigurationError, IncompatibleModel
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from domain.dataset import Dataset
-    from domain.estimator import FittedModel
-    from domain.schema import Feature
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.schema import Feature
 
 Metrics: TypeAlias = Mapping[str, float]
 

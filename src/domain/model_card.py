@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from domain.gate import Threshold
-from domain.metrics import metric_named
-from domain.picture.origin import origin_section
-from domain.picture.verdict import headline
-from domain.picture.wording import rounded, unit_of, unit_of_metric
-from domain.schema import Category
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.metrics import metric_named
+from weighbridge.domain.picture.origin import origin_section
+from weighbridge.domain.picture.verdict import headline
+from weighbridge.domain.picture.wording import rounded, unit_of, unit_of_metric
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
-    from domain.provenance import Record
+    from weighbridge.domain.provenance import Record
 
 #: What model hubs call metrics.
 _HUB_METRICS = {

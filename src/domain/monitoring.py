@@ -9,15 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from domain.distribution_rules import KolmogorovSmirnov, PopulationStability, TargetChanged
-from domain.drift import ColumnDrift, compare_columns, describe
-from domain.errors import DataError
-from domain.labelled_metrics import LabelReport, weigh_by_labels
-from domain.prediction_drift import chance, unexplained_classes, unexplained_numbers
-from domain.prediction_log import REQUEST_COLUMN, TIME_COLUMN, VERSION_COLUMN, LoggedRows, files_of_window
-from domain.rule import Finding, FindingLevel, grade, nothing_to_compare
-from domain.schema import Category
-from domain.statistics import (
+from weighbridge.domain.distribution_rules import KolmogorovSmirnov, PopulationStability, TargetChanged
+from weighbridge.domain.drift import ColumnDrift, compare_columns, describe
+from weighbridge.domain.errors import DataError
+from weighbridge.domain.labelled_metrics import LabelReport, weigh_by_labels
+from weighbridge.domain.prediction_drift import chance, unexplained_classes, unexplained_numbers
+from weighbridge.domain.prediction_log import (
+    REQUEST_COLUMN,
+    TIME_COLUMN,
+    VERSION_COLUMN,
+    LoggedRows,
+    files_of_window,
+)
+from weighbridge.domain.rule import Finding, FindingLevel, grade, nothing_to_compare
+from weighbridge.domain.schema import Category
+from weighbridge.domain.statistics import (
     CategorySummary,
     ColumnSummary,
     NumberSummary,
@@ -29,13 +35,13 @@ from domain.statistics import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.ports import ArtefactStore, DatasetReader
-    from domain.prediction_log import PredictionTables
-    from domain.provenance import Record
-    from domain.releases import Release
-    from domain.rule import Rule
-    from domain.schema import Schema
-    from domain.task import TaskDefinition
+    from weighbridge.domain.ports import ArtefactStore, DatasetReader
+    from weighbridge.domain.prediction_log import PredictionTables
+    from weighbridge.domain.provenance import Record
+    from weighbridge.domain.releases import Release
+    from weighbridge.domain.rule import Rule
+    from weighbridge.domain.schema import Schema
+    from weighbridge.domain.task import TaskDefinition
 
 
 @dataclass(frozen=True, slots=True)

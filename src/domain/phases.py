@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from domain.ports import Clock, MemoryMeter, Tracing
+    from weighbridge.domain.ports import Clock, MemoryMeter, Tracing
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,21 @@ from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
 
-from domain.artefacts import pieces_of
+from weighbridge.domain.artefacts import pieces_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.artefacts import Artefact, ArtefactRef
-    from domain.columns import Array, Encoded
-    from domain.estimator import FittedModel
-    from domain.events import Event
-    from domain.figures import Figures
-    from domain.picture.shapes import Picture
-    from domain.provenance import Record
-    from domain.releases import ModelVersion, Promotion, Refusal, Release
-    from domain.schema import Row, Schema, Value
-    from domain.serving import Classification, LoadedModel, Predictor
+    from weighbridge.domain.artefacts import Artefact, ArtefactRef
+    from weighbridge.domain.columns import Array, Encoded
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.events import Event
+    from weighbridge.domain.figures import Figures
+    from weighbridge.domain.picture.shapes import Picture
+    from weighbridge.domain.provenance import Record
+    from weighbridge.domain.releases import ModelVersion, Promotion, Refusal, Release
+    from weighbridge.domain.schema import Row, Schema, Value
+    from weighbridge.domain.serving import Classification, LoadedModel, Predictor
 
 
 #: The kinds of records that have rules of their own.

@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from domain.artefacts import PREDICTIONS, format_timestamp, parse_timestamp
-from domain.errors import ArtefactExists
-from domain.schema import Category
+from weighbridge.domain.artefacts import PREDICTIONS, format_timestamp, parse_timestamp
+from weighbridge.domain.errors import ArtefactExists
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.artefacts import Artefact, ArtefactRef
-    from domain.ports import ArtefactStore
-    from domain.schema import Row, Schema, Value
-    from domain.serving import Classification, LoadedModel
+    from weighbridge.domain.artefacts import Artefact, ArtefactRef
+    from weighbridge.domain.ports import ArtefactStore
+    from weighbridge.domain.schema import Row, Schema, Value
+    from weighbridge.domain.serving import Classification, LoadedModel
 
 #: The most time that there is between the rows of one file.
 LONGEST = timedelta(hours=1)

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.checks import CheckResult
-from domain.errors import TaskError
-from domain.gate import GateDecision, Verdict
-from domain.rule import Finding, FindingLevel
-from domain.schema import Row, Schema, Value
+from weighbridge.domain.checks import CheckResult
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.gate import GateDecision, Verdict
+from weighbridge.domain.rule import Finding, FindingLevel
+from weighbridge.domain.schema import Row, Schema, Value
 
 #: The layout of the record.
 RECORD_SCHEMA_VERSION = 1

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.encoding import EncodedModel, probabilities_of
-from domain.provenance import DatasetSource, GoldenRow, ModelFile, Training
-from domain.schema import Category
+from weighbridge.domain.encoding import EncodedModel, probabilities_of
+from weighbridge.domain.provenance import DatasetSource, GoldenRow, ModelFile, Training
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
-    from domain.artefacts import Artefact
-    from domain.dataset import Dataset, Split
-    from domain.estimator import FittedModel
-    from domain.releases import ModelVersion
-    from domain.search import Candidate
-    from domain.task import TaskDefinition
+    from weighbridge.domain.artefacts import Artefact
+    from weighbridge.domain.dataset import Dataset, Split
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.domain.search import Candidate
+    from weighbridge.domain.task import TaskDefinition
 
 #: How many rows a record keeps to try a decoded model on.
 GOLDEN_ROWS = 10

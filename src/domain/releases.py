@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.artefacts import MODELS, PROMOTIONS, REJECTED, REPORTS, format_timestamp, parse_timestamp
-from domain.errors import UnknownVersion
-from domain.provenance import Record
+from weighbridge.domain.artefacts import MODELS, PROMOTIONS, REJECTED, REPORTS, format_timestamp, parse_timestamp
+from weighbridge.domain.errors import UnknownVersion
+from weighbridge.domain.provenance import Record
 
 #: The layout of the promotion record.
 PROMOTION_SCHEMA_VERSION = 1

@@ -7,14 +7,14 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import WeighbridgeError
-from domain.events import ReportFailed, ReportWritten
-from domain.releases import ModelVersion
+from weighbridge.domain.errors import WeighbridgeError
+from weighbridge.domain.events import ReportFailed, ReportWritten
+from weighbridge.domain.releases import ModelVersion
 
 if TYPE_CHECKING:
-    from domain.picture.subject import Subject
-    from domain.ports import ArtefactStore, EventSink, ReportRenderer
-    from domain.provenance import Record
+    from weighbridge.domain.picture.subject import Subject
+    from weighbridge.domain.ports import ArtefactStore, EventSink, ReportRenderer
+    from weighbridge.domain.provenance import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def write_report(
         For the record: ``key``, ``sha256`` and ``size``, or the ``problem``; and ``sections``, what was found that
         no other part of the record tells.
     """
-    from domain.picture.taking import findings_of, take_picture
+    from weighbridge.domain.picture.taking import findings_of, take_picture
 
     version = ModelVersion.parse(record.task, record.version)
     entry: dict[str, Any] = {}

@@ -6,24 +6,24 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain.admission import admit
-from domain.artefacts import Artefact, ArtefactRef
-from domain.dataset import SplitSpec, split
-from domain.encoding import probabilities_of
-from domain.errors import ArtefactNotFound, DataError, Problem, TaskError
-from domain.metrics import METRICS, Metrics, Slice, measure
-from domain.predictions import prediction_digest
-from domain.schema import Category
-from domain.search import fit, search
-from domain.weighed import read_weighed
+from weighbridge.domain.admission import admit
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.dataset import SplitSpec, split
+from weighbridge.domain.encoding import probabilities_of
+from weighbridge.domain.errors import ArtefactNotFound, DataError, Problem, TaskError
+from weighbridge.domain.metrics import METRICS, Metrics, Slice, measure
+from weighbridge.domain.predictions import prediction_digest
+from weighbridge.domain.schema import Category
+from weighbridge.domain.search import fit, search
+from weighbridge.domain.weighed import read_weighed
 
 if TYPE_CHECKING:
-    from domain.dataset import Dataset
-    from domain.estimator import FittedModel
-    from domain.provenance import Record
-    from domain.releases import ModelVersion
-    from domain.task import TaskDefinition
-    from domain.workflow import Ports
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.provenance import Record
+    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.domain.task import TaskDefinition
+    from weighbridge.domain.workflow import Ports
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from domain.artefacts import MODELS, REPORTS
-from domain.errors import ArtefactNotFound, NothingReleased
-from domain.releases import ModelVersion
-from domain.rollback import rollback_targets
+from weighbridge.domain.artefacts import MODELS, REPORTS
+from weighbridge.domain.errors import ArtefactNotFound, NothingReleased
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.rollback import rollback_targets
 
 if TYPE_CHECKING:
-    from domain.ports import ArtefactStore, Clock, ModelRegistry
+    from weighbridge.domain.ports import ArtefactStore, Clock, ModelRegistry
 
 #: Bytes without a record may be those of a training under way; after a day they are of one that was cut off.
 _UNDER_WAY = timedelta(days=1)

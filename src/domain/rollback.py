@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from domain.errors import NothingReleased, UnknownVersion
-from domain.events import PrunedVersionPassedOver
-from domain.releases import CLOCKS_APART
+from weighbridge.domain.errors import NothingReleased, UnknownVersion
+from weighbridge.domain.events import PrunedVersionPassedOver
+from weighbridge.domain.releases import CLOCKS_APART
 
 if TYPE_CHECKING:
-    from domain.ports import EventSink, ModelRegistry
-    from domain.releases import ModelVersion, Promotion
+    from weighbridge.domain.ports import EventSink, ModelRegistry
+    from weighbridge.domain.releases import ModelVersion, Promotion
 
 
 def roll_back(

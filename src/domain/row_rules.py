@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.rule import (
+from weighbridge.domain.rule import (
     RULE_ALPHA,
     Evidence,
     Finding,
@@ -17,12 +17,12 @@ from domain.rule import (
     grade_shortage,
     nothing_to_compare,
 )
-from domain.significance import binomial_bound
-from domain.statistics import CategorySummary
+from weighbridge.domain.significance import binomial_bound
+from weighbridge.domain.statistics import CategorySummary
 
 if TYPE_CHECKING:
-    from domain.schema import Schema
-    from domain.statistics import ColumnSummary, Statistics
+    from weighbridge.domain.schema import Schema
+    from weighbridge.domain.statistics import ColumnSummary, Statistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from domain.errors import TaskError
+from weighbridge.domain.errors import TaskError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from domain.dataset import Dataset, Split
-    from domain.metrics import Metrics
-    from domain.schema import Schema
-    from domain.statistics import NumberSummary, Statistics
+    from weighbridge.domain.dataset import Dataset, Split
+    from weighbridge.domain.metrics import Metrics
+    from weighbridge.domain.schema import Schema
+    from weighbridge.domain.statistics import NumberSummary, Statistics
 
 #: The chance that a rule that tests by sampling theory raises anything on another sample of the same source.
 #: Nine such rules together stay below one run in a hundred.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
-from domain.errors import DataError, Problem, TaskError
+from weighbridge.domain.errors import DataError, Problem, TaskError
 
 Value: TypeAlias = float | str
 Row: TypeAlias = dict[str, Value]

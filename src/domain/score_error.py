@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from domain.errors import TaskError
-from domain.statistics import NumberSummary, summarise_column
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.statistics import NumberSummary, summarise_column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.drift import growth_p
-from domain.errors import TaskError
-from domain.rule import (
+from weighbridge.domain.drift import growth_p
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.rule import (
     RULE_ALPHA,
     Evidence,
     Finding,
@@ -21,12 +21,12 @@ from domain.rule import (
     grade,
     nothing_to_compare,
 )
-from domain.schema import Number
-from domain.score_error import check_metric, loss_of_score, measure_loss, summarise_errors
-from domain.significance import normal_p
+from weighbridge.domain.schema import Number
+from weighbridge.domain.score_error import check_metric, loss_of_score, measure_loss, summarise_errors
+from weighbridge.domain.significance import normal_p
 
 if TYPE_CHECKING:
-    from domain.schema import Schema
+    from weighbridge.domain.schema import Schema
 
 #: The median absolute deviation of a normal distribution, as part of its standard deviation, inverted.
 _MAD_TO_STD = 1.4826

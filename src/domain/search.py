@@ -11,18 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from domain import sklearn_search, tree_search
-from domain.errors import TaskError
-from domain.plain_data import plain
-from domain.provenance import SearchSummary
-from domain.trials import Trials
+from weighbridge.domain import sklearn_search, tree_search
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.plain_data import plain
+from weighbridge.domain.provenance import SearchSummary
+from weighbridge.domain.trials import Trials
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-    from domain.dataset import Dataset
-    from domain.estimator import EstimatorSpec
-    from domain.ports import SearchProgress
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.estimator import EstimatorSpec
+    from weighbridge.domain.ports import SearchProgress
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, cast
 
-from domain.encoding import Parity, compare, compare_classes
-from domain.errors import DataError, IncompatibleModel, ModelUnreadable, NothingReleased, WeighbridgeError
-from domain.events import ModelLoaded, RefreshFailed
-from domain.schema import Category
+from weighbridge.domain.encoding import Parity, compare, compare_classes
+from weighbridge.domain.errors import (
+    DataError,
+    IncompatibleModel,
+    ModelUnreadable,
+    NothingReleased,
+    WeighbridgeError,
+)
+from weighbridge.domain.events import ModelLoaded, RefreshFailed
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from domain.columns import AdmittedColumns, Encoded
-    from domain.ports import Clock, EventSink, ModelCodec, ModelRegistry
-    from domain.provenance import Record
-    from domain.releases import Promotion, Release
-    from domain.schema import Row, Schema, Value
+    from weighbridge.domain.columns import AdmittedColumns, Encoded
+    from weighbridge.domain.ports import Clock, EventSink, ModelCodec, ModelRegistry
+    from weighbridge.domain.provenance import Record
+    from weighbridge.domain.releases import Promotion, Release
+    from weighbridge.domain.schema import Row, Schema, Value
 
 #: One array of shape [rows] per feature: float64 for numbers, object (of str) for categories.
 Columns: TypeAlias = "Mapping[str, np.ndarray[Any, Any]]"

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
-from domain.errors import DataError, WeighbridgeError
-from domain.events import ShadowChanged, ShadowFailed
-from domain.releases import CLOCKS_APART, ModelVersion, Promotion, Release
-from domain.schema import Category
-from domain.serving import Classification, decode_release
+from weighbridge.domain.errors import DataError, WeighbridgeError
+from weighbridge.domain.events import ShadowChanged, ShadowFailed
+from weighbridge.domain.releases import CLOCKS_APART, ModelVersion, Promotion, Release
+from weighbridge.domain.schema import Category
+from weighbridge.domain.serving import Classification, decode_release
 
 if TYPE_CHECKING:
-    from domain.ports import EventSink, ModelCodec, ModelRegistry, ShadowTelemetry
-    from domain.schema import Row, Value
-    from domain.serving import LoadedModel, PredictionService, Predictor
+    from weighbridge.domain.ports import EventSink, ModelCodec, ModelRegistry, ShadowTelemetry
+    from weighbridge.domain.schema import Row, Value
+    from weighbridge.domain.serving import LoadedModel, PredictionService, Predictor
 
 #: Stands for the newest release that is newer than the live one and was never promoted.
 NEWEST_UNPROMOTED = "newest-unpromoted"

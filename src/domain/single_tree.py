@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from domain.schema import Category, Number
-from domain.tree_walk import LevelColumns, Part, ScaledNumber, TreeData
+from weighbridge.domain.schema import Category, Number
+from weighbridge.domain.tree_walk import LevelColumns, Part, ScaledNumber, TreeData
 
 if TYPE_CHECKING:
-    from domain.estimator import FittedModel
-    from domain.schema import Schema
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.schema import Schema
 
 #: Larger trees are left to the runtime of their format: as Python objects they would take too much memory.
 MOST_NODES = 50_000

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from domain.trials import Trials, listed_points
+from weighbridge.domain.trials import Trials, listed_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sklearn.pipeline import Pipeline
 
-    from domain.dataset import Dataset
-    from domain.estimator import EstimatorSpec
-    from domain.ports import SearchProgress
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.estimator import EstimatorSpec
+    from weighbridge.domain.ports import SearchProgress
 
     Results = Mapping[str, Any]
 

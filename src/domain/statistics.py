@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from domain.association import association
+from weighbridge.domain.association import association
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.dataset import Dataset
+    from weighbridge.domain.dataset import Dataset
 
 #: Points at which the distribution of a column is kept: its minimum and each percentile.
 KNOTS = 101

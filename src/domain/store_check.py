@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from domain.artefacts import ArtefactRef
-from domain.errors import (
+from weighbridge.domain.artefacts import ArtefactRef
+from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
     ConfigurationError,
@@ -19,7 +19,7 @@ from domain.errors import (
     StoreUnavailable,
     WeighbridgeError,
 )
-from domain.ports import ArtefactStore, Clock
+from weighbridge.domain.ports import ArtefactStore, Clock
 
 #: The kind of everything that a check writes.
 SCRATCH = "scratch"

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.errors import TaskError
-from domain.schema import Category, Number
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.schema import Category, Number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.dataset import Dataset
-    from domain.schema import Schema, Value
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.schema import Schema, Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
-from domain.errors import Problem, shown
+from weighbridge.domain.errors import Problem, shown
 
 if TYPE_CHECKING:
-    from domain.columns import Array, Cells, Encoded
+    from weighbridge.domain.columns import Array, Cells, Encoded
 
 #: ``json`` is an array of objects, or one object of arrays; ``ndjson`` an object in each line; ``arrow`` the
 #: stream of Arrow's IPC format; ``feather`` its file.

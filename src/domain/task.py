@@ -7,17 +7,17 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from domain.artefacts import is_task_name
-from domain.checks import Check
-from domain.comparison import NotWorseThanLive
-from domain.dataset import SplitSpec
-from domain.errors import ConfigurationError, TaskError
-from domain.estimator import EstimatorSpec
-from domain.gate import Threshold
-from domain.metrics import measured, metric_named
-from domain.plain_data import plain
-from domain.rule import Rule
-from domain.schema import Category, Schema
+from weighbridge.domain.artefacts import is_task_name
+from weighbridge.domain.checks import Check
+from weighbridge.domain.comparison import NotWorseThanLive
+from weighbridge.domain.dataset import SplitSpec
+from weighbridge.domain.errors import ConfigurationError, TaskError
+from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.metrics import measured, metric_named
+from weighbridge.domain.plain_data import plain
+from weighbridge.domain.rule import Rule
+from weighbridge.domain.schema import Category, Schema
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from domain.admission import admit
-from domain.comparison import LiveModel
-from domain.dataset import Dataset, Split, split
-from domain.encoding import encode_with_parity
-from domain.errors import DataError, ModelError, Problem, TaskError
-from domain.estimator_check import estimator_problems, say
-from domain.weighing import Weighing, weigh
+from weighbridge.domain.admission import admit
+from weighbridge.domain.comparison import LiveModel
+from weighbridge.domain.dataset import Dataset, Split, split
+from weighbridge.domain.encoding import encode_with_parity
+from weighbridge.domain.errors import DataError, ModelError, Problem, TaskError
+from weighbridge.domain.estimator_check import estimator_problems, say
+from weighbridge.domain.weighing import Weighing, weigh
 
 if TYPE_CHECKING:
-    from domain.artefacts import Artefact
-    from domain.ports import DatasetReader, ModelCodec
-    from domain.task import TaskDefinition
+    from weighbridge.domain.artefacts import Artefact
+    from weighbridge.domain.ports import DatasetReader, ModelCodec
+    from weighbridge.domain.task import TaskDefinition
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from domain.tree_truncation import UNBOUNDED, Array
+from weighbridge.domain.tree_truncation import UNBOUNDED, Array
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from domain.ports import SearchProgress
-from domain.tree_grid import TreeGrid
-from domain.tree_scoring import TreeScorer
-from domain.tree_truncation import UNBOUNDED, Array
+from weighbridge.domain.ports import SearchProgress
+from weighbridge.domain.tree_grid import TreeGrid
+from weighbridge.domain.tree_scoring import TreeScorer
+from weighbridge.domain.tree_truncation import UNBOUNDED, Array
 
 if TYPE_CHECKING:
     import pandas as pd

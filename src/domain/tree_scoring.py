@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.tree_truncation import Array, passages, truncated_sums
+from weighbridge.domain.tree_truncation import Array, passages, truncated_sums
 
 
 @dataclass(frozen=True, slots=True)

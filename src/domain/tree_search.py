@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from domain.ports import SearchProgress
-from domain.tree_grid import TreeGrid
-from domain.tree_growth import Folds, refitted_scores, truncated_scores
-from domain.tree_scoring import TREE_SCORERS, TreeScorer
-from domain.tree_truncation import Array
-from domain.trials import Trials, whole_grid
+from weighbridge.domain.ports import SearchProgress
+from weighbridge.domain.tree_grid import TreeGrid
+from weighbridge.domain.tree_growth import Folds, refitted_scores, truncated_scores
+from weighbridge.domain.tree_scoring import TREE_SCORERS, TreeScorer
+from weighbridge.domain.tree_truncation import Array
+from weighbridge.domain.trials import Trials, whole_grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +124,7 @@ def search(
     """
     points = TreeGrid.of(pipeline, grid)
     if points is None or not supports(pipeline, grid, scoring):
-        raise ValueError("this pipeline, grid and scoring are not what domain.tree_search supports")
+        raise ValueError("this pipeline, grid and scoring are not what weighbridge.domain.tree_search supports")
     progress.start(points.points)
     try:
         scorer = TREE_SCORERS[scoring]

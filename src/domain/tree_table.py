@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from domain.columns import Array, Encoded
-from domain.schema import Category
-from domain.tree_walk import ScaledNumber, TreeData
+from weighbridge.domain.columns import Array, Encoded
+from weighbridge.domain.schema import Category
+from weighbridge.domain.tree_walk import ScaledNumber, TreeData
 
 if TYPE_CHECKING:
-    from domain.columns import AdmittedColumns
-    from domain.schema import Schema
+    from weighbridge.domain.columns import AdmittedColumns
+    from weighbridge.domain.schema import Schema
 
 #: Larger tables take too long to make.
 MOST_PLACES = 1 << 18

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from domain.schema import Row
+    from weighbridge.domain.schema import Row
 
 _LAYOUT = 1
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.plain_data import plain
+from weighbridge.domain.plain_data import plain
 
 
 @dataclass(frozen=True, slots=True)

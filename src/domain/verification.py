@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain.artefacts import PROMOTIONS
-from domain.errors import ArtefactNotFound, ModelError, NothingReleased, RegistryError, UnknownVersion
-from domain.releases import ModelVersion, Promotion
-from domain.serving import decode_release
+from weighbridge.domain.artefacts import PROMOTIONS
+from weighbridge.domain.errors import ArtefactNotFound, ModelError, NothingReleased, RegistryError, UnknownVersion
+from weighbridge.domain.releases import ModelVersion, Promotion
+from weighbridge.domain.serving import decode_release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain.ports import ArtefactStore, ModelCodec, ModelRegistry, RecordKind, RecordRules
+    from weighbridge.domain.ports import ArtefactStore, ModelCodec, ModelRegistry, RecordKind, RecordRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.errors import UnknownVersion
+from weighbridge.domain.errors import UnknownVersion
 
 if TYPE_CHECKING:
-    from domain.ports import ModelRegistry
-    from domain.releases import ModelVersion, Refusal, Release
+    from weighbridge.domain.ports import ModelRegistry
+    from weighbridge.domain.releases import ModelVersion, Refusal, Release
 
 
 def read_weighed(registry: ModelRegistry, version: ModelVersion) -> Release | Refusal:

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from domain.checks import CheckResult, run_checks
-from domain.comparison import LiveModel, LiveScores
-from domain.data_rules import inspect_all
-from domain.errors import ModelError
-from domain.gate import GateDecision, decide
-from domain.metrics import METRICS, Metrics, measure
-from domain.rule import Evidence, Finding, LiveEvidence
-from domain.score_error import summarise_errors
-from domain.statistics import NumberSummary, Statistics, column_from_dict, summarise
+from weighbridge.domain.checks import CheckResult, run_checks
+from weighbridge.domain.comparison import LiveModel, LiveScores
+from weighbridge.domain.data_rules import inspect_all
+from weighbridge.domain.errors import ModelError
+from weighbridge.domain.gate import GateDecision, decide
+from weighbridge.domain.metrics import METRICS, Metrics, measure
+from weighbridge.domain.rule import Evidence, Finding, LiveEvidence
+from weighbridge.domain.score_error import summarise_errors
+from weighbridge.domain.statistics import NumberSummary, Statistics, column_from_dict, summarise
 
 if TYPE_CHECKING:
-    from domain.dataset import Dataset, Split
-    from domain.estimator import FittedModel
-    from domain.provenance import Record
-    from domain.task import TaskDefinition
+    from weighbridge.domain.dataset import Dataset, Split
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.provenance import Record
+    from weighbridge.domain.task import TaskDefinition
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from domain.admission import admit
-from domain.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
-from domain.comparison import live_model
-from domain.dataset import Dataset, split
-from domain.discovery import read_newest_dataset
-from domain.encoding import encode_with_parity
-from domain.errors import ArtefactExists, NothingReleased, RegistryError
-from domain.events import (
+from weighbridge.domain.admission import admit
+from weighbridge.domain.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
+from weighbridge.domain.comparison import live_model
+from weighbridge.domain.dataset import Dataset, split
+from weighbridge.domain.discovery import read_newest_dataset
+from weighbridge.domain.encoding import encode_with_parity
+from weighbridge.domain.errors import ArtefactExists, NothingReleased, RegistryError
+from weighbridge.domain.events import (
     DatasetAdmitted,
     FormatPassedOver,
     ModelPromoted,
@@ -27,21 +27,21 @@ from domain.events import (
     PromotionHeld,
     SearchFinished,
 )
-from domain.gate import Verdict
-from domain.phases import Phases
-from domain.picture.subject import Subject
-from domain.predictions import prediction_digest
-from domain.provenance import CodeSource, Record
-from domain.recording import dataset_source, golden_rows, model_file, training_of
-from domain.releases import ModelVersion, Promotion, Release
-from domain.reporting import Reports, write_report
-from domain.search import Candidate, search
-from domain.statistics import column_to_dict
-from domain.weighing import weigh
+from weighbridge.domain.gate import Verdict
+from weighbridge.domain.phases import Phases
+from weighbridge.domain.picture.subject import Subject
+from weighbridge.domain.predictions import prediction_digest
+from weighbridge.domain.provenance import CodeSource, Record
+from weighbridge.domain.recording import dataset_source, golden_rows, model_file, training_of
+from weighbridge.domain.releases import ModelVersion, Promotion, Release
+from weighbridge.domain.reporting import Reports, write_report
+from weighbridge.domain.search import Candidate, search
+from weighbridge.domain.statistics import column_to_dict
+from weighbridge.domain.weighing import weigh
 
 if TYPE_CHECKING:
-    from domain.metrics import Metrics
-    from domain.ports import (
+    from weighbridge.domain.metrics import Metrics
+    from weighbridge.domain.ports import (
         ArtefactStore,
         Clock,
         DatasetReader,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         SearchProgress,
         Tracing,
     )
-    from domain.task import TaskDefinition
+    from weighbridge.domain.task import TaskDefinition
 
 #: How many earlier releases the rules about data look at.
 HISTORY = 20

@@ -8,16 +8,16 @@ from typing import Annotated, NoReturn, Optional
 
 import typer
 
-from domain.errors import WeighbridgeError
+from weighbridge.domain.errors import WeighbridgeError
 
 # These two are imported for the commands that they add to ``models``.
-from entrypoints import exit_codes, model_upkeep_commands, promotion_commands  # noqa: F401
-from entrypoints.dataset_commands import datasets
-from entrypoints.edge_events import CommandFailed
-from entrypoints.logs import configure_logs, say
-from entrypoints.model_commands import models
-from entrypoints.monitor_command import monitor
-from entrypoints.options import (
+from weighbridge.entrypoints import exit_codes, model_upkeep_commands, promotion_commands  # noqa: F401
+from weighbridge.entrypoints.dataset_commands import datasets
+from weighbridge.entrypoints.edge_events import CommandFailed
+from weighbridge.entrypoints.logs import configure_logs, say
+from weighbridge.entrypoints.model_commands import models
+from weighbridge.entrypoints.monitor_command import monitor
+from weighbridge.entrypoints.options import (
     STORE,
     TASK,
     Debug,
@@ -32,12 +32,12 @@ from entrypoints.options import (
     option,
     set_up_logs,
 )
-from entrypoints.predict_command import predict
-from entrypoints.report_commands import add_report_commands
-from entrypoints.settings import PREFIX, load_settings
-from entrypoints.store_commands import store_app
-from entrypoints.task_commands import task_app
-from entrypoints.train_command import train
+from weighbridge.entrypoints.predict_command import predict
+from weighbridge.entrypoints.report_commands import add_report_commands
+from weighbridge.entrypoints.settings import PREFIX, load_settings
+from weighbridge.entrypoints.store_commands import store_app
+from weighbridge.entrypoints.task_commands import task_app
+from weighbridge.entrypoints.train_command import train
 
 app = typer.Typer(
     name="weighbridge",
@@ -120,8 +120,8 @@ def serve(
     Example: weighbridge serve --store ./weighbridge-store --port 8000
     """
     set_up_logs(log_format, log_level, debug)
-    from entrypoints.serving import serve as serve_until_told
-    from entrypoints.task_loading import task_name
+    from weighbridge.entrypoints.serving import serve as serve_until_told
+    from weighbridge.entrypoints.task_loading import task_name
 
     settings = load_settings(
         {
@@ -153,14 +153,14 @@ def reproduce(
     Example: weighbridge reproduce live --search
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.releases import ModelVersion
-    from entrypoints.scikit_learn import import_scikit_learn
-    from entrypoints.task_loading import load_task
+    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.entrypoints.scikit_learn import import_scikit_learn
+    from weighbridge.entrypoints.task_loading import load_task
 
     import_scikit_learn()
     definition = load_task(task)
-    from domain import reproduction
-    from entrypoints.console import print_json, print_reproduction
+    from weighbridge.domain import reproduction
+    from weighbridge.entrypoints.console import print_json, print_reproduction
 
     container = open_container(store=store)
     wanted = (
@@ -193,7 +193,7 @@ def demo(
     Example: weighbridge demo --store ./weighbridge-store
     """
     set_up_logs(log_format, log_level, debug)
-    from entrypoints.demo import run_demo
+    from weighbridge.entrypoints.demo import run_demo
 
     run_demo(open_container(store=store, create_store=True), store)
 

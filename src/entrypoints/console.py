@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from domain.reproduction import Reproduction
-    from domain.workflow import TrainingResult
+    from weighbridge.domain.reproduction import Reproduction
+    from weighbridge.domain.workflow import TrainingResult
 
 
 def print_json(document: object) -> None:
@@ -33,7 +33,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def print_training(result: TrainingResult) -> None:
     """How a training ended, for people: numbers first, then every check, then what became of it."""
-    from domain.workflow import Outcome
+    from weighbridge.domain.workflow import Outcome
 
     record = result.document
     say = Console(highlight=False, soft_wrap=True, markup=False).print

@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from adapters.predictions_parquet import ParquetPredictions
-from adapters.registry import StoreRegistry
-from adapters.system import SystemClock, SystemMemory, SystemRevision
-from adapters.telemetry_log import LogEventSink
-from adapters.telemetry_predictions import PrometheusPredictionLog
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from adapters.telemetry_shadow import PrometheusShadow
-from domain.cells import Cells, private_memory
-from domain.errors import ConfigurationError
-from domain.files import Files
-from domain.ports import (
+from weighbridge.adapters.predictions_parquet import ParquetPredictions
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.system import SystemClock, SystemMemory, SystemRevision
+from weighbridge.adapters.telemetry_log import LogEventSink
+from weighbridge.adapters.telemetry_predictions import PrometheusPredictionLog
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.adapters.telemetry_shadow import PrometheusShadow
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.files import Files
+from weighbridge.domain.ports import (
     AnswerObserver,
     ArtefactStore,
     Clock,
@@ -43,13 +43,13 @@ from domain.ports import (
     ShadowTelemetry,
     Tracing,
 )
-from domain.prediction_log import PredictionLogTelemetry, PredictionTables
-from domain.serving import PredictionService
-from entrypoints.event_sinks import EverySink
-from entrypoints.hidden_modules import hidden_modules
-from entrypoints.observers import one_observer
-from entrypoints.registered_stores import open_registered
-from entrypoints.settings import Settings
+from weighbridge.domain.prediction_log import PredictionLogTelemetry, PredictionTables
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.event_sinks import EverySink
+from weighbridge.entrypoints.hidden_modules import hidden_modules
+from weighbridge.entrypoints.observers import one_observer
+from weighbridge.entrypoints.registered_stores import open_registered
+from weighbridge.entrypoints.settings import Settings
 
 # Its wiring and its configuration, which are not used here, would import the web frameworks and the YAML that they
 # find: half a second and 13 MB for every command.
@@ -57,10 +57,10 @@ with hidden_modules("fast_depends", "fastapi", "starlette", "werkzeug", "yaml"):
     from dependency_injector import containers, providers
 
 if TYPE_CHECKING:
-    from domain.history import History
-    from domain.reporting import Reports
-    from domain.verification import Verifier
-    from domain.workflow import Ports
+    from weighbridge.domain.history import History
+    from weighbridge.domain.reporting import Reports
+    from weighbridge.domain.verification import Verifier
+    from weighbridge.domain.workflow import Ports
 
 #: What may be in a bucket's name, as botocore has it.
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
@@ -94,15 +94,15 @@ def open_store(settings: Settings, clock: Clock, events: EventSink, *, trusted: 
         case "file" if where in ("", "localhost") and path.strip("/") and not set(path) & set("?#"):
             return _open_local(Path(unquote(f"/{path}")), settings)
         case "s3" if _BUCKET.fullmatch(where):
-            from adapters.s3 import S3Store
-            from adapters.s3_client import is_aws, open_client
+            from weighbridge.adapters.s3 import S3Store
+            from weighbridge.adapters.s3_client import is_aws, open_client
 
             client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
             trusted = trusted or is_aws(client.meta.endpoint_url)
             deadline = settings.store_deadline_seconds
             return S3Store(client, where, path, deadline=deadline, events=events, trusted=trusted)
         case "gs" | "az" as cloud if _BUCKET.fullmatch(where):
-            from adapters.objects import connect
+            from weighbridge.adapters.objects import connect
 
             return connect(
                 cloud,
@@ -114,7 +114,7 @@ def open_store(settings: Settings, clock: Clock, events: EventSink, *, trusted: 
                 events=events,
             )
         case "memory" if not rest:
-            from adapters.memory import MemoryStore
+            from weighbridge.adapters.memory import MemoryStore
 
             return MemoryStore(clock)
         case other if other not in _SCHEMES:
@@ -138,11 +138,11 @@ def open_files(url: str, settings: Settings) -> tuple[Files, str]:
     scheme, separator, rest = url.partition("://")
     where, _, path = rest.partition("/")
     if url.strip() and (not separator or (scheme.lower() == "file" and where in ("", "localhost"))):
-        from adapters.local_files import LocalFiles
+        from weighbridge.adapters.local_files import LocalFiles
 
         return LocalFiles(), unquote(f"/{path}") if separator else url
     if scheme.lower() == "s3" and _BUCKET.fullmatch(where):
-        from adapters.s3_files import S3Files
+        from weighbridge.adapters.s3_files import S3Files
 
         return S3Files(_s3_client(settings.store_timeout_seconds, settings.store_attempts), where), path
     raise ConfigurationError(f"'{url}' is no file; an address is a path, file:///abs/path or s3://bucket/key")
@@ -151,62 +151,62 @@ def open_files(url: str, settings: Settings) -> tuple[Files, str]:
 @lru_cache(maxsize=2)
 def _s3_client(read_timeout: float, attempts: int) -> Any:
     """A client for the files of a whole command: to make one takes longer than to read a file."""
-    from adapters.s3_client import open_client
+    from weighbridge.adapters.s3_client import open_client
 
     return open_client(read_timeout=read_timeout, attempts=attempts)
 
 
 def _open_local(root: Path, settings: Settings) -> ArtefactStore:
-    from adapters.local import LocalStore
+    from weighbridge.adapters.local import LocalStore
 
     return LocalStore(root, create=settings.create_store)
 
 
 def _onnx() -> ModelCodec:
-    from adapters.codec_onnx import OnnxCodec
+    from weighbridge.adapters.codec_onnx import OnnxCodec
 
     return OnnxCodec()
 
 
 def _skops() -> ModelCodec:
-    from adapters.codec_skops import SkopsCodec
+    from weighbridge.adapters.codec_skops import SkopsCodec
 
     return SkopsCodec()
 
 
 def _reader() -> DatasetReader:
-    from adapters.tabular import TabularReader
+    from weighbridge.adapters.tabular import TabularReader
 
     return TabularReader()
 
 
 def _progress(clock: Clock) -> SearchProgress:
-    from entrypoints.progress import search_progress
+    from weighbridge.entrypoints.progress import search_progress
 
     return search_progress(clock)
 
 
 def _ports(**given: Any) -> Ports:
-    from domain.workflow import Ports
+    from weighbridge.domain.workflow import Ports
 
     return Ports(**given)
 
 
 def _rules() -> RecordRules:
-    from adapters.record_schema import JsonSchemaRules
+    from weighbridge.adapters.record_schema import JsonSchemaRules
 
     return JsonSchemaRules()
 
 
 def _exporter() -> ModelExporter:
-    from adapters.codec_skops import TRUSTED_TYPES
-    from adapters.export import FolderExporter
+    from weighbridge.adapters.codec_skops import TRUSTED_TYPES
+    from weighbridge.adapters.export import FolderExporter
 
     return FolderExporter(TRUSTED_TYPES)
 
 
 def _verifier(**given: Any) -> Verifier:
-    from domain.verification import Verifier
+    from weighbridge.domain.verification import Verifier
 
     return Verifier(**given)
 
@@ -241,8 +241,8 @@ def _shadowing(
     events: EventSink,
     telemetry: ShadowTelemetry,
 ) -> AnswerObserver:
-    from domain.shadow import Shadow
-    from entrypoints.shadowing import Shadowing
+    from weighbridge.domain.shadow import Shadow
+    from weighbridge.entrypoints.shadowing import Shadowing
 
     shadow = Shadow(service, settings.shadow, registry, codecs, events, telemetry)
     return Shadowing(shadow, telemetry, settings.refresh_seconds)
@@ -257,8 +257,8 @@ def _prediction_logging(
     events: EventSink,
     clock: Clock,
 ) -> AnswerObserver:
-    from adapters.unwritten_marks import UnwrittenMark
-    from entrypoints.prediction_logging import PredictionLogging
+    from weighbridge.adapters.unwritten_marks import UnwrittenMark
+    from weighbridge.entrypoints.prediction_logging import PredictionLogging
 
     return PredictionLogging(
         store,
@@ -278,7 +278,7 @@ def _tracing(settings: Settings) -> Tracing | None:
     if not settings.tracing:
         return None
     try:
-        from adapters.tracing_otel import OpenTelemetryTracing
+        from weighbridge.adapters.tracing_otel import OpenTelemetryTracing
     except ImportError as error:
         raise ConfigurationError(
             "WEIGHBRIDGE_TRACING needs the extra 'otel': pip install 'weighbridge[otel]'"
@@ -290,7 +290,7 @@ def _history(task: str, *, settings: Settings, **given: Any) -> History | None:
     """What the page shows of the past; None when there is to be no page."""
     if settings.no_page:
         return None
-    from domain.history import History
+    from weighbridge.domain.history import History
 
     return History(task, **given)
 
@@ -298,8 +298,8 @@ def _history(task: str, *, settings: Settings, **given: Any) -> History | None:
 def _reports(settings: Settings) -> Reports | None:
     if settings.no_report:
         return None
-    from adapters.report_html.process import HtmlReports
-    from domain.reporting import Reports
+    from weighbridge.adapters.report_html.process import HtmlReports
+    from weighbridge.domain.reporting import Reports
 
     return Reports(HtmlReports(), command_options(settings))
 

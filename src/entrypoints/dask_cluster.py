@@ -18,7 +18,7 @@ from distributed.comm import CommClosedError
 from joblib import parallel_config
 from joblib._dask import DaskDistributedBackend
 
-from domain.errors import ComputeUnavailable, ConfigurationError, TaskError
+from weighbridge.domain.errors import ComputeUnavailable, ConfigurationError, TaskError
 
 #: How long to wait for a scheduler to answer, and for a cluster to have its first worker, in seconds.
 CONNECT_SECONDS = 5

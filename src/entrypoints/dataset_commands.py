@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from domain.errors import ArtefactNotFound, ConfigurationError
-from entrypoints.options import (
+from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError
+from weighbridge.entrypoints.options import (
     STORE,
     TASK,
     Debug,
@@ -28,9 +28,9 @@ from entrypoints.options import (
 )
 
 if TYPE_CHECKING:
-    from domain.artefacts import Artefact
-    from domain.schema import Schema
-    from entrypoints.container import Container
+    from weighbridge.domain.artefacts import Artefact
+    from weighbridge.domain.schema import Schema
+    from weighbridge.entrypoints.container import Container
 
 datasets = typer.Typer(help="The datasets in the store.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -67,10 +67,10 @@ def list_datasets(
     Example: weighbridge datasets list --store s3://bucket/prefix
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.dataset_view import uses_of_datasets
-    from domain.discovery import datasets_of
-    from entrypoints.console import print_json, print_table
-    from entrypoints.task_loading import task_name
+    from weighbridge.domain.dataset_view import uses_of_datasets
+    from weighbridge.domain.discovery import datasets_of
+    from weighbridge.entrypoints.console import print_json, print_table
+    from weighbridge.entrypoints.task_loading import task_name
 
     container, name = open_container(store=store), task_name(task)
     found = datasets_of(container.store(), name)
@@ -121,13 +121,13 @@ def show_dataset(
     Example: weighbridge datasets show newest --json
     """
     set_up_logs(log_format, log_level, debug)
-    from entrypoints.task_loading import load_task
+    from weighbridge.entrypoints.task_loading import load_task
 
     definition = load_task(task)
-    from domain.admission import admit
-    from domain.artefacts import dataset_timestamp
-    from domain.dataset_view import describe_dataset
-    from entrypoints.console import print_json, print_table
+    from weighbridge.domain.admission import admit
+    from weighbridge.domain.artefacts import dataset_timestamp
+    from weighbridge.domain.dataset_view import describe_dataset
+    from weighbridge.entrypoints.console import print_json, print_table
 
     container = open_container(store=store)
     artefact = _artefact(container, definition.name, key)
@@ -163,12 +163,12 @@ def put_dataset(
     Example: weighbridge datasets put orders.csv --at 2021-07-03T23:05:32Z
     """
     set_up_logs(log_format, log_level, debug)
-    from domain import workflow
-    from domain.artefacts import DATASET_SUFFIXES, dataset_suffix, is_task_name, parse_timestamp
-    from entrypoints.console import print_json
-    from entrypoints.dataset_file import dataset_file
-    from entrypoints.put_progress import PutProgress
-    from entrypoints.task_loading import load_task
+    from weighbridge.domain import workflow
+    from weighbridge.domain.artefacts import DATASET_SUFFIXES, dataset_suffix, is_task_name, parse_timestamp
+    from weighbridge.entrypoints.console import print_json
+    from weighbridge.entrypoints.dataset_file import dataset_file
+    from weighbridge.entrypoints.put_progress import PutProgress
+    from weighbridge.entrypoints.task_loading import load_task
 
     definition = load_task(name if name is not None and task == TASK else task)
     if name is not None and task != TASK and not is_task_name(name):
@@ -193,8 +193,8 @@ def put_dataset(
 
 
 def _artefact(container: Container, task: str, key: str) -> Artefact:
-    from domain.artefacts import DATASETS
-    from domain.discovery import read_newest_dataset
+    from weighbridge.domain.artefacts import DATASETS
+    from weighbridge.domain.discovery import read_newest_dataset
 
     store = container.store()
     if key == NEWEST:

@@ -11,7 +11,7 @@ from shutil import copyfileobj
 from tempfile import TemporaryFile, gettempdir
 from typing import IO
 
-from domain.errors import ConfigurationError, DataError, Problem, WeighbridgeError
+from weighbridge.domain.errors import ConfigurationError, DataError, Problem, WeighbridgeError
 
 #: Told of the place in the file that reading has come to, after each read, and of its size.
 Moved = Callable[[int, int], None]

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from domain import workflow
-from domain.artefacts import DATASETS, ArtefactRef
-from domain.discovery import datasets_of
-from domain.errors import ConfigurationError
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
-from domain.workflow import Outcome
-from entrypoints.console import print_training
-from entrypoints.http.server import listen, make_server
+from weighbridge.domain import workflow
+from weighbridge.domain.artefacts import DATASETS, ArtefactRef
+from weighbridge.domain.discovery import datasets_of
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.domain.workflow import Outcome
+from weighbridge.entrypoints.console import print_training
+from weighbridge.entrypoints.http.server import listen, make_server
 
 if TYPE_CHECKING:
-    from entrypoints.container import Container
+    from weighbridge.entrypoints.container import Container
 
 ROWS = 1000
 SHUFFLED = ("SKU002", "SKU004")

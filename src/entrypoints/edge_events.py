@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from domain.events import Event, Severity
+from weighbridge.domain.events import Event, Severity
 
 
 @dataclass(frozen=True, slots=True)

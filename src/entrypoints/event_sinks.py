@@ -1,7 +1,7 @@
 """Telling several sinks."""
 
-from domain.events import Event
-from domain.ports import EventSink
+from weighbridge.domain.events import Event
+from weighbridge.domain.ports import EventSink
 
 
 class EverySink(EventSink):

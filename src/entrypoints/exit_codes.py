@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from domain.errors import (
+from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
     ComputeUnavailable,

@@ -11,13 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from domain.errors import DataError, Problem, StoreUnavailable, WeighbridgeError
-from entrypoints import exit_codes
-from entrypoints.settings import Settings
-from entrypoints.table_formats import format_of, table_reader, table_writer
+from weighbridge.domain.errors import DataError, Problem, StoreUnavailable, WeighbridgeError
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.settings import Settings
+from weighbridge.entrypoints.table_formats import format_of, table_reader, table_writer
 
 if TYPE_CHECKING:
-    from domain.batch import BatchModel, BatchResult
+    from weighbridge.domain.batch import BatchModel, BatchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ def predict_file(job: FileJob, advance: Advance = lambda _bytes, _rows: None) ->
         DataError: no table can be read from it, or rows are bad and are not to be skipped.
         ConfigurationError, StoreError, ModelError: as what is asked raises them.
     """
-    from domain.batch import output_of, predict_table
-    from entrypoints.container import open_files
+    from weighbridge.domain.batch import output_of, predict_table
+    from weighbridge.entrypoints.container import open_files
 
     model = _model(job.settings, job.task, job.version)
     output = output_of(model, echo=job.echo, skips=job.skips)
@@ -117,10 +117,10 @@ def size_of(job: FileJob) -> int:
 @lru_cache(maxsize=2)
 def _model(settings: Settings, task: str, version: str) -> BatchModel:
     """The same process predicts many files with one model."""
-    from domain.batch import BatchModel
-    from domain.releases import ModelVersion
-    from domain.serving import decode_release
-    from entrypoints.container import wire
+    from weighbridge.domain.batch import BatchModel
+    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.domain.serving import decode_release
+    from weighbridge.entrypoints.container import wire
 
     container = wire(settings)
     registry = container.registry()

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from domain.errors import ComputeUnavailable, ConfigurationError
-from entrypoints import exit_codes
-from entrypoints.file_prediction import FileJob, FileOutcome, try_file
+from weighbridge.domain.errors import ComputeUnavailable, ConfigurationError
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.file_prediction import FileJob, FileOutcome, try_file
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -92,7 +92,7 @@ def _on_cluster(jobs: Sequence[FileJob], address: str) -> Iterator[FileOutcome]:
 
     from distributed.comm import CommClosedError
 
-    from entrypoints.dask_cluster import connected
+    from weighbridge.entrypoints.dask_cluster import connected
 
     with connected(address) as client:
         _check_workers(client, address)

@@ -13,7 +13,7 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
-from entrypoints import exit_codes
+from weighbridge.entrypoints import exit_codes
 
 #: How long Python has to end by itself, in seconds.
 GRACE_SECONDS = 0.5

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from domain.events import Event
+from weighbridge.domain.events import Event
 
 #: What every line says of the run that it is part of.
 _RUN: ContextVar[dict[str, str]] = ContextVar("run", default={})  # noqa: B039 - it is never changed in place

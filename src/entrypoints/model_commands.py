@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entrypoints.options import (
+from weighbridge.entrypoints.options import (
     STORE,
     TASK,
     Debug,
@@ -21,11 +21,11 @@ from entrypoints.options import (
     option,
     set_up_logs,
 )
-from entrypoints.settings import PREFIX
+from weighbridge.entrypoints.settings import PREFIX
 
 if TYPE_CHECKING:
-    from domain.ports import ModelRegistry
-    from domain.releases import ModelVersion, Promotion, Refusal, Release
+    from weighbridge.domain.ports import ModelRegistry
+    from weighbridge.domain.releases import ModelVersion, Promotion, Refusal, Release
 
 models = typer.Typer(help="The releases in the store.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -59,8 +59,8 @@ def list_models(
     set_up_logs(log_format, log_level, debug)
     import logging
 
-    from entrypoints.console import print_json, print_table
-    from entrypoints.task_loading import task_name
+    from weighbridge.entrypoints.console import print_json, print_table
+    from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     registry = open_container(store=store).registry()
@@ -95,9 +95,9 @@ def show_model(
     Example: weighbridge models show live --json
     """
     set_up_logs(log_format, log_level, debug)
-    from entrypoints.console import print_json, print_table
-    from entrypoints.model_texts import layout_of_record
-    from entrypoints.task_loading import task_name
+    from weighbridge.entrypoints.console import print_json, print_table
+    from weighbridge.entrypoints.model_texts import layout_of_record
+    from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     registry = open_container(store=store).registry()
@@ -126,10 +126,10 @@ def diff_models(
     Example: weighbridge models diff 2021-07-03T23-05-32Z-0a1b2c3d live
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.record_diff import compare_records
-    from entrypoints.console import print_json, print_table
-    from entrypoints.model_texts import layout_of_comparison
-    from entrypoints.task_loading import task_name
+    from weighbridge.domain.record_diff import compare_records
+    from weighbridge.entrypoints.console import print_json, print_table
+    from weighbridge.entrypoints.model_texts import layout_of_comparison
+    from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     registry = open_container(store=store).registry()
@@ -150,7 +150,7 @@ def version_named(registry: ModelRegistry, task: str, text: str) -> ModelVersion
         UnknownVersion: it is no version.
         NothingReleased: nothing is live.
     """
-    from domain.releases import ModelVersion
+    from weighbridge.domain.releases import ModelVersion
 
     return registry.live(task).version if text == "live" else ModelVersion.parse(task, text)
 
@@ -161,7 +161,7 @@ def read_either(registry: ModelRegistry, task: str, text: str) -> Release | Refu
     Raises:
         UnknownVersion: there is neither; or NothingReleased, RegistryError.
     """
-    from domain.errors import UnknownVersion
+    from weighbridge.domain.errors import UnknownVersion
 
     version = version_named(registry, task, text)
     try:
@@ -174,7 +174,7 @@ def read_either(registry: ModelRegistry, task: str, text: str) -> Release | Refu
 
 
 def _live(registry: ModelRegistry, task: str) -> Promotion | None:
-    from domain.errors import NothingReleased
+    from weighbridge.domain.errors import NothingReleased
 
     try:
         return registry.live(task)
@@ -184,7 +184,7 @@ def _live(registry: ModelRegistry, task: str) -> Promotion | None:
 
 def _read_or_problem(registry: ModelRegistry, version: ModelVersion, rejected: bool) -> Release | Refusal | str:
     """What was asked for; or why it cannot be read, which must not hide the others."""
-    from domain.errors import RegistryError
+    from weighbridge.domain.errors import RegistryError
 
     try:
         return registry.read_refusal(version) if rejected else registry.read(version)
@@ -207,7 +207,7 @@ def _as_document(
 def _released_line(
     version: ModelVersion, found: Release | Refusal | str, live: Promotion | None
 ) -> tuple[str, ...]:
-    from entrypoints.model_texts import headlines, when
+    from weighbridge.entrypoints.model_texts import headlines, when
 
     is_live = live is not None and live.version == version
     marks = ("live" if is_live else "", "hold" if live is not None and is_live and live.hold else "")
@@ -225,7 +225,7 @@ def _released_line(
 
 
 def _refused_line(version: ModelVersion, found: Release | Refusal | str) -> tuple[str, ...]:
-    from entrypoints.model_texts import first_reason, when
+    from weighbridge.entrypoints.model_texts import first_reason, when
 
     if isinstance(found, str):
         return (str(version), "", f"unreadable: {found}", "")

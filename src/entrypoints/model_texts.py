@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from domain.schema import Schema
-from entrypoints.console import levels_of
+from weighbridge.domain.schema import Schema
+from weighbridge.entrypoints.console import levels_of
 
 if TYPE_CHECKING:
-    from domain.record_diff import Compared
-    from domain.releases import Promotion
+    from weighbridge.domain.record_diff import Compared
+    from weighbridge.domain.releases import Promotion
 
 #: So many metrics at most stand in a line of a list; those of single levels never do.
 _HEADLINES = 3

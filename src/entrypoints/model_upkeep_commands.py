@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from entrypoints import exit_codes
-from entrypoints.model_commands import models, version_named
-from entrypoints.options import (
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.model_commands import models, version_named
+from weighbridge.entrypoints.options import (
     STORE,
     TASK,
     Debug,
@@ -24,12 +24,12 @@ from entrypoints.options import (
     option,
     set_up_logs,
 )
-from entrypoints.settings import PREFIX
+from weighbridge.entrypoints.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from domain.verification import Verified, Verifier
+    from weighbridge.domain.verification import Verified, Verifier
 
 
 class ExportFormat(StrEnum):
@@ -77,9 +77,9 @@ def verify_models(
     set_up_logs(log_format, log_level, debug)
     import logging
 
-    from domain.errors import ConfigurationError
-    from entrypoints.console import print_json
-    from entrypoints.task_loading import task_name
+    from weighbridge.domain.errors import ConfigurationError
+    from weighbridge.entrypoints.console import print_json
+    from weighbridge.entrypoints.task_loading import task_name
 
     if everything and version is not None:
         raise ConfigurationError("name a version, or give --all; not both")
@@ -124,9 +124,9 @@ def export_model(
     Example: weighbridge models export live --format mlflow ./exported
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.serving import decode_release
-    from entrypoints.console import print_json
-    from entrypoints.task_loading import task_name
+    from weighbridge.domain.serving import decode_release
+    from weighbridge.entrypoints.console import print_json
+    from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     container = open_container(store=store)
@@ -160,10 +160,10 @@ def prune_models(
     Example: weighbridge models prune --keep 10 --older-than 90d --dry-run
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.errors import ConfigurationError
-    from domain.retention import parse_age, plan_pruning, prune
-    from entrypoints.console import print_json
-    from entrypoints.task_loading import task_name
+    from weighbridge.domain.errors import ConfigurationError
+    from weighbridge.domain.retention import parse_age, plan_pruning, prune
+    from weighbridge.entrypoints.console import print_json
+    from weighbridge.entrypoints.task_loading import task_name
 
     try:
         age = parse_age(older_than)
@@ -188,7 +188,7 @@ def prune_models(
 
 def _look(verifier: Verifier, task: str, version: str, everything: bool) -> Iterator[Verified]:
     """What was asked for. A version may be that of a refusal."""
-    from domain.errors import UnknownVersion
+    from weighbridge.domain.errors import UnknownVersion
 
     if everything:
         yield from verifier.everything(task)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from domain.errors import ConfigurationError
-from entrypoints import exit_codes
-from entrypoints.options import (
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.options import (
     STORE,
     TASK,
     Debug,
@@ -27,8 +27,8 @@ from entrypoints.options import (
 )
 
 if TYPE_CHECKING:
-    from domain.labelled_metrics import LabelReport
-    from domain.monitoring import MonitorReport
+    from weighbridge.domain.labelled_metrics import LabelReport
+    from weighbridge.domain.monitoring import MonitorReport
 
 Since = Annotated[
     Optional[str],  # noqa: UP045
@@ -65,12 +65,12 @@ def monitor(
     Example: weighbridge monitor --since 24h --json
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.monitoring import monitor as look
-    from domain.monitoring import read_log
-    from domain.rule import FindingLevel
-    from entrypoints.console import print_json
-    from entrypoints.scikit_learn import import_scikit_learn
-    from entrypoints.task_loading import load_task
+    from weighbridge.domain.monitoring import monitor as look
+    from weighbridge.domain.monitoring import read_log
+    from weighbridge.domain.rule import FindingLevel
+    from weighbridge.entrypoints.console import print_json
+    from weighbridge.entrypoints.scikit_learn import import_scikit_learn
+    from weighbridge.entrypoints.task_loading import load_task
 
     container = open_container(store=store, task=task)
     begin, end = _window(since, start, to, container.clock().now())
@@ -93,7 +93,7 @@ def monitor(
 
 
 def _window(since: str | None, start: str | None, to: str | None, now: datetime) -> tuple[datetime, datetime]:
-    from domain.retention import parse_age
+    from weighbridge.domain.retention import parse_age
 
     end = now if to is None else _time("--to", to)
     if start is not None:
@@ -113,7 +113,7 @@ def _window(since: str | None, start: str | None, to: str | None, now: datetime)
 
 
 def _time(flag: str, text: str) -> datetime:
-    from domain.artefacts import parse_timestamp
+    from weighbridge.domain.artefacts import parse_timestamp
 
     moment = parse_timestamp(text)
     if moment is None:
@@ -123,7 +123,7 @@ def _time(flag: str, text: str) -> datetime:
 
 def _print(task: str, report: MonitorReport) -> None:
     """The report for people: what there is, every column, every finding, and what came of it."""
-    from entrypoints.console import print_table
+    from weighbridge.entrypoints.console import print_table
 
     print(f"window    {report.start:%Y-%m-%d %H:%M:%S}Z to {report.end:%Y-%m-%d %H:%M:%S}Z")
     print(f"live      {report.version} of {task}")

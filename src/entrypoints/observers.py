@@ -1,8 +1,8 @@
 """Showing answers to several observers."""
 
-from domain.ports import AnswerObserver
-from domain.schema import Row, Value
-from domain.serving import Classification, LoadedModel
+from weighbridge.domain.ports import AnswerObserver
+from weighbridge.domain.schema import Row, Value
+from weighbridge.domain.serving import Classification, LoadedModel
 
 
 class EveryObserver(AnswerObserver):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entrypoints.logs import configure_logs
-from entrypoints.settings import PREFIX, load_settings
+from weighbridge.entrypoints.logs import configure_logs
+from weighbridge.entrypoints.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
-    from entrypoints.container import Container
+    from weighbridge.entrypoints.container import Container
 
 
 class LogFormat(StrEnum):
@@ -58,6 +58,6 @@ def set_up_logs(log_format: LogFormat, log_level: LogLevel, debug: bool) -> None
 
 def open_container(**given: Any) -> Container:
     """The container over the settings that were given and, for the rest, those of the environment."""
-    from entrypoints.container import wire
+    from weighbridge.entrypoints.container import wire
 
     return wire(load_settings(given))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from domain.errors import ComputeUnavailable, ConfigurationError, TaskError
+from weighbridge.domain.errors import ComputeUnavailable, ConfigurationError, TaskError
 
 if TYPE_CHECKING:
-    from domain.task import TaskDefinition
+    from weighbridge.domain.task import TaskDefinition
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def parallel_fits(task: TaskDefinition, workers: int | None, dask: str | None) -
         raise ConfigurationError("--workers and --dask cannot go together: give one of them")
     if dask is not None:
         try:
-            from entrypoints.dask_cluster import fits_on_cluster
+            from weighbridge.entrypoints.dask_cluster import fits_on_cluster
         except ImportError as error:
             raise ConfigurationError(
                 "--dask needs the extra 'dask': pip install 'weighbridge[dask]' (the package distributed)"
@@ -56,7 +56,7 @@ def sent_along(task: TaskDefinition) -> Iterator[None]:
     import cloudpickle
 
     module = sys.modules.get(getattr(task.estimator.pipeline, "__module__", None) or "")
-    if module is None or module.__name__.partition(".")[0] == "domain":
+    if module is None or module.__name__.partition(".")[0] == "weighbridge":
         yield
         return
     cloudpickle.register_pickle_by_value(module)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from domain.errors import ConfigurationError, DataError
-from entrypoints import exit_codes
-from entrypoints.options import (
+from weighbridge.domain.errors import ConfigurationError, DataError
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.options import (
     STORE,
     TASK,
     Debug,
@@ -26,10 +26,10 @@ from entrypoints.options import (
     option,
     set_up_logs,
 )
-from entrypoints.settings import PREFIX, load_settings
+from weighbridge.entrypoints.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
-    from entrypoints.file_prediction import FileJob, FileOutcome
+    from weighbridge.entrypoints.file_prediction import FileJob, FileOutcome
 
 
 class OnError(StrEnum):
@@ -112,14 +112,14 @@ def predict(
     if (row is None) == (input is None) or (row is None) != (output is not None):
         raise ConfigurationError("give INPUT and OUTPUT, or one row with --row; see 'weighbridge predict --help'")
     set_up_logs(log_format, log_level or (LogLevel.INFO if row is None else LogLevel.WARNING), debug)
-    from entrypoints.task_loading import task_name
+    from weighbridge.entrypoints.task_loading import task_name
 
     if row is not None:
         _predict_row(row, store, task_name(task), debug)
         return
     assert input is not None
     assert output is not None
-    from entrypoints.file_prediction import FileJob
+    from weighbridge.entrypoints.file_prediction import FileJob
 
     # The settings of a whole service are none of a command's business.
     settings = load_settings({"store": store, "workers": 1})
@@ -142,10 +142,10 @@ def predict(
 def _predict_files(model: FileJob, workers: int | None, dask: str | None) -> list[FileOutcome]:
     from dataclasses import replace
 
-    from entrypoints.batch_progress import BatchProgress
-    from entrypoints.container import open_files
-    from entrypoints.file_prediction import FileOutcome, predict_file, size_of
-    from entrypoints.folder_prediction import predict_files
+    from weighbridge.entrypoints.batch_progress import BatchProgress
+    from weighbridge.entrypoints.container import open_files
+    from weighbridge.entrypoints.file_prediction import FileOutcome, predict_file, size_of
+    from weighbridge.entrypoints.folder_prediction import predict_files
 
     sources, source = open_files(model.source, model.settings)
     targets, target = open_files(model.target, model.settings)
@@ -171,7 +171,7 @@ def _predict_files(model: FileJob, workers: int | None, dask: str | None) -> lis
 def _jobs(model: FileJob, names: list[str]) -> list[FileJob]:
     from dataclasses import replace
 
-    from entrypoints.table_formats import format_of
+    from weighbridge.entrypoints.table_formats import format_of
 
     jobs = []
     for name in names:
@@ -188,8 +188,8 @@ def _jobs(model: FileJob, names: list[str]) -> list[FileJob]:
 
 
 def _report(outcomes: list[FileOutcome], model_version: str, as_json: bool) -> None:
-    from entrypoints.console import print_json
-    from entrypoints.folder_prediction import worst_code
+    from weighbridge.entrypoints.console import print_json
+    from weighbridge.entrypoints.folder_prediction import worst_code
 
     failed = [outcome for outcome in outcomes if outcome.error]
     rows, skipped = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("rows", "skipped"))
@@ -222,7 +222,7 @@ def _report(outcomes: list[FileOutcome], model_version: str, as_json: bool) -> N
 
 
 def _predict_row(text: str, store: str, task: str, debug: bool) -> None:
-    from entrypoints.console import print_json
+    from weighbridge.entrypoints.console import print_json
 
     try:
         features = json.loads(text)

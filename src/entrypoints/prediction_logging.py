@@ -8,10 +8,10 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from domain.errors import WeighbridgeError
-from domain.events import PredictionLogFailed, PredictionsLogged, PredictionsLost, RedactionUnknown
-from domain.ports import AnswerObserver, ArtefactStore, Clock, EventSink
-from domain.prediction_log import (
+from weighbridge.domain.errors import WeighbridgeError
+from weighbridge.domain.events import PredictionLogFailed, PredictionsLogged, PredictionsLost, RedactionUnknown
+from weighbridge.domain.ports import AnswerObserver, ArtefactStore, Clock, EventSink
+from weighbridge.domain.prediction_log import (
     LoggedAnswer,
     OpenFiles,
     PredictionLogTelemetry,
@@ -20,8 +20,8 @@ from domain.prediction_log import (
     unknown_columns,
     write_file,
 )
-from domain.schema import Row, Value
-from domain.serving import Classification, LoadedModel
+from weighbridge.domain.schema import Row, Value
+from weighbridge.domain.serving import Classification, LoadedModel
 
 #: Between two looks at what is waiting, in seconds. Nobody is woken for a row.
 _PAUSE = 0.1

@@ -6,7 +6,7 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from domain.ports import Clock, SearchProgress
+from weighbridge.domain.ports import Clock, SearchProgress
 
 #: Between two log lines, in seconds.
 _LOG_EVERY = 10.0

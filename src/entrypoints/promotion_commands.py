@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from entrypoints.model_commands import models
-from entrypoints.options import (
+from weighbridge.entrypoints.model_commands import models
+from weighbridge.entrypoints.options import (
     STORE,
     TASK,
     Debug,
@@ -24,7 +24,7 @@ from entrypoints.options import (
 )
 
 if TYPE_CHECKING:
-    from domain.releases import Promotion
+    from weighbridge.domain.releases import Promotion
 
 ReleasedVersion = Annotated[str, typer.Argument(help="A version as 'models list' shows it.")]
 Reason = Annotated[str, option("--reason", "Why, in words; it is kept in the promotion's record.")]
@@ -54,8 +54,8 @@ def promote_model(
     Example: weighbridge models promote 2021-07-03T23-05-32Z-0a1b2c3d --reason "approved by sales"
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.releases import ModelVersion
-    from entrypoints.task_loading import task_name
+    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     container = open_container(store=store)
@@ -83,9 +83,9 @@ def roll_back_model(
     Example: weighbridge models rollback --reason "complaints since noon" --hold
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.releases import ModelVersion
-    from domain.rollback import roll_back
-    from entrypoints.task_loading import task_name
+    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.domain.rollback import roll_back
+    from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     container = open_container(store=store)
@@ -113,8 +113,8 @@ def release_hold(
     Example: weighbridge models release-hold --reason "the data is mended"
     """
     set_up_logs(log_format, log_level, debug)
-    from entrypoints.console import print_json
-    from entrypoints.task_loading import task_name
+    from weighbridge.entrypoints.console import print_json
+    from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     container = open_container(store=store)
@@ -131,7 +131,7 @@ def release_hold(
 
 
 def _print_promotion(promotion: Promotion, as_json: bool) -> None:
-    from entrypoints.console import print_json
+    from weighbridge.entrypoints.console import print_json
 
     if as_json:
         print_json(promotion.to_dict())

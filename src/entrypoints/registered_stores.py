@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from domain.errors import ConfigurationError, WeighbridgeError
-from domain.ports import ArtefactStore
+from weighbridge.domain.errors import ConfigurationError, WeighbridgeError
+from weighbridge.domain.ports import ArtefactStore
 
 #: The group of entry points: the name is the scheme, the object is called with the address and gives the store.
 GROUP = "weighbridge.stores"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from domain.errors import ArtefactNotFound, ConfigurationError
-from entrypoints.options import (
+from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError
+from weighbridge.entrypoints.options import (
     STORE,
     TASK,
     Debug,
@@ -25,8 +25,8 @@ from entrypoints.options import (
 )
 
 if TYPE_CHECKING:
-    from domain.releases import ModelVersion
-    from entrypoints.container import Container
+    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.entrypoints.container import Container
 
 WeighedVersion = Annotated[str, typer.Argument(help="A version, released or refused, or 'live'.")]
 Output = Annotated[
@@ -84,9 +84,9 @@ def show_card(
     Example: weighbridge models card live --output README.md --license apache-2.0
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.model_card import model_card
-    from domain.weighed import read_weighed
-    from entrypoints.container import command_options
+    from weighbridge.domain.model_card import model_card
+    from weighbridge.domain.weighed import read_weighed
+    from weighbridge.entrypoints.container import command_options
 
     container = open_container(store=store, task=task)
     record = read_weighed(container.registry(), _version(version, task, container)).record
@@ -94,15 +94,15 @@ def show_card(
 
 
 def _version(text: str, task: str, container: Container) -> ModelVersion:
-    from domain.releases import ModelVersion
-    from entrypoints.task_loading import task_name
+    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     return container.registry().live(name).version if text == "live" else ModelVersion.parse(name, text)
 
 
 def _read(version: ModelVersion, container: Container) -> bytes:
-    from domain.weighed import read_weighed
+    from weighbridge.domain.weighed import read_weighed
 
     try:
         return container.store().read(version.report_key).data

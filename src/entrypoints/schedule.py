@@ -10,7 +10,7 @@ from typing import Protocol
 
 from cronsim import CronSim, CronSimError
 
-from domain.errors import ConfigurationError
+from weighbridge.domain.errors import ConfigurationError
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=366)

@@ -6,7 +6,7 @@ import importlib
 import os
 from contextlib import ExitStack, suppress
 
-from entrypoints.postponed_modules import postponed_module
+from weighbridge.entrypoints.postponed_modules import postponed_module
 
 #: Of scipy.stats, what scikit-learn's modules take by name as they are imported, and call later if at all.
 _TAKEN_BY_NAME = {"scipy.stats": ("chi2", "gmean", "rankdata", "spearmanr"), "scipy.stats.mstats": ("mquantiles",)}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from entrypoints.container import wire
-from entrypoints.http.server import announce, listen, make_server, run
-from entrypoints.settings import Settings
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.http.server import announce, listen, make_server, run
+from weighbridge.entrypoints.settings import Settings
 
 
 def serve(task: str, settings: Settings, host: str, port: int, wait: bool) -> None:
@@ -22,7 +22,7 @@ def serve(task: str, settings: Settings, host: str, port: int, wait: bool) -> No
         WeighbridgeError: the live model cannot be loaded, and ``wait`` does not say to wait for one.
     """
     if settings.workers > 1:
-        from entrypoints.workers import serve_side_by_side
+        from weighbridge.entrypoints.workers import serve_side_by_side
 
         serve_side_by_side(task, settings, host, port, wait)
         return

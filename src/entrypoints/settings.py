@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from domain.errors import ConfigurationError
+from weighbridge.domain.errors import ConfigurationError
 
 PREFIX = "WEIGHBRIDGE_"
 

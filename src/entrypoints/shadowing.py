@@ -8,10 +8,10 @@ import threading
 import time
 from collections import deque
 
-from domain.ports import AnswerObserver, ShadowTelemetry
-from domain.schema import Row, Value
-from domain.serving import Classification, LoadedModel
-from domain.shadow import Answered, Shadow
+from weighbridge.domain.ports import AnswerObserver, ShadowTelemetry
+from weighbridge.domain.schema import Row, Value
+from weighbridge.domain.serving import Classification, LoadedModel
+from weighbridge.domain.shadow import Answered, Shadow
 
 #: Between two looks at what is waiting, in seconds. Nobody is woken for a row: that would cost its answer more
 #: than all the rest.

@@ -11,12 +11,22 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from entrypoints import exit_codes
-from entrypoints.options import STORE, STORE_HELP, Debug, Format, Json, Level, LogFormat, LogLevel, set_up_logs
-from entrypoints.settings import PREFIX, load_settings
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.options import (
+    STORE,
+    STORE_HELP,
+    Debug,
+    Format,
+    Json,
+    Level,
+    LogFormat,
+    LogLevel,
+    set_up_logs,
+)
+from weighbridge.entrypoints.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
-    from domain.ports import ArtefactStore
+    from weighbridge.domain.ports import ArtefactStore
 
 store_app = typer.Typer(help="Stores.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -38,9 +48,9 @@ def check(
     Example: weighbridge store check s3://bucket/prefix
     """
     set_up_logs(log_format, log_level, debug)
-    from domain.store_check import check_store
-    from entrypoints.console import print_json, print_table
-    from entrypoints.container import open_store, wire
+    from weighbridge.domain.store_check import check_store
+    from weighbridge.entrypoints.console import print_json, print_table
+    from weighbridge.entrypoints.container import open_store, wire
 
     settings = load_settings({"store": url})
     container = wire(settings)
@@ -69,7 +79,7 @@ def check(
 
 def _remove_empty_folder(store: ArtefactStore) -> None:
     """In a folder, the kind of what was tried is a folder too, which no operation of a store removes."""
-    from domain.store_check import SCRATCH
+    from weighbridge.domain.store_check import SCRATCH
 
     address = urlsplit(store.url)
     if address.scheme == "file":

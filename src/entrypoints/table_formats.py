@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from domain.errors import ConfigurationError
-from domain.schema import Schema
-from domain.tables import Output, TableFormat, TableReader, TableWriter
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.schema import Schema
+from weighbridge.domain.tables import Output, TableFormat, TableReader, TableWriter
 
 #: The media type of each format; several may have one.
 MEDIA_TYPES: dict[TableFormat, str] = {
@@ -53,15 +53,15 @@ def table_reader(
         most_bytes: of its columns, decompressed; None for any number.
     """
     if kind in ("parquet", "arrow", "feather"):
-        from adapters.tables_arrow import ArrowReader, ParquetReader
+        from weighbridge.adapters.tables_arrow import ArrowReader, ParquetReader
 
         reader = ParquetReader if kind == "parquet" else ArrowReader
         return reader(file, schema, subject, others_allowed=others_allowed, most_bytes=most_bytes)
     if kind == "csv":
-        from adapters.tables_csv import CsvReader
+        from weighbridge.adapters.tables_csv import CsvReader
 
         return CsvReader(file, schema, subject, others_allowed=others_allowed)
-    from adapters.tables_json import JsonReader, NdjsonReader
+    from weighbridge.adapters.tables_json import JsonReader, NdjsonReader
 
     if kind == "json":
         return JsonReader(file.read(), schema, subject, others_allowed=others_allowed)
@@ -81,14 +81,14 @@ def table_writer(
         is_columns: JSON is written as an object of arrays.
     """
     if kind in ("parquet", "arrow", "feather"):
-        from adapters.tables_arrow import ArrowTableWriter
+        from weighbridge.adapters.tables_arrow import ArrowTableWriter
 
         return ArrowTableWriter(file, output, schema, kind)
     if kind == "csv":
-        from adapters.tables_csv import CsvWriter
+        from weighbridge.adapters.tables_csv import CsvWriter
 
         return CsvWriter(file, output, schema)
-    from adapters.json_answers import JsonWriter, NdjsonWriter
+    from weighbridge.adapters.json_answers import JsonWriter, NdjsonWriter
 
     return JsonWriter(file, output, is_columns=is_columns) if kind == "json" else NdjsonWriter(file, output)
 

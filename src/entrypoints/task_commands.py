@@ -12,15 +12,26 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from domain.artefacts import DATASET_SUFFIXES, DATASETS, Artefact, ArtefactRef
-from domain.errors import ConfigurationError, DataError
-from entrypoints import exit_codes
-from entrypoints.options import TASK, Debug, Format, Json, Level, LogFormat, LogLevel, Task, option, set_up_logs
-from entrypoints.settings import load_settings
+from weighbridge.domain.artefacts import DATASET_SUFFIXES, DATASETS, Artefact, ArtefactRef
+from weighbridge.domain.errors import ConfigurationError, DataError
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.options import (
+    TASK,
+    Debug,
+    Format,
+    Json,
+    Level,
+    LogFormat,
+    LogLevel,
+    Task,
+    option,
+    set_up_logs,
+)
+from weighbridge.entrypoints.settings import load_settings
 
 if TYPE_CHECKING:
-    from domain.task_check import TaskReport, Trial
-    from entrypoints.container import Container
+    from weighbridge.domain.task_check import TaskReport, Trial
+    from weighbridge.entrypoints.container import Container
 
 task_app = typer.Typer(help="Task files.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -53,12 +64,12 @@ def check(
     Example: weighbridge task check --task task.py:TASK --dataset orders.csv
     """
     set_up_logs(log_format, log_level, debug)
-    from entrypoints.task_loading import load_task
+    from weighbridge.entrypoints.task_loading import load_task
 
     definition = load_task(task)
     data = None if dataset is None else _read(dataset, DATASET_SUFFIXES)
-    from domain.task_check import check_task
-    from entrypoints.console import print_json, print_table
+    from weighbridge.domain.task_check import check_task
+    from weighbridge.entrypoints.console import print_json, print_table
 
     container = _container()
     report = check_task(definition, data, container.reader(), container.codecs())
@@ -93,7 +104,7 @@ def new(
     if output.exists():
         raise _taken(output)
     data = _read(file, (".csv",))
-    from entrypoints.task_drafting import ATTRIBUTE, draft
+    from weighbridge.entrypoints.task_drafting import ATTRIBUTE, draft
 
     try:
         drafted = draft(data, target, _container().reader())
@@ -135,7 +146,7 @@ def _taken(output: Path) -> ConfigurationError:
 
 
 def _container() -> Container:
-    from entrypoints.container import wire
+    from weighbridge.entrypoints.container import wire
 
     return wire(load_settings({}))
 
@@ -174,7 +185,7 @@ def _lines(report: TaskReport) -> Iterator[tuple[str, str]]:
 
 
 def _trial_lines(trial: Trial) -> Iterator[tuple[str, str]]:
-    from domain.rule import FindingLevel
+    from weighbridge.domain.rule import FindingLevel
 
     point = ", ".join(f"{name}={value!r}" for name, value in trial.params.items())
     yield "trial", f"one training, {f'of the first point: {point}' if point else 'of the pipeline as it is'}"

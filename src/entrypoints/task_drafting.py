@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from domain.artefacts import parse_timestamp
-from domain.schema import Category, Number
-from entrypoints.task_inference import Inference, infer, snake_case
+from weighbridge.domain.artefacts import parse_timestamp
+from weighbridge.domain.schema import Category, Number
+from weighbridge.entrypoints.task_inference import Inference, infer, snake_case
 
 if TYPE_CHECKING:
-    from domain.artefacts import Artefact
-    from domain.ports import DatasetReader
-    from domain.schema import Feature
+    from weighbridge.domain.artefacts import Artefact
+    from weighbridge.domain.ports import DatasetReader
+    from weighbridge.domain.schema import Feature
 
 #: Begins every comment above something that the reader has to judge.
 MARK = "# guess: "
@@ -186,12 +186,12 @@ def _task_name(file: str) -> str:
 def _imports(features: Iterable[Feature], target: Feature, checks: Sequence[str]) -> str:
     kinds = {type(feature).__name__ for feature in (*features, target)}
     lines = [
-        "from domain.data_rules import default_rules",
-        "from domain.dataset import SplitSpec",
-        "from domain.estimator import EstimatorSpec",
-        "from domain.gate import Threshold",
-        f"from domain.schema import {', '.join([*sorted(kinds), 'Schema'])}",
-        "from domain.task import TaskDefinition",
+        "from weighbridge.domain.data_rules import default_rules",
+        "from weighbridge.domain.dataset import SplitSpec",
+        "from weighbridge.domain.estimator import EstimatorSpec",
+        "from weighbridge.domain.gate import Threshold",
+        f"from weighbridge.domain.schema import {', '.join([*sorted(kinds), 'Schema'])}",
+        "from weighbridge.domain.task import TaskDefinition",
     ]
     module = "class_checks" if isinstance(target, Category) else "checks"
     if checks:

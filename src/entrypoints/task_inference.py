@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from domain.dataset import SplitSpec
-from domain.errors import ConfigurationError, DataError, Problem
-from domain.schema import Category, Feature, Number, Schema
+from weighbridge.domain.dataset import SplitSpec
+from weighbridge.domain.errors import ConfigurationError, DataError, Problem
+from weighbridge.domain.schema import Category, Feature, Number, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.artefacts import Artefact
-    from domain.ports import DatasetReader
+    from weighbridge.domain.artefacts import Artefact
+    from weighbridge.domain.ports import DatasetReader
 
 #: A column of texts with more different ones than this is no category.
 MOST_LEVELS = 200
@@ -69,8 +69,8 @@ def infer(data: Artefact, target: str | None, folds: int, reader: DatasetReader)
         DataError: nothing can be read, or no task could admit and split these rows: columns without a name,
             cells without a value, texts that are no categories, a target with one value, too few rows.
     """
-    from domain.admission import admit
-    from domain.dataset import split
+    from weighbridge.domain.admission import admit
+    from weighbridge.domain.dataset import split
 
     subject = data.ref.key
     texts = _texts(data, reader)

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from domain.artefacts import is_task_name
-from domain.errors import ConfigurationError, TaskError, WeighbridgeError
-from domain.task import TaskDefinition
+from weighbridge.domain.artefacts import is_task_name
+from weighbridge.domain.errors import ConfigurationError, TaskError, WeighbridgeError
+from weighbridge.domain.task import TaskDefinition
 
-SHIPPED = {"time_to_dispatch": "domain.tasks.time_to_dispatch:TIME_TO_DISPATCH"}
+SHIPPED = {"time_to_dispatch": "weighbridge.domain.tasks.time_to_dispatch:TIME_TO_DISPATCH"}
 
 
 def load_task(reference: str) -> TaskDefinition:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from entrypoints import exit_codes
-from entrypoints.logs import said_of_a_run
-from entrypoints.options import (
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.logs import said_of_a_run
+from weighbridge.entrypoints.options import (
     STORE,
     TASK,
     Debug,
@@ -26,11 +26,11 @@ from entrypoints.options import (
     option,
     set_up_logs,
 )
-from entrypoints.settings import PREFIX
+from weighbridge.entrypoints.settings import PREFIX
 
 if TYPE_CHECKING:
-    from domain.task import TaskDefinition
-    from domain.workflow import Ports, TrainingResult
+    from weighbridge.domain.task import TaskDefinition
+    from weighbridge.domain.workflow import Ports, TrainingResult
 
 Force = Annotated[bool, option("--force", "Train even on a dataset that the newest release was trained on.")]
 # Typer reads these annotations at run time, and knows Optional[...] on every Python that it supports.
@@ -91,17 +91,17 @@ def train(
     Example: weighbridge train --store s3://bucket/prefix --json
     """
     set_up_logs(log_format, log_level, debug)
-    from entrypoints.schedule import schedule
-    from entrypoints.scikit_learn import import_scikit_learn
-    from entrypoints.task_loading import load_task
+    from weighbridge.entrypoints.schedule import schedule
+    from weighbridge.entrypoints.scikit_learn import import_scikit_learn
+    from weighbridge.entrypoints.task_loading import load_task
 
     when = schedule(every, cron)
     import_scikit_learn()
     definition = load_task(task).with_levels(error_threshold, warning_threshold)
-    from domain.workflow import Outcome, train_and_release
-    from entrypoints.console import print_json, print_json_line, print_training
-    from entrypoints.interrupts import interrupts_end_the_process
-    from entrypoints.parallel import parallel_fits
+    from weighbridge.domain.workflow import Outcome, train_and_release
+    from weighbridge.entrypoints.console import print_json, print_json_line, print_training
+    from weighbridge.entrypoints.interrupts import interrupts_end_the_process
+    from weighbridge.entrypoints.parallel import parallel_fits
 
     container = open_container(store=store, task=task, no_report=no_report)
 
@@ -122,7 +122,7 @@ def train(
     if when is not None:
         from threading import Event
 
-        from entrypoints.train_on_schedule import TrainingSchedule
+        from weighbridge.entrypoints.train_on_schedule import TrainingSchedule
 
         # SIGTERM is how such a process is told that it has done its work.
         with interrupts_end_the_process(terminated=exit_codes.OK):

@@ -6,15 +6,21 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from domain.discovery import newest_dataset
-from domain.errors import ComputeUnavailable, DataError, RegistryError, StoreUnavailable, WeighbridgeError
-from domain.events import Event, ScheduledTrainingFailed, TrainingScheduled
-from domain.ports import EventSink
+from weighbridge.domain.discovery import newest_dataset
+from weighbridge.domain.errors import (
+    ComputeUnavailable,
+    DataError,
+    RegistryError,
+    StoreUnavailable,
+    WeighbridgeError,
+)
+from weighbridge.domain.events import Event, ScheduledTrainingFailed, TrainingScheduled
+from weighbridge.domain.ports import EventSink
 
 if TYPE_CHECKING:
-    from domain.ports import Clock
-    from domain.workflow import Ports
-    from entrypoints.schedule import Schedule
+    from weighbridge.domain.ports import Clock
+    from weighbridge.domain.workflow import Ports
+    from weighbridge.entrypoints.schedule import Schedule
 
 #: What may be over by the next turn.
 _PASSING = (ComputeUnavailable, DataError, RegistryError, StoreUnavailable)

@@ -12,14 +12,14 @@ import threading
 import time
 from typing import NoReturn
 
-from domain.cells import SLOT_BYTES, Cells
-from domain.errors import WeighbridgeError
-from entrypoints import exit_codes
-from entrypoints.container import wire
-from entrypoints.edge_events import CommandFailed, WorkerEnded
-from entrypoints.http.server import announce, listen, make_server, run
-from entrypoints.logs import say
-from entrypoints.settings import Settings
+from weighbridge.domain.cells import SLOT_BYTES, Cells
+from weighbridge.domain.errors import WeighbridgeError
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.edge_events import CommandFailed, WorkerEnded
+from weighbridge.entrypoints.http.server import announce, listen, make_server, run
+from weighbridge.entrypoints.logs import say
+from weighbridge.entrypoints.settings import Settings
 
 _READY = b"r"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from domain import workflow
-from domain.ports import Clock
-from domain.tasks.time_to_dispatch import simulate
-from entrypoints.container import Container, wire
-from entrypoints.settings import load_settings
 from tests.trained import QUICK
+from weighbridge.domain import workflow
+from weighbridge.domain.ports import Clock
+from weighbridge.domain.tasks.time_to_dispatch import simulate
+from weighbridge.entrypoints.container import Container, wire
+from weighbridge.entrypoints.settings import load_settings
 
 COMMAND = str(Path(sys.executable).with_name("weighbridge"))
 _NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -10,10 +10,10 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from domain import rollback
-from domain.releases import Promotion
 from tests.browser.conftest import Seen, Served
 from tests.trained import QUICK
+from weighbridge.domain import rollback
+from weighbridge.domain.releases import Promotion
 
 PICTURES = Path("build/screenshots")
 API = f"/api/v0.1/{QUICK.name}"

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from adapters.local import LocalStore
-from domain.tasks.time_to_dispatch import PRODUCTS
 from tests.trained import QUICK, copy, store_of_two
+from weighbridge.adapters.local import LocalStore
+from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 
 ROOT = Path(__file__).parents[2]
 ROWS = [{"orders_placed": float(10 * place + 1), "product_code": code} for place, code in enumerate(PRODUCTS)]
@@ -44,7 +44,7 @@ def serving(store: str) -> Iterator[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WEIGHBRIDGE_")}
     process = subprocess.Popen(
         [command, "serve", "--store", store, "--port", "0"],
-        env={**kept, "PYTHONPATH": str(ROOT / "src")},
+        env={**kept, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
     )

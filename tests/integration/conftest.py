@@ -18,8 +18,8 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from adapters.s3_client import open_client
 from tests.faultproxy import FaultProxy
+from weighbridge.adapters.s3_client import open_client
 
 if TYPE_CHECKING:
     from tests.integration.faulty import Setting

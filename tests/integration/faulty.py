@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from adapters.s3 import S3Store
-from adapters.s3_client import THREAD, open_client
-from domain.events import Event, StoreRetried
-from domain.ports import EventSink
 from tests.faultproxy import Fault, FaultProxy
 from tests.integration.conftest import shared_client
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3_client import THREAD, open_client
+from weighbridge.domain.events import Event, StoreRetried
+from weighbridge.domain.ports import EventSink
 
 #: What a network does to replies, and what a client may meet in any mixture.
 MIXED = [fault for fault in Fault if fault is not Fault.FLIPPED_UPLOAD]

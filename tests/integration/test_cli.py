@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from adapters.local import LocalStore
-from adapters.system import SystemClock
-from domain.tasks.time_to_dispatch import simulate
-from entrypoints.cli import main
-from entrypoints.http.server import listen
 from tests.integration.conftest import s3_client
 from tests.lawful import lawful
 from tests.trained import copy, csv, store_of_two, two_releases
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.tasks.time_to_dispatch import simulate
+from weighbridge.entrypoints.cli import main
+from weighbridge.entrypoints.http.server import listen
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 #: The shipped task with one point in its grid; its name is that of the shipped one.
@@ -273,8 +273,8 @@ def test_what_a_reference_names_must_be_a_task(command: Command, tmp_path: Path)
     store = store_at(tmp_path / "weighbridge-store", "")
     (tmp_path / "broken.py").write_text("TASK = 1 / 0")
     for reference, said in (
-        ("domain.tasks.time_to_dispatch:TASK", "TIME_TO_DISPATCH"),
-        ("domain.tasks.time_to_dispatch:PRODUCTS", "tuple"),
+        ("weighbridge.domain.tasks.time_to_dispatch:TASK", "TIME_TO_DISPATCH"),
+        ("weighbridge.domain.tasks.time_to_dispatch:PRODUCTS", "tuple"),
         ("broken.py:TASK", "ZeroDivisionError: division by zero"),
     ):
         done = command("train", "--task", reference)

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.codec_skops import SkopsCodec
-from domain.encoding import columns_of
 from tests.codec_contract import SCHEMA, fitted, frame_of
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.codec_skops import SkopsCodec
+from weighbridge.domain.encoding import columns_of
 
 ROOT = Path(__file__).parents[2]
 
 DECODE = """
 import json, sys
-from adapters.codec_onnx import OnnxCodec
-from adapters import codec_skops, tabular
-from domain import encoding
-from domain.schema import Schema
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters import codec_skops, tabular
+from weighbridge.domain import encoding
+from weighbridge.domain.schema import Schema
 import numpy as np
 before = sorted(sys.modules)
 given = json.load(sys.stdin)
@@ -52,7 +52,7 @@ def digests() -> str:
 def python(code: str, *arguments: str, given: str = "", **environment: str) -> Any:
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT)]), **environment},
         input=given,
         capture_output=True,
         text=True,

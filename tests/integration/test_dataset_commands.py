@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from adapters.local import LocalStore
-from domain.dataset_view import FIRST_ROWS
-from entrypoints.cli import main
 from tests.trained import copy, csv, store_of_two, two_releases
+from weighbridge.adapters.local import LocalStore
+from weighbridge.domain.dataset_view import FIRST_ROWS
+from weighbridge.entrypoints.cli import main
 
 TASK = "time_to_dispatch"
 
@@ -146,7 +146,7 @@ def test_the_name_says_whose_dataset_it_is(command: Command, tmp_path: Path) -> 
     (tmp_path / "orders.csv").write_bytes(csv())
     at = ("--at", "2021-07-03", "--json")
     assert command("put", "orders.csv", "--name", TASK, *at).document["key"].startswith(f"datasets/{TASK}_2021")
-    other = ("--task", "domain.tasks.time_to_dispatch:TIME_TO_DISPATCH", "--name", "orders_2")
+    other = ("--task", "weighbridge.domain.tasks.time_to_dispatch:TIME_TO_DISPATCH", "--name", "orders_2")
     assert command("put", "orders.csv", *other, *at).document["key"].startswith("datasets/orders_2_2021-07")
     for wrong in (["--name", "nowhere"], [*other[:2], "--name", "No Task"]):
         done = command("put", "orders.csv", *wrong, *at)

@@ -11,16 +11,16 @@ from threading import Thread
 import pyarrow as pa
 import pytest
 
-from adapters.local import LocalStore
-from adapters.s3 import S3Store
-from adapters.s3_client import open_client
-from domain import workflow
-from domain.errors import ConfigurationError, DataError
-from domain.ports import ArtefactStore
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
-from entrypoints.container import wire
-from entrypoints.dataset_file import Moved, dataset_file
-from entrypoints.settings import load_settings
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3_client import open_client
+from weighbridge.domain import workflow
+from weighbridge.domain.errors import ConfigurationError, DataError
+from weighbridge.domain.ports import ArtefactStore
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.dataset_file import Moved, dataset_file
+from weighbridge.entrypoints.settings import load_settings
 
 #: CSV of these is read in some pieces.
 ROWS = 12_000

@@ -14,12 +14,12 @@ import pytest
 import typer
 import yaml
 
-from adapters.system import SystemClock
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain.cells import Cells, private_memory
-from entrypoints import exit_codes
-from entrypoints.cli import app
-from entrypoints.settings import PREFIX, Settings
+from weighbridge.adapters.system import SystemClock
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.cli import app
+from weighbridge.entrypoints.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -12,16 +12,16 @@ import httpx
 import numpy as np
 import pytest
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.system import SystemClock
-from domain.events import Event, ModelLoaded, RefreshFailed
-from domain.ports import EventSink
-from domain.serving import columns_of_rows
-from domain.tasks.time_to_dispatch import PRODUCTS
 from tests.served import service_of_two, service_on, serving
 from tests.trained import QUICK, store_of_two, two_releases
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.events import Event, ModelLoaded, RefreshFailed
+from weighbridge.domain.ports import EventSink
+from weighbridge.domain.serving import columns_of_rows
+from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 
 TASK = QUICK.name
 PREDICT = f"/api/v0.1/{TASK}"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from adapters.local import LocalStore
 from tests.trained import QUICK, copy, store_of_two, two_releases
+from weighbridge.adapters.local import LocalStore
 
 #: Runs the command and then tells, on stderr, which modules were imported.
 COMMAND = """
 import json, sys
-from entrypoints.cli import main
+from weighbridge.entrypoints.cli import main
 sys.argv = ["weighbridge", *sys.argv[1:]]
 try:
     main()
@@ -26,16 +26,16 @@ finally:
 SERVICE = """
 import json, sys
 from pathlib import Path
-from adapters.codec_onnx import OnnxCodec
-from adapters.codec_skops import SkopsCodec
-from adapters.local import LocalStore
-from adapters.registry import StoreRegistry
-from adapters.system import SystemClock
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain.cells import Cells, private_memory
-from domain.serving import PredictionService
-from entrypoints.http.server import make_server
-from entrypoints.settings import load_settings
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.codec_skops import SkopsCodec
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.system import SystemClock
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.http.server import make_server
+from weighbridge.entrypoints.settings import load_settings
 
 clock = SystemClock()
 telemetry = PrometheusTelemetry(Cells(private_memory()), clock)

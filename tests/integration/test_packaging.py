@@ -1,7 +1,6 @@
-"""The wheel holds the three packages, the command and the licence; and it runs from where it is unpacked."""
+"""The wheel holds one package, the command and the licence; and it runs from where it is unpacked."""
 
 import configparser
-import json
 import os
 import re
 import subprocess
@@ -16,12 +15,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PACKAGES = ("adapters", "domain", "entrypoints")
 INFO = f"weighbridge-{PROJECT['version']}.dist-info"
 
 WHERE = """
-import json, adapters, domain, entrypoints.cli
-print(json.dumps([package.__path__[0] for package in (adapters, domain, entrypoints)]))
+import weighbridge.entrypoints.cli
+print(weighbridge.__path__[0])
 """
 
 
@@ -50,16 +48,20 @@ def python(code: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: ZipFile) -> None:
+def test_the_wheel_holds_one_package_and_nothing_else(wheel: ZipFile) -> None:
     held = {name for name in wheel.namelist() if not name.startswith(f"{INFO}/")}
     source = {
-        path.relative_to(ROOT / "src").as_posix()
-        for package in PACKAGES
-        for path in (ROOT / "src" / package).rglob("*")
+        f"weighbridge/{path.relative_to(ROOT / 'src').as_posix()}"
+        for path in (ROOT / "src").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert held == source
-    assert {path.name for path in (ROOT / "src").iterdir() if path.name != "__pycache__"} == set(PACKAGES)
+    assert {name.partition("/")[0] for name in held} == {"weighbridge"}
+    assert {path.name for path in (ROOT / "src").iterdir() if path.is_dir() and path.name != "__pycache__"} == {
+        "adapters",
+        "domain",
+        "entrypoints",
+    }
 
 
 def test_the_wheel_says_what_it_is(wheel: ZipFile) -> None:
@@ -69,7 +71,7 @@ def test_the_wheel_says_what_it_is(wheel: ZipFile) -> None:
     commands = configparser.ConfigParser()
     commands.read_string(wheel.read(f"{INFO}/entry_points.txt").decode())
     assert {name: dict(commands[name]) for name in commands.sections()} == {
-        "console_scripts": {"weighbridge": "entrypoints.cli:main"}
+        "console_scripts": {"weighbridge": "weighbridge.entrypoints.cli:main"}
     }
     told = BytesParser().parsebytes(wheel.read(f"{INFO}/METADATA"))
     assert (told["Name"], told["Version"]) == ("weighbridge", PROJECT["version"])
@@ -83,22 +85,20 @@ def test_the_unpacked_wheel_is_whole(wheel: ZipFile, tmp_path: Path) -> None:
     unpacked = tmp_path / "unpacked"
     wheel.extractall(unpacked)
     # What PYTHONPATH names goes before the installed packages.
-    places = json.loads(python(WHERE, tmp_path, PYTHONPATH=str(unpacked)))
-    assert [Path(place) for place in places] == [unpacked / package for package in PACKAGES]
+    place = python(WHERE, tmp_path, PYTHONPATH=str(unpacked)).strip()
+    assert Path(place) == unpacked / "weighbridge"
     help_text = python(
-        "import sys; sys.argv = ['weighbridge', 'train', '--help']; from entrypoints.cli import main; main()",
+        "import runpy, sys; sys.argv = ['weighbridge', 'train', '--help']; runpy.run_module('weighbridge')",
         tmp_path,
         PYTHONPATH=str(unpacked),
     )
     assert "Usage: weighbridge train" in help_text
 
 
-def test_the_installed_packages_come_from_one_place(tmp_path: Path) -> None:
-    places = [Path(place) for place in json.loads(python(WHERE, tmp_path))]
-    assert [place.name for place in places] == list(PACKAGES)
-    assert len({place.parent for place in places}) == 1
+def test_the_installed_package_is_the_one_that_the_command_runs(tmp_path: Path) -> None:
+    assert Path(python(WHERE, tmp_path).strip()).name == "weighbridge"
     (command,) = entry_points(group="console_scripts", name="weighbridge")
-    assert command.value == "entrypoints.cli:main"
+    assert command.value == "weighbridge.entrypoints.cli:main"
 
 
 def test_versions_agree() -> None:

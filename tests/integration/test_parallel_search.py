@@ -21,16 +21,16 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from domain.dataset import Dataset
-from domain.errors import ComputeUnavailable, ConfigurationError, TaskError
-from domain.estimator import EstimatorSpec
-from domain.ports import SearchProgress
-from domain.search import Candidate, search
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
-from entrypoints.cli import main
-from entrypoints.dask_cluster import fits_on_cluster
-from entrypoints.parallel import parallel_fits, sent_along
 from tests.trained import csv
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.errors import ComputeUnavailable, ConfigurationError, TaskError
+from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.ports import SearchProgress
+from weighbridge.domain.search import Candidate, search
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.entrypoints.cli import main
+from weighbridge.entrypoints.dask_cluster import fits_on_cluster
+from weighbridge.entrypoints.parallel import parallel_fits, sent_along
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 SCHEMA = TIME_TO_DISPATCH.schema
@@ -220,7 +220,7 @@ def test_workers_and_a_cluster_do_not_go_together() -> None:
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "entrypoints.dask_cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "weighbridge.entrypoints.dask_cluster", raising=False)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
         pytest.raises(
@@ -235,8 +235,8 @@ ENDLESS = '''
 import sys
 from dataclasses import replace
 from sklearn.svm import SVR
-from domain.estimator import EstimatorSpec
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
+from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
 
 class Endless(SVR):
     """Minutes in native code, without a look at signals."""

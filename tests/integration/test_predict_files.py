@@ -20,14 +20,14 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from adapters.local import LocalStore
-from domain.tasks.time_to_dispatch import simulate
-from entrypoints.cli import app
-from entrypoints.file_prediction import FileOutcome
-from entrypoints.folder_prediction import predict_files, worst_code
 from tests.integration.conftest import s3_client
 from tests.served import service_of_two
 from tests.trained import QUICK, copy, store_of_two, two_releases
+from weighbridge.adapters.local import LocalStore
+from weighbridge.domain.tasks.time_to_dispatch import simulate
+from weighbridge.entrypoints.cli import app
+from weighbridge.entrypoints.file_prediction import FileOutcome
+from weighbridge.entrypoints.folder_prediction import predict_files, worst_code
 
 NAME = "est_hours_to_dispatch"
 COMMAND = str(Path(sys.executable).with_name("weighbridge"))

@@ -4,10 +4,10 @@ from itertools import count
 
 import pytest
 
-from adapters.s3 import S3Store
-from adapters.testing.store_contract import NewStore
 from tests.integration.conftest import shared_client
 from tests.registry_contract import RegistryContract
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.testing.store_contract import NewStore
 
 
 class TestRegistryOnS3(RegistryContract):

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from entrypoints.cli import main
 from tests.trained import csv
+from weighbridge.entrypoints.cli import main
 
 TASK = "time_to_dispatch"
 QUICK = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from adapters.local import LocalStore
-from adapters.registry import StoreRegistry
-from adapters.s3 import S3Store
-from adapters.system import SystemClock
-from entrypoints.cli import main
 from tests.integration.conftest import s3_client, shared_client
 from tests.trained import QUICK, copy, csv, store_of_two, two_releases
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.system import SystemClock
+from weighbridge.entrypoints.cli import main
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 TASK_REF = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import pytest
 
-from adapters.registry import StoreRegistry
-from adapters.s3 import S3Store
-from adapters.system import SystemClock
-from domain.releases import ModelVersion
 from tests.faultproxy import Fault, FaultProxy
 from tests.integration.faulty import MIXED, Setting
 from tests.integration.test_serving_live import BODY, COMMAND, PATH, ask, command, eventually
 from tests.trained import QUICK, copy, store_of_two, two_releases
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.releases import ModelVersion
 
 #: Short enough for replies that never come, and long enough that a busy machine follows in the end.
 SHORT = {
@@ -153,7 +153,7 @@ def test_a_command_without_its_store_ends_with_75(
             "WEIGHBRIDGE_STORE_DEADLINE_SECONDS": seconds,
             "WEIGHBRIDGE_STORE_ATTEMPTS": "2",
             "AWS_ENDPOINT_URL_S3": setting.proxy.url,
-            "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
         },
         capture_output=True,
         text=True,

@@ -19,20 +19,20 @@ from typing import Any
 
 import pytest
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.local import LocalStore
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.system import SystemClock
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain.cells import Cells, private_memory
-from domain.events import Event, ModelLoaded
-from domain.ports import EventSink
-from domain.releases import ModelVersion
-from domain.serving import PredictionService
-from entrypoints.http.server import listen, make_server
-from entrypoints.settings import load_settings
 from tests.trained import QUICK, copy, store_of_two, two_releases
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.system import SystemClock
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.events import Event, ModelLoaded
+from weighbridge.domain.ports import EventSink
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.http.server import listen, make_server
+from weighbridge.entrypoints.settings import load_settings
 
 CLOCK = SystemClock()
 PATH = f"/api/v0.1/{QUICK.name}"
@@ -135,7 +135,7 @@ def command(store: Path, *arguments: str, **environment: str) -> Iterator[tuple[
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WEIGHBRIDGE_")}
     process = subprocess.Popen(
         [COMMAND, "serve", "--store", str(store), "--port", "0", *arguments],
-        env={**kept, **environment, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+        env={**kept, **environment, "PYTHONPATH": str(Path(__file__).parents[2])},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -284,7 +284,7 @@ def test_workers_without_a_release_end_as_one_process_does(tmp_path: Path) -> No
                 "0",
                 *arguments,
             ],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             capture_output=True,
             text=True,
             timeout=60,
@@ -302,13 +302,13 @@ def test_a_service_open_to_strangers_without_keys_warns() -> None:
     for keys, host, warns in (("", "0.0.0.0", True), ("a-key", "0.0.0.0", False), ("", "127.0.0.2", False)):
         listener = listen(host, 0)
         script = (
-            "import socket; from entrypoints.http.server import announce\n"
-            "from entrypoints.logs import configure_logs\n"
+            "import socket; from weighbridge.entrypoints.http.server import announce\n"
+            "from weighbridge.entrypoints.logs import configure_logs\n"
             f"configure_logs('text', 'info'); announce(socket.socket(fileno={listener.fileno()}), {bool(keys)})"
         )
         done = subprocess.run(
             [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             pass_fds=[listener.fileno()],
             capture_output=True,
             text=True,
@@ -325,7 +325,7 @@ def test_the_access_log_has_one_line_for_each_request(folder: Path) -> None:
         [COMMAND, "serve", "--store", str(folder), "--port", "0", "--log-format", "json"],
         env={
             **kept,
-            "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
             "WEIGHBRIDGE_ACCESS_LOG": "true",
             "WEIGHBRIDGE_DRAIN_SECONDS": "0",
         },

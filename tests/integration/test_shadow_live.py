@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from domain.errors import UnknownVersion
-from entrypoints.container import Container, wire
-from entrypoints.http.server import listen, make_server
-from entrypoints.settings import load_settings
-from entrypoints.shadowing import Shadowing
 from tests.trained import QUICK, copy, store_of_two, two_releases
+from weighbridge.domain.errors import UnknownVersion
+from weighbridge.entrypoints.container import Container, wire
+from weighbridge.entrypoints.http.server import listen, make_server
+from weighbridge.entrypoints.settings import load_settings
+from weighbridge.entrypoints.shadowing import Shadowing
 
 PATH = f"/api/v0.1/{QUICK.name}"
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
 
-from adapters.local import LocalStore
-from adapters.memory import MemoryStore
-from adapters.s3 import S3Store
-from adapters.testing.keys import keys, kinds, unlawful_keys
-from adapters.testing.store_contract import run_machine
-from domain.artefacts import ArtefactRef
-from domain.errors import WeighbridgeError
-from domain.ports import ArtefactStore, Clock
 from tests.integration.conftest import shared_client
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.testing.keys import keys, kinds, unlawful_keys
+from weighbridge.adapters.testing.store_contract import run_machine
+from weighbridge.domain.artefacts import ArtefactRef
+from weighbridge.domain.errors import WeighbridgeError
+from weighbridge.domain.ports import ArtefactStore, Clock
 
 
 class StandingClock(Clock):

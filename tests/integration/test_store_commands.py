@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from adapters.s3 import S3Store
-from adapters.s3_client import open_client
-from domain.errors import ArtefactExists, ConfigurationError
-from entrypoints.cli import main
 from tests.integration.conftest import MotoServer, s3_client, shared_client
 from tests.trained import csv
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3_client import open_client
+from weighbridge.domain.errors import ArtefactExists, ConfigurationError
+from weighbridge.entrypoints.cli import main
 
 Command = Callable[..., tuple[Any, str, str]]
 

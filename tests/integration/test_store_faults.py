@@ -9,15 +9,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from adapters.registry import StoreRegistry
-from adapters.s3 import S3Store
-from domain.errors import ArtefactExists, ArtefactNotFound, NothingReleased, StoreUnavailable
-from domain.releases import ModelVersion
 from tests.clocks import SettableClock
 from tests.faultproxy import Fault
 from tests.integration.conftest import s3_client
 from tests.integration.faulty import ENDLESS, MIXED, Setting, is_too_busy
 from tests.registry_contract import TASK, make_record, version_of
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound, NothingReleased, StoreUnavailable
+from weighbridge.domain.releases import ModelVersion
 
 DATA = b"product_code,orders_placed,hours_to_dispatch\n" * 20
 

@@ -18,13 +18,13 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
-from adapters.objects import ObjectStore, connect
-from adapters.testing.store_contract import NewStore, StoreContract
-from domain.artefacts import DATASETS, dataset_timestamp
-from domain.discovery import find_newest
-from domain.errors import StoreNotFound
 from tests.clocks import SettableClock
 from tests.integration.conftest import MotoServer
+from weighbridge.adapters.objects import ObjectStore, connect
+from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
+from weighbridge.domain.artefacts import DATASETS, dataset_timestamp
+from weighbridge.domain.discovery import find_newest
+from weighbridge.domain.errors import StoreNotFound
 
 
 class GoogleServer:

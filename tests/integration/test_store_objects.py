@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from obstore.store import MemoryStore
 
-from adapters.objects import ObjectStore, connect, translate
-from adapters.telemetry_log import LogEventSink
-from adapters.testing.store_contract import NewStore, StoreContract, run_machine
-from domain.errors import (
+from tests.clocks import SettableClock
+from weighbridge.adapters.objects import ObjectStore, connect, translate
+from weighbridge.adapters.telemetry_log import LogEventSink
+from weighbridge.adapters.testing.store_contract import NewStore, StoreContract, run_machine
+from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
     ConfigurationError,
@@ -24,12 +25,11 @@ from domain.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from domain.events import Event, StoreRetried
-from domain.ports import EventSink
-from entrypoints.container import open_store
-from entrypoints.hidden_modules import hidden_modules
-from entrypoints.settings import load_settings
-from tests.clocks import SettableClock
+from weighbridge.domain.events import Event, StoreRetried
+from weighbridge.domain.ports import EventSink
+from weighbridge.entrypoints.container import open_store
+from weighbridge.entrypoints.hidden_modules import hidden_modules
+from weighbridge.entrypoints.settings import load_settings
 
 
 class TestObjectStore(StoreContract):
@@ -390,6 +390,6 @@ def test_an_account_that_is_not_named_is_a_configuration_error(monkeypatch: pyte
 
 
 def test_without_the_extra_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "adapters.objects")
+    monkeypatch.delitem(sys.modules, "weighbridge.adapters.objects")
     with hidden_modules("obstore"), pytest.raises(ConfigurationError, match=r"pip install 'weighbridge\[cloud\]'"):
         open_store(load_settings({"store": "gs://bucket"}), SettableClock(), LogEventSink())

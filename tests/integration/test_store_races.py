@@ -14,21 +14,21 @@ from typing import Any
 
 import pytest
 
-import adapters.s3
-from adapters.local import LocalStore
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.s3 import S3Store
-from adapters.system import SystemClock
-from domain.errors import ArtefactExists, NothingReleased
-from domain.ports import ArtefactStore
-from domain.provenance import Record
-from domain.releases import Promotion
+import weighbridge.adapters.s3
 from tests.clocks import START, SettableClock
 from tests.integration.conftest import shared_client
 from tests.registry_contract import TASK, make_record, version_of
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.errors import ArtefactExists, NothingReleased
+from weighbridge.domain.ports import ArtefactStore
+from weighbridge.domain.provenance import Record
+from weighbridge.domain.releases import Promotion
 
-SOURCE = Path(adapters.s3.__file__).parents[1]
+SOURCE = Path(weighbridge.adapters.s3.__file__).parents[2]
 WRITERS = 16
 KEYS = [f"promotions/{number}" for number in range(6)]
 
@@ -37,14 +37,14 @@ CHILD = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from domain.errors import ArtefactExists
+from weighbridge.domain.errors import ArtefactExists
 
 place, job, first, threads, given = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
 if place.startswith("s3://"):
-    from adapters.s3 import connect
+    from weighbridge.adapters.s3 import connect
     store = connect(place.removeprefix("s3://"))
 else:
-    from adapters.local import LocalStore
+    from weighbridge.adapters.local import LocalStore
     store = LocalStore(Path(place))
 
 def write(writer):
@@ -58,10 +58,10 @@ def write(writer):
     return won
 
 def release(writer):
-    from adapters.registry import StoreRegistry
-    from adapters.system import SystemClock
-    from domain.provenance import Record
-    from domain.releases import ModelVersion
+    from weighbridge.adapters.registry import StoreRegistry
+    from weighbridge.adapters.system import SystemClock
+    from weighbridge.domain.provenance import Record
+    from weighbridge.domain.releases import ModelVersion
     registry = StoreRegistry(store, SystemClock())
     document, same = json.loads(Path(given).read_text())[writer], []
     for text in document:
@@ -76,7 +76,7 @@ def release(writer):
     return same
 
 if job == "release":
-    import adapters.registry, adapters.system
+    import weighbridge.adapters.registry, weighbridge.adapters.system
 pool = ThreadPoolExecutor(threads)
 print("ready", flush=True)
 sys.stdin.readline()

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from adapters.s3 import S3Store, connect
-from adapters.s3_client import open_client
-from adapters.testing.store_contract import NewStore, StoreContract, same
-from domain.errors import (
+from tests.integration.conftest import Fault, MotoServer, s3_client, shared_client
+from weighbridge.adapters.s3 import S3Store, connect
+from weighbridge.adapters.s3_client import open_client
+from weighbridge.adapters.testing.store_contract import NewStore, StoreContract, same
+from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
     ConfigurationError,
@@ -18,7 +19,6 @@ from domain.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from tests.integration.conftest import Fault, MotoServer, s3_client, shared_client
 
 
 class TestS3Store(StoreContract):

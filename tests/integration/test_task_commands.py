@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from domain.tasks.time_to_dispatch import simulate
-from entrypoints.cli import main
+from weighbridge.domain.tasks.time_to_dispatch import simulate
+from weighbridge.entrypoints.cli import main
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z error +(.*)")
@@ -238,7 +238,7 @@ def test_a_parquet_file_is_tried_too(command: Command, tmp_path: Path) -> None:
 
 WRONG = """
 from dataclasses import replace
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH as BASE
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH as BASE
 
 TASK = replace(BASE, estimator=replace(BASE.estimator, scoring="roc_auc", grid={"regressor__depth": [1]}))
 """

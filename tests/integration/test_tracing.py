@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from adapters.local import LocalStore
-from adapters.tracing_otel import OpenTelemetryTracing
-from entrypoints.container import wire
-from entrypoints.http.app import create_app
-from entrypoints.http.lifecycle import Lifecycle
-from entrypoints.http.traced import Traced
-from entrypoints.settings import load_settings
 from tests.asgi import ask
 from tests.trained import QUICK, copy, csv, store_of_two
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.tracing_otel import OpenTelemetryTracing
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.http.app import create_app
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.http.traced import Traced
+from weighbridge.entrypoints.settings import load_settings
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 TASK = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"

@@ -12,23 +12,23 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.registry import StoreRegistry
-from adapters.s3 import S3Store
-from domain.errors import NothingReleased, StoreUnavailable
-from domain.events import Event
-from domain.picture.shapes import Picture
-from domain.ports import EventSink, ReportRenderer
-from domain.releases import ModelVersion
-from domain.reporting import Reports
-from domain.serving import PredictionService
-from domain.workflow import Outcome, TrainingResult, train_and_release
-from entrypoints.container import wire
-from entrypoints.settings import load_settings
 from tests.clocks import SettableClock
 from tests.faultproxy import Fault
 from tests.integration.faulty import ENDLESS, MIXED, Setting, Trial, is_too_busy
 from tests.trained import QUICK, csv
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.domain.errors import NothingReleased, StoreUnavailable
+from weighbridge.domain.events import Event
+from weighbridge.domain.picture.shapes import Picture
+from weighbridge.domain.ports import EventSink, ReportRenderer
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.reporting import Reports
+from weighbridge.domain.serving import PredictionService
+from weighbridge.domain.workflow import Outcome, TrainingResult, train_and_release
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.settings import load_settings
 
 #: The shipped task with nothing that a hundred rows might fail.
 TASK = replace(QUICK.with_levels(0.0, 0.1), estimator=replace(QUICK.estimator, folds=2), checks=(), rules=())

@@ -10,23 +10,23 @@ from threading import Barrier, Lock
 
 import pytest
 
-from adapters.local import LocalStore
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.s3 import S3Store
-from adapters.system import SystemClock
-from domain.errors import NothingReleased
-from domain.ports import ArtefactStore, SearchProgress
-from domain.releases import Promotion
-from domain.rollback import roll_back
-from domain.workflow import Outcome, TrainingResult, train_and_release
-from entrypoints.container import wire
-from entrypoints.settings import load_settings
 from tests.clocks import START, SettableClock
 from tests.integration.conftest import shared_client
 from tests.registry_contract import TASK as RACED
 from tests.registry_contract import make_record, version_of
 from tests.trained import QUICK, csv
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.errors import NothingReleased
+from weighbridge.domain.ports import ArtefactStore, SearchProgress
+from weighbridge.domain.releases import Promotion
+from weighbridge.domain.rollback import roll_back
+from weighbridge.domain.workflow import Outcome, TrainingResult, train_and_release
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.settings import load_settings
 
 TASK = replace(QUICK.with_levels(0.0, 0.1), estimator=replace(QUICK.estimator, folds=2), checks=(), rules=())
 TRAININGS = 2

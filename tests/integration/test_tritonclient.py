@@ -14,10 +14,10 @@ import tritonclient.http as sync
 import tritonclient.http.aio as aio
 from tritonclient.utils import InferenceServerException
 
-from domain.serving import columns_of_rows
-from domain.tasks.time_to_dispatch import PRODUCTS
 from tests.served import service_of_two, serving
 from tests.trained import QUICK
+from weighbridge.domain.serving import columns_of_rows
+from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 
 NAME = QUICK.name
 ROWS = 7

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from domain.errors import StoreNotFound, StoreUnavailable
-from entrypoints.cli import main
+from weighbridge.domain.errors import StoreNotFound, StoreUnavailable
+from weighbridge.entrypoints.cli import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "writing-a-store.md"
 BLOCKS = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))

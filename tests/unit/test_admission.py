@@ -13,13 +13,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from adapters.tabular import TabularReader
-from domain.admission import admit
-from domain.artefacts import Artefact, ArtefactRef
-from domain.dataset import Dataset
-from domain.errors import DataError, Problem
-from domain.schema import Category, Feature, Number, Schema
 from tests.strategies import admissible_frames, schemas
+from weighbridge.adapters.tabular import TabularReader
+from weighbridge.domain.admission import admit
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.errors import DataError, Problem
+from weighbridge.domain.schema import Category, Feature, Number, Schema
 
 SCHEMA = Schema((Number("orders", minimum=0), Category("product", ("A", "1"))), Number("hours", maximum=100), "p")
 

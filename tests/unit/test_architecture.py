@@ -44,12 +44,12 @@ def test_an_import_contract_is_kept(kept: dict[str, bool], name: str) -> None:
 def test_the_contracts_say_what_the_architecture_is() -> None:
     (layers,) = [contract["layers"] for contract in CONTRACTS if contract["type"] == "layers"]
     assert layers == ["entrypoints", "adapters", "domain"]
-    (domain,) = [contract for contract in CONTRACTS if contract.get("source_modules") == ["domain"]]
+    (domain,) = [contract for contract in CONTRACTS if contract.get("source_modules") == ["weighbridge.domain"]]
     storage, web = {"boto3", "botocore"}, {"fastapi", "starlette", "pydantic", "typer", "prometheus_client"}
     models = {"onnx", "onnxruntime", "skl2onnx", "skops"}
     assert storage | web | models | {"dependency_injector"} | DOORS <= set(domain["forbidden_modules"])
     (independent,) = [contract["modules"] for contract in CONTRACTS if contract["type"] == "independence"]
-    assert independent == ["adapters.*"]
+    assert independent == ["weighbridge.adapters.*"]
     guarded = {module for contract in CONTRACTS for module in contract.get("forbidden_modules", ())}
     assert {"boto3", "fastapi", "dependency_injector", "pydantic_settings"} <= guarded
 
@@ -71,7 +71,7 @@ def imported(path: Path) -> set[str]:
 
 def test_the_domain_imports_only_what_it_may() -> None:
     # joblib is where scikit-learn does its fits in parallel; the domain asks it how many go on at once.
-    allowed = (set(sys.stdlib_module_names) - DOORS) | {"domain", "numpy", "pandas", "sklearn", "joblib"}
+    allowed = (set(sys.stdlib_module_names) - DOORS) | {"weighbridge", "numpy", "pandas", "sklearn", "joblib"}
     found = {path.name: imported(path) - allowed for path in (SOURCE / "domain").rglob("*.py")}
     assert {name: modules for name, modules in found.items() if modules} == {}
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.testing.keys import keys, unlawful_keys
-from domain.artefacts import (
+from tests.strategies import moments, spelled_moments, task_names
+from weighbridge.adapters.testing.keys import keys, unlawful_keys
+from weighbridge.domain.artefacts import (
     DATASET_SUFFIXES,
     ArtefactRef,
     NamedInTime,
@@ -22,8 +23,7 @@ from domain.artefacts import (
     newest,
     parse_timestamp,
 )
-from domain.errors import ConfigurationError
-from tests.strategies import moments, spelled_moments, task_names
+from weighbridge.domain.errors import ConfigurationError
 
 
 def utc(*parts: int) -> datetime:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.checks import Check, CheckResult, Increases, NotAboveLargestLabel, NotBelow, run_checks
-from domain.dataset import Dataset
-from domain.errors import IncompatibleModel, ModelError, TaskError
-from domain.estimator import FittedModel
-from domain.schema import Category, Number, Schema
+from weighbridge.domain.checks import Check, CheckResult, Increases, NotAboveLargestLabel, NotBelow, run_checks
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.errors import IncompatibleModel, ModelError, TaskError
+from weighbridge.domain.estimator import FittedModel
+from weighbridge.domain.schema import Category, Number, Schema
 
 SCHEMA = Schema(
     (Number("orders", minimum=0), Category("product", ("A", "B", "C")), Number("weight")), Number("hours"), "p"

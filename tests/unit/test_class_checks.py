@@ -14,12 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from domain.checks import Check, CheckResult, run_checks
-from domain.class_checks import EveryClassPredicted, ProbabilityIncreases
-from domain.dataset import Dataset
-from domain.errors import TaskError
-from domain.estimator import FittedClassifier, FittedModel
-from domain.schema import Category, Number, Schema
+from weighbridge.domain.checks import Check, CheckResult, run_checks
+from weighbridge.domain.class_checks import EveryClassPredicted, ProbabilityIncreases
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.estimator import FittedClassifier, FittedModel
+from weighbridge.domain.schema import Category, Number, Schema
 
 FEATURES = (Number("orders", minimum=0), Category("product", ("A", "B", "C")), Number("weight"))
 SCHEMA = Schema(FEATURES, Category("speed", ("slow", "fast", "late")), "p")

@@ -30,11 +30,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.onnx_export.ensembles import ensemble_of
-from domain.encoding import columns_of, encode_with_parity
-from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
-from domain.schema import Category, Number, Schema
 from tests.codec_contract import (
     CLASS_SCHEMA,
     CLASSES,
@@ -51,6 +46,11 @@ from tests.codec_contract import (
     probabilities_by_level,
     target_of,
 )
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.onnx_export.ensembles import ensemble_of
+from weighbridge.domain.encoding import columns_of, encode_with_parity
+from weighbridge.domain.errors import IncompatibleModel, ModelError, ModelUnreadable
+from weighbridge.domain.schema import Category, Number, Schema
 
 NUMBERS = Schema((Number("a"), Number("b")), Number("y"), "y_hat")
 KINDS = replace(NUMBERS, target=Category("y", ("z", "y", "x")))

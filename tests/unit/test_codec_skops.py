@@ -20,12 +20,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, PolynomialFeatures, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from adapters.codec_skops import TRUSTED_TYPES, SkopsCodec, canonical
-from adapters.skops_predictor import SkopsPredictor
-from domain.encoding import columns_of
-from domain.errors import IncompatibleModel, ModelError, ModelUnreadable
-from domain.schema import Category, Number, Schema
-from domain.serving import Predictor
 from tests.codec_contract import (
     CLASS_SCHEMA,
     CLASSIFIERS,
@@ -40,6 +34,12 @@ from tests.codec_contract import (
     probabilities_by_level,
     target_of,
 )
+from weighbridge.adapters.codec_skops import TRUSTED_TYPES, SkopsCodec, canonical
+from weighbridge.adapters.skops_predictor import SkopsPredictor
+from weighbridge.domain.encoding import columns_of
+from weighbridge.domain.errors import IncompatibleModel, ModelError, ModelUnreadable
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.serving import Predictor
 
 
 class TestSkopsCodec(CodecContract):

@@ -13,19 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.codec_skops import SkopsCodec
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.system import SystemClock
-from domain.artefacts import Artefact, ArtefactRef
-from domain.comparison import DecodedModel, LiveModel, LiveScores, NotWorseThanLive, live_model
-from domain.errors import ConfigurationError, IncompatibleModel, RegistryError, StoreUnavailable
-from domain.gate import Verdict
-from domain.metrics import METRICS
-from domain.schema import Category, Number, Schema
-from domain.serving import Columns, Predictor
 from tests.trained import QUICK, store_of_two, two_releases
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.codec_skops import SkopsCodec
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.comparison import DecodedModel, LiveModel, LiveScores, NotWorseThanLive, live_model
+from weighbridge.domain.errors import ConfigurationError, IncompatibleModel, RegistryError, StoreUnavailable
+from weighbridge.domain.gate import Verdict
+from weighbridge.domain.metrics import METRICS
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.serving import Columns, Predictor
 
 RELEASE, WARN, REJECT = Verdict.RELEASE, Verdict.RELEASE_WITH_WARNING, Verdict.REJECT
 CODECS = (OnnxCodec(), SkopsCodec())

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.http.compression import compressed, decompressed
-from entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.compression import compressed, decompressed
+from weighbridge.entrypoints.http.errors import RequestProblem
 
 LIMIT = 1000
 PACK = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress}

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.codec_skops import SkopsCodec
-from adapters.local import LocalStore
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.s3 import S3Store
-from adapters.system import SystemClock, SystemRevision
-from adapters.tabular import TabularReader
-from adapters.telemetry_log import LogEventSink
-from domain.errors import ConfigurationError, StoreNotFound
-from domain.ports import ArtefactStore
-from domain.serving import PredictionService
-from domain.workflow import Ports
-from entrypoints.container import open_store, wire
-from entrypoints.hidden_modules import hidden_modules
-from entrypoints.settings import load_settings
 from tests.clocks import SettableClock
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.codec_skops import SkopsCodec
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.system import SystemClock, SystemRevision
+from weighbridge.adapters.tabular import TabularReader
+from weighbridge.adapters.telemetry_log import LogEventSink
+from weighbridge.domain.errors import ConfigurationError, StoreNotFound
+from weighbridge.domain.ports import ArtefactStore
+from weighbridge.domain.serving import PredictionService
+from weighbridge.domain.workflow import Ports
+from weighbridge.entrypoints.container import open_store, wire
+from weighbridge.entrypoints.hidden_modules import hidden_modules
+from weighbridge.entrypoints.settings import load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -174,7 +174,7 @@ def test_nothing_is_reached_for_until_it_is_asked_for() -> None:
 
 
 def test_tracing_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "adapters.tracing_otel", raising=False)
+    monkeypatch.delitem(sys.modules, "weighbridge.adapters.tracing_otel", raising=False)
     with hidden_modules("opentelemetry"):
         assert wire(load_settings({})).tracing() is None
         with pytest.raises(ConfigurationError) as caught:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.csv_text import plain_text
-from domain.errors import DataError
+from weighbridge.adapters.csv_text import plain_text
+from weighbridge.domain.errors import DataError
 
 #: What a file is read in where nothing cuts its reads shorter.
 PIECE = 1 << 18

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.association import association, association_error
-from domain.data_rules import (
+from weighbridge.domain.association import association, association_error
+from weighbridge.domain.data_rules import (
     DEFAULT_RULES,
     AssociationChanged,
     ConceptDrift,
@@ -33,15 +33,15 @@ from domain.data_rules import (
     default_rules,
     inspect_all,
 )
-from domain.dataset import Dataset, Split
-from domain.drift import compare_statistics, distance
-from domain.errors import TaskError
-from domain.metrics import measure
-from domain.rule import RULE_ALPHA, grade, grade_shortage
-from domain.schema import Category, Number, Schema
-from domain.score_error import LOSSES, loss_of_score, measure_loss, summarise_errors
-from domain.significance import binomial_bound, normal_p
-from domain.statistics import summarise
+from weighbridge.domain.dataset import Dataset, Split
+from weighbridge.domain.drift import compare_statistics, distance
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.metrics import measure
+from weighbridge.domain.rule import RULE_ALPHA, grade, grade_shortage
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.score_error import LOSSES, loss_of_score, measure_loss, summarise_errors
+from weighbridge.domain.significance import binomial_bound, normal_p
+from weighbridge.domain.statistics import summarise
 
 OK, WARNING, ERROR = FindingLevel.OK, FindingLevel.WARNING, FindingLevel.ERROR
 COLOURS = {"a": 0.0, "b": 2.0, "c": 4.0}

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.memory import MemoryStore
-from domain.artefacts import Artefact, ArtefactRef, NamedInTime, dataset_timestamp, format_timestamp
-from domain.discovery import PAGE, Found, datasets_of, find_newest, newest_dataset
-from domain.errors import DataError
-from domain.events import DatasetChosen, DatasetNameUnreadable, Event
-from domain.ports import ArtefactStore, EventSink
 from tests.clocks import SettableClock
 from tests.strategies import spelled_moments
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.domain.artefacts import Artefact, ArtefactRef, NamedInTime, dataset_timestamp, format_timestamp
+from weighbridge.domain.discovery import PAGE, Found, datasets_of, find_newest, newest_dataset
+from weighbridge.domain.errors import DataError
+from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable, Event
+from weighbridge.domain.ports import ArtefactStore, EventSink
 
 NOW = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 PREFIX = "datasets/time_"

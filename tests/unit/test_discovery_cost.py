@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.artefacts import (
+from tests.clocks import SettableClock
+from weighbridge.domain.artefacts import (
     Artefact,
     ArtefactRef,
     NamedInTime,
@@ -18,11 +19,10 @@ from domain.artefacts import (
     format_timestamp,
     parse_timestamp,
 )
-from domain.discovery import PAGE, find_last, find_newest
-from domain.errors import ArtefactNotFound
-from domain.events import Event
-from domain.ports import ArtefactStore, EventSink
-from tests.clocks import SettableClock
+from weighbridge.domain.discovery import PAGE, find_last, find_newest
+from weighbridge.domain.errors import ArtefactNotFound
+from weighbridge.domain.events import Event
+from weighbridge.domain.ports import ArtefactStore, EventSink
 
 NOW = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 PREFIX = "datasets/time_"

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from entrypoints.http.front import Front
 from tests.asgi import Reply, ask
 from tests.served import app_of
+from weighbridge.entrypoints.http.front import Front
 
 
 @pytest.fixture(scope="module")

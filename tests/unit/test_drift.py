@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from domain.dataset import Dataset
-from domain.drift import (
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.drift import (
     Distance,
     compare_columns,
     compare_statistics,
@@ -20,8 +20,8 @@ from domain.drift import (
     growth_p,
     population_stability_index,
 )
-from domain.schema import Category, Number, Schema
-from domain.significance import (
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.significance import (
     binomial_bound,
     chi_squared_p,
     homogeneity_p,
@@ -29,7 +29,7 @@ from domain.significance import (
     normal_p,
     smirnov_p,
 )
-from domain.statistics import CategorySummary, summarise, summarise_column
+from weighbridge.domain.statistics import CategorySummary, summarise, summarise_column
 
 SMALL = st.lists(st.integers(0, 20).map(float), min_size=1, max_size=120)
 SAMPLES = st.one_of(SMALL, st.lists(st.floats(-100, 100), min_size=1, max_size=400))

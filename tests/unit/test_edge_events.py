@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 
-from domain.events import Event
-from entrypoints import edge_events
-from entrypoints.edge_events import CommandFailed, RequestFailed, ServiceListening, ServiceOpen, WorkerEnded
-from entrypoints.logs import configure_logs, say
+from weighbridge.domain.events import Event
+from weighbridge.entrypoints import edge_events
+from weighbridge.entrypoints.edge_events import (
+    CommandFailed,
+    RequestFailed,
+    ServiceListening,
+    ServiceOpen,
+    WorkerEnded,
+)
+from weighbridge.entrypoints.logs import configure_logs, say
 
 SAID: list[tuple[Event, dict[str, Any]]] = [
     (

@@ -11,24 +11,6 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.svm import LinearSVC
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.codec_skops import SkopsCodec
-from domain.encoding import (
-    PARITY_FLOOR,
-    PARITY_TOLERANCE,
-    Parity,
-    class_columns,
-    columns_of,
-    compare,
-    compare_classes,
-    encode_with_parity,
-    probabilities_of,
-)
-from domain.errors import IncompatibleModel, ModelError
-from domain.estimator import FittedModel
-from domain.ports import ModelCodec
-from domain.schema import Category, Number, Schema
-from domain.serving import Predictor
 from tests.codec_contract import (
     CLASS_SCHEMA,
     CLASSES,
@@ -41,6 +23,24 @@ from tests.codec_contract import (
     probabilities_by_level,
     target_of,
 )
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.codec_skops import SkopsCodec
+from weighbridge.domain.encoding import (
+    PARITY_FLOOR,
+    PARITY_TOLERANCE,
+    Parity,
+    class_columns,
+    columns_of,
+    compare,
+    compare_classes,
+    encode_with_parity,
+    probabilities_of,
+)
+from weighbridge.domain.errors import IncompatibleModel, ModelError
+from weighbridge.domain.estimator import FittedModel
+from weighbridge.domain.ports import ModelCodec
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.serving import Predictor
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 NUMBERS = Schema((Number("a"),), Number("y"), "y_hat")

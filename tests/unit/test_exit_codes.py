@@ -6,11 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-import adapters
-import domain
-import entrypoints
-from domain.errors import DataError, Problem, WeighbridgeError
-from entrypoints.exit_codes import exit_code, remedy
+import weighbridge
+from weighbridge.domain.errors import DataError, Problem, WeighbridgeError
+from weighbridge.entrypoints.exit_codes import exit_code, remedy
 
 #: The code of each error, and whether it needs a remedy because its messages do not tell what to do.
 EXPECTED = {
@@ -38,15 +36,15 @@ EXPECTED = {
 
 def errors(root: type[WeighbridgeError] = WeighbridgeError) -> Iterator[type[WeighbridgeError]]:
     """The class and all below it, as far as they are the project's own."""
-    if root.__module__.partition(".")[0] in ("domain", "adapters", "entrypoints"):
+    if root.__module__.partition(".")[0] == "weighbridge":
         yield root
     for kind in root.__subclasses__():
         yield from errors(kind)
 
 
 def test_no_error_is_without_an_exit_code() -> None:
-    for package in (domain, adapters, entrypoints):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    for module in pkgutil.walk_packages(weighbridge.__path__, "weighbridge."):
+        if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     assert sorted(kind.__name__ for kind in errors()) == sorted(EXPECTED)
 

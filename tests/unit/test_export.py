@@ -12,14 +12,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from adapters.codec_skops import TRUSTED_TYPES, SkopsCodec
-from adapters.export import FolderExporter, write_whole
-from adapters.mlflow_loader import _load_pyfunc
-from adapters.registry import StoreRegistry
-from domain.errors import ConfigurationError
-from domain.provenance import GoldenRow
-from domain.releases import ModelVersion, Release
-from domain.schema import Category, Number, Schema
 from tests.clocks import START, SettableClock
 from tests.codec_contract import (
     CLASSES,
@@ -32,6 +24,14 @@ from tests.codec_contract import (
 )
 from tests.registry_contract import make_record
 from tests.trained import store_of_two, two_releases
+from weighbridge.adapters.codec_skops import TRUSTED_TYPES, SkopsCodec
+from weighbridge.adapters.export import FolderExporter, write_whole
+from weighbridge.adapters.mlflow_loader import _load_pyfunc
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.provenance import GoldenRow
+from weighbridge.domain.releases import ModelVersion, Release
+from weighbridge.domain.schema import Category, Number, Schema
 
 EXPORTER = FolderExporter(TRUSTED_TYPES)
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from entrypoints.hidden_modules import hidden_modules
+from weighbridge.entrypoints.hidden_modules import hidden_modules
 
 #: Of the standard library, with a submodule, and used by nothing here.
 NAME = "wsgiref"

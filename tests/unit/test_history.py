@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from domain.artefacts import Artefact, ArtefactRef
-from domain.errors import ArtefactNotFound, StoreUnavailable
-from domain.gate import GateDecision, Verdict
-from domain.history import History, Snapshot
-from domain.provenance import Record
-from domain.releases import ModelVersion
 from tests.clocks import SettableClock
 from tests.trained import QUICK, two_releases
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.errors import ArtefactNotFound, StoreUnavailable
+from weighbridge.domain.gate import GateDecision, Verdict
+from weighbridge.domain.history import History, Snapshot
+from weighbridge.domain.provenance import Record
+from weighbridge.domain.releases import ModelVersion
 
 TASK = QUICK.name
 FIRST = datetime(2022, 1, 1, tzinfo=UTC)

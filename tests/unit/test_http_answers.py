@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.releases import Promotion, Release
-from domain.schema import Category, Number, Schema, Value
-from domain.serving import Classification, Columns, LoadedModel, Predictor
-from entrypoints.http.answers import Answers, label_or_value
-from entrypoints.http.errors import RequestProblem
-from entrypoints.http.schemas import answer_schema
 from tests.clocks import START
 from tests.registry_contract import TASK, make_record, version_of
+from weighbridge.domain.releases import Promotion, Release
+from weighbridge.domain.schema import Category, Number, Schema, Value
+from weighbridge.domain.serving import Classification, Columns, LoadedModel, Predictor
+from weighbridge.entrypoints.http.answers import Answers, label_or_value
+from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.schemas import answer_schema
 
 LEVELS = ("rosso", "bianco", 'dolce "é"')
 CLASSES = Schema((Number("x"),), Category("wine", LEVELS), "which wine")

@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.errors import DataError
-from domain.schema import Category, Number, Row, Schema
-from entrypoints.http.errors import bad_row
-from entrypoints.http.schemas import answer_schema, request_adapter, request_schema
+from weighbridge.domain.errors import DataError
+from weighbridge.domain.schema import Category, Number, Row, Schema
+from weighbridge.entrypoints.http.errors import bad_row
+from weighbridge.entrypoints.http.schemas import answer_schema, request_adapter, request_schema
 
 #: Where an int and its nearest float begin to differ.
 EXACT = 2**53

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from domain.columns import Cells, Encoded
-from entrypoints.http.inference_tensors import (
+from weighbridge.domain.columns import Cells, Encoded
+from weighbridge.entrypoints.http.inference_tensors import (
     NUMBERS,
     TensorProblem,
     bytes_of,

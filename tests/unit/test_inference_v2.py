@@ -13,21 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.memory import MemoryStore
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain.cells import Cells, private_memory
-from domain.ports import AnswerObserver
-from domain.schema import Row, Value
-from domain.serving import Classification, LoadedModel, PredictionService
-from domain.tasks.time_to_dispatch import PRODUCTS
-from entrypoints.http.app import create_app
-from entrypoints.http.front import Front
-from entrypoints.http.routes import Lifecycle
-from entrypoints.settings import load_settings
 from tests.asgi import Reply, ask
 from tests.served import CLOCK, app_of, service_of_two, service_on
 from tests.trained import QUICK, two_releases
 from tests.trained_classes import LEVELS, WINES, service_of_classes
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.ports import AnswerObserver
+from weighbridge.domain.schema import Row, Value
+from weighbridge.domain.serving import Classification, LoadedModel, PredictionService
+from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
+from weighbridge.entrypoints.http.app import create_app
+from weighbridge.entrypoints.http.front import Front
+from weighbridge.entrypoints.http.routes import Lifecycle
+from weighbridge.entrypoints.settings import load_settings
 
 MODEL = f"/v2/models/{QUICK.name}"
 VERSION = str(two_releases()[1].version)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from adapters.telemetry_log import LogEventSink
-from domain.events import (
+from weighbridge.adapters.telemetry_log import LogEventSink
+from weighbridge.domain.events import (
     DatasetAdmitted,
     DatasetChosen,
     DatasetNameUnreadable,
@@ -38,7 +38,7 @@ from domain.events import (
     StoreRetried,
     TrainingScheduled,
 )
-from entrypoints.logs import JsonFormatter, TextFormatter, configure_logs
+from weighbridge.entrypoints.logs import JsonFormatter, TextFormatter, configure_logs
 
 #: 2021-07-03T23:05:32.25Z.
 CREATED = 1_625_353_532.25

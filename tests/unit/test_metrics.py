@@ -12,11 +12,11 @@ from sklearn import metrics
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
-from domain.dataset import Dataset
-from domain.errors import ConfigurationError
-from domain.estimator import FittedModel
-from domain.metrics import METRICS, Metric, Slice, measure, measured, metric_named
-from domain.schema import Category, Number, Schema
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.estimator import FittedModel
+from weighbridge.domain.metrics import METRICS, Metric, Slice, measure, measured, metric_named
+from weighbridge.domain.schema import Category, Number, Schema
 
 SCHEMA = Schema((Number("x"),), Number("y"), "p")
 

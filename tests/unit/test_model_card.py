@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
-from domain.model_card import model_card
-from domain.provenance import Record
 from tests.pictured import HOSTILE, Weighed, first_of_numbers, second_of_numbers, weighed_classes
+from weighbridge.domain.model_card import model_card
+from weighbridge.domain.provenance import Record
 
 
 def card(weighed: Weighed) -> tuple[dict[str, Any], str]:

@@ -11,27 +11,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory import MemoryStore
-from adapters.predictions_parquet import ParquetPredictions
-from adapters.tabular import TabularReader
-from domain.dataset import Dataset
-from domain.distribution_rules import PopulationStability
-from domain.drift import compare_columns
-from domain.errors import DataError, TaskError
-from domain.gate import Threshold
-from domain.labels import find_labels
-from domain.monitoring import MonitorReport, monitor, read_log
-from domain.prediction_drift import unexplained_classes, unexplained_numbers
-from domain.prediction_log import LoggedAnswer, log_key, write_file
-from domain.rule import FindingLevel
-from domain.serving import LoadedModel
-from domain.statistics import CategorySummary, NumberSummary, Statistics, summarise_column
-from domain.task import TaskDefinition
-from domain.tasks.time_to_dispatch import simulate
 from tests.clocks import START, SettableClock
 from tests.served import service_of_two
 from tests.trained import QUICK, two_releases
 from tests.trained_classes import LEVELS, WINES, service_of_classes
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.predictions_parquet import ParquetPredictions
+from weighbridge.adapters.tabular import TabularReader
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.distribution_rules import PopulationStability
+from weighbridge.domain.drift import compare_columns
+from weighbridge.domain.errors import DataError, TaskError
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.labels import find_labels
+from weighbridge.domain.monitoring import MonitorReport, monitor, read_log
+from weighbridge.domain.prediction_drift import unexplained_classes, unexplained_numbers
+from weighbridge.domain.prediction_log import LoggedAnswer, log_key, write_file
+from weighbridge.domain.rule import FindingLevel
+from weighbridge.domain.serving import LoadedModel
+from weighbridge.domain.statistics import CategorySummary, NumberSummary, Statistics, summarise_column
+from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.tasks.time_to_dispatch import simulate
 
 TABLES = ParquetPredictions()
 HOUR = timedelta(hours=1)

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain.cells import Cells, private_memory
-from domain.ports import AnswerObserver
-from domain.schema import Row, Value
-from domain.serving import Classification, LoadedModel
-from entrypoints.http.app import create_app
-from entrypoints.http.lifecycle import Lifecycle
-from entrypoints.observers import EveryObserver, one_observer
-from entrypoints.settings import load_settings
 from tests.asgi import ask
 from tests.served import service_of_two
 from tests.unit.test_hot_path import CLOCK, PATH, QUICKLY, SLOWLY, body_of
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.ports import AnswerObserver
+from weighbridge.domain.schema import Row, Value
+from weighbridge.domain.serving import Classification, LoadedModel
+from weighbridge.entrypoints.http.app import create_app
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.observers import EveryObserver, one_observer
+from weighbridge.entrypoints.settings import load_settings
 
 
 class Notes(AnswerObserver):

@@ -12,21 +12,21 @@ from urllib.parse import urlencode
 
 import pytest
 
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from domain.cells import Cells, private_memory
-from domain.gate import GateDecision, Verdict
-from domain.history import History
-from domain.releases import ModelVersion
-from domain.serving import PredictionService
-from entrypoints.http.app import create_app
-from entrypoints.http.front import Front
-from entrypoints.http.lifecycle import Lifecycle
-from entrypoints.settings import load_settings
 from tests.asgi import Reply, ask
 from tests.served import CLOCK, service_on
 from tests.trained import QUICK, store_of_two, two_releases
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.gate import GateDecision, Verdict
+from weighbridge.domain.history import History
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.http.app import create_app
+from weighbridge.entrypoints.http.front import Front
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.settings import load_settings
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 HOSTILE = "<script>alert('x')</script>\"&"
@@ -328,7 +328,7 @@ def test_the_page_asks_no_store() -> None:
 
 
 def test_ages_are_told_in_the_unit_that_fits() -> None:
-    from entrypoints.http.page.view import age_in_words
+    from weighbridge.entrypoints.http.page.view import age_in_words
 
     told = [age_in_words(seconds) for seconds in (-5, 59, 60, 7199, 7200, 86_399, 86_400, 1e9)]
     assert told == [

@@ -10,22 +10,22 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.telemetry_prometheus import LATENCIES, PrometheusTelemetry
-from domain.cells import SLOT_BYTES, Cells
-from domain.figures import Figures, quantile
-from domain.gate import Verdict
-from domain.history import Snapshot, Weighing
-from domain.provenance import GoldenRow
-from domain.releases import ModelVersion, Promotion, Release
-from domain.schema import Category, Number, Schema
-from domain.serving import Classification, LoadedModel, PredictionService, Predictor
-from entrypoints.http.page.chart import HEIGHT, draw, headline
-from entrypoints.http.page.now import figures_in_words
-from entrypoints.http.page.trying import answered, curl_command, fields_of, row_of
-from entrypoints.http.page.view import render
 from tests.clocks import START, SettableClock
 from tests.strategies import schemas
 from tests.trained import two_releases
+from weighbridge.adapters.telemetry_prometheus import LATENCIES, PrometheusTelemetry
+from weighbridge.domain.cells import SLOT_BYTES, Cells
+from weighbridge.domain.figures import Figures, quantile
+from weighbridge.domain.gate import Verdict
+from weighbridge.domain.history import Snapshot, Weighing
+from weighbridge.domain.provenance import GoldenRow
+from weighbridge.domain.releases import ModelVersion, Promotion, Release
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.serving import Classification, LoadedModel, PredictionService, Predictor
+from weighbridge.entrypoints.http.page.chart import HEIGHT, draw, headline
+from weighbridge.entrypoints.http.page.now import figures_in_words
+from weighbridge.entrypoints.http.page.trying import answered, curl_command, fields_of, row_of
+from weighbridge.entrypoints.http.page.view import render
 
 NAN = math.nan
 R2 = {"metric": "r2", "error": 0.8, "warning": 0.9}

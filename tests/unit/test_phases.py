@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import UnknownVersion
-from domain.phases import Phases
 from tests.clocks import SettableClock, SettableMemory
+from weighbridge.domain.errors import UnknownVersion
+from weighbridge.domain.phases import Phases
 
 
 @given(

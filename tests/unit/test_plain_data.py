@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy.stats import loguniform, randint
 from sklearn.linear_model import Lasso, Ridge
 
-from domain.errors import TaskError
-from domain.plain_data import plain
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
 from tests.trained import QUICK
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.plain_data import plain
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

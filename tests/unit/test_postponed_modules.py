@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from entrypoints.postponed_modules import postponed_module
+from weighbridge.entrypoints.postponed_modules import postponed_module
 
 #: Of the standard library, below another one, and used by nothing here.
 NAME = "wsgiref.headers"

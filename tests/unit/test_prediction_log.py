@@ -15,16 +15,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory import MemoryStore
-from adapters.predictions_parquet import ParquetPredictions
-from adapters.telemetry_predictions import PrometheusPredictionLog
-from adapters.unwritten_marks import UnwrittenMark
-from domain.artefacts import Artefact, ArtefactRef
-from domain.cells import Cells, private_memory
-from domain.errors import DataError, StoreUnavailable
-from domain.events import Event, PredictionLogFailed, PredictionsLogged, PredictionsLost, RedactionUnknown
-from domain.ports import EventSink
-from domain.prediction_log import (
+from tests.clocks import START, SettableClock
+from tests.served import service_of_two
+from tests.trained_classes import LEVELS, service_of_classes
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.predictions_parquet import ParquetPredictions
+from weighbridge.adapters.telemetry_predictions import PrometheusPredictionLog
+from weighbridge.adapters.unwritten_marks import UnwrittenMark
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.errors import DataError, StoreUnavailable
+from weighbridge.domain.events import (
+    Event,
+    PredictionLogFailed,
+    PredictionsLogged,
+    PredictionsLost,
+    RedactionUnknown,
+)
+from weighbridge.domain.ports import EventSink
+from weighbridge.domain.prediction_log import (
     LONGEST,
     LoggedAnswer,
     LoggedRows,
@@ -34,12 +43,9 @@ from domain.prediction_log import (
     log_timestamp,
     write_file,
 )
-from domain.schema import Number, Schema
-from domain.serving import LoadedModel
-from entrypoints.prediction_logging import MOST_FILES, PredictionLogging
-from tests.clocks import START, SettableClock
-from tests.served import service_of_two
-from tests.trained_classes import LEVELS, service_of_classes
+from weighbridge.domain.schema import Number, Schema
+from weighbridge.domain.serving import LoadedModel
+from weighbridge.entrypoints.prediction_logging import MOST_FILES, PredictionLogging
 
 TABLES = ParquetPredictions()
 

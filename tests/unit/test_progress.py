@@ -8,8 +8,8 @@ from contextlib import redirect_stderr, suppress
 
 import pytest
 
-from entrypoints.progress import ProgressBar, ProgressLog, search_progress
 from tests.clocks import SettableClock
+from weighbridge.entrypoints.progress import ProgressBar, ProgressLog, search_progress
 
 
 def test_lines_are_logged_ten_seconds_apart(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.checks import CheckResult
-from domain.gate import GateDecision, Verdict
-from domain.provenance import (
+from tests.strategies import admissible_rows, moments, schemas
+from weighbridge.domain.checks import CheckResult
+from weighbridge.domain.gate import GateDecision, Verdict
+from weighbridge.domain.provenance import (
     RECORD_SCHEMA_VERSION,
     CodeSource,
     DatasetSource,
@@ -23,9 +24,8 @@ from domain.provenance import (
     SearchSummary,
     Training,
 )
-from domain.rule import Finding, FindingLevel
-from domain.schema import Category, Number, Schema
-from tests.strategies import admissible_rows, moments, schemas
+from weighbridge.domain.rule import Finding, FindingLevel
+from weighbridge.domain.schema import Category, Number, Schema
 
 SCHEMA = Schema((Number("orders", 0), Category("product", ("A", "B"))), Number("hours"), "est_hours")
 

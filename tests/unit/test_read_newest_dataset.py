@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.memory import MemoryStore
-from domain.artefacts import Artefact, ArtefactRef
-from domain.discovery import read_newest_dataset
-from domain.errors import DataError, StoreUnavailable
-from domain.events import DatasetChosen, DatasetNameUnreadable, Event
-from domain.ports import ArtefactStore, EventSink
 from tests.clocks import SettableClock
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.discovery import read_newest_dataset
+from weighbridge.domain.errors import DataError, StoreUnavailable
+from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable, Event
+from weighbridge.domain.ports import ArtefactStore, EventSink
 
 OLD, NEW, NEWER = (f"datasets/time_2021-07-0{day}.csv" for day in (1, 2, 3))
 UNREADABLE = "datasets/time_latest.csv"

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.record_diff import Compared, compare_records
-from entrypoints.model_texts import layout_of_comparison
 from tests.clocks import START
 from tests.registry_contract import make_record
 from tests.trained import two_releases
+from weighbridge.domain.record_diff import Compared, compare_records
+from weighbridge.entrypoints.model_texts import layout_of_comparison
 
 RECORD = json.loads(make_record(b"model", START).to_json())
 

@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from domain.artefacts import Artefact, ArtefactRef, format_timestamp
-from domain.events import ModelLoaded
-from domain.ports import ArtefactStore
-from domain.serving import PredictionService
 from tests.clocks import SettableClock
 from tests.trained import QUICK, copy, store_of_two, two_releases
 from tests.unit.test_serving import Recorder
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.domain.artefacts import Artefact, ArtefactRef, format_timestamp
+from weighbridge.domain.events import ModelLoaded
+from weighbridge.domain.ports import ArtefactStore
+from weighbridge.domain.serving import PredictionService
 
 
 class CountingStore(ArtefactStore):

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from adapters.memory import MemoryStore
-from domain.errors import ConfigurationError, StoreDenied
-from entrypoints.container import open_store
-from entrypoints.registered_stores import open_registered
-from entrypoints.settings import load_settings
 from tests.clocks import SettableClock
 from tests.unit.test_container import LogEventSink
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.domain.errors import ConfigurationError, StoreDenied
+from weighbridge.entrypoints.container import open_store
+from weighbridge.entrypoints.registered_stores import open_registered
+from weighbridge.entrypoints.settings import load_settings
 
 MODULE = """
-from adapters.memory import MemoryStore
-from domain.errors import StoreDenied
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.domain.errors import StoreDenied
 from tests.clocks import SettableClock
 
 def good(url):

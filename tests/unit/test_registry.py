@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from adapters.local import LocalStore
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.testing.store_contract import NewStore
-from domain.artefacts import ArtefactRef
-from domain.releases import Promotion
 from tests.clocks import START, SettableClock
 from tests.registry_contract import TASK, Crash, CrashingStore, RegistryContract, make_record, version_of
+from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.testing.store_contract import NewStore
+from weighbridge.domain.artefacts import ArtefactRef
+from weighbridge.domain.releases import Promotion
 
 
 class TestRegistryInMemory(RegistryContract):

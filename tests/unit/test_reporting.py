@@ -7,21 +7,21 @@ from io import BytesIO
 
 import pytest
 
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from domain.artefacts import ArtefactRef
-from domain.errors import ReportFailure, StoreDenied
-from domain.events import Event, ReportFailed, ReportWritten
-from domain.gate import Threshold
-from domain.ports import EventSink, ReportRenderer
-from domain.reporting import Reports
-from domain.task import TaskDefinition
-from domain.workflow import Outcome, TrainingResult, put_dataset, train_and_release
-from entrypoints.container import command_options, wire
-from entrypoints.settings import load_settings
 from tests.clocks import SettableClock
 from tests.pictured import Kept
 from tests.trained import QUICK, csv
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.domain.artefacts import ArtefactRef
+from weighbridge.domain.errors import ReportFailure, StoreDenied
+from weighbridge.domain.events import Event, ReportFailed, ReportWritten
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.ports import EventSink, ReportRenderer
+from weighbridge.domain.reporting import Reports
+from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.workflow import Outcome, TrainingResult, put_dataset, train_and_release
+from weighbridge.entrypoints.container import command_options, wire
+from weighbridge.entrypoints.settings import load_settings
 
 
 class Heard(EventSink):

@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adapters.memory import MemoryStore
-from adapters.system import SystemClock
-from domain.errors import DataError, TaskError, UnknownVersion
-from domain.estimator import EstimatorSpec
-from domain.gate import Threshold
-from domain.predictions import prediction_digest
-from domain.releases import ModelVersion
-from domain.reproduction import Compared, Reproduction, reproduce
-from domain.schema import Category, Number, Schema
-from domain.task import TaskDefinition
-from domain.workflow import Ports, put_dataset, train_and_release
-from entrypoints.container import wire
-from entrypoints.settings import load_settings
 from tests.trained import QUICK, csv, store_of_two, two_releases
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.errors import DataError, TaskError, UnknownVersion
+from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.predictions import prediction_digest
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.reproduction import Compared, Reproduction, reproduce
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.workflow import Ports, put_dataset, train_and_release
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.settings import load_settings
 
 #: A grid in which the recorded depth is not alone.
 SEARCHED = replace(QUICK, estimator=replace(QUICK.estimator, grid={"regressor__max_depth": [2, 8]}))

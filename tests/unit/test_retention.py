@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from domain.errors import NothingReleased, RegistryError, UnknownVersion
-from domain.gate import Verdict
-from domain.releases import ModelVersion
-from domain.retention import Removal, parse_age, plan_pruning, prune
-from domain.rollback import rollback_targets
 from tests.clocks import START, SettableClock
 from tests.registry_contract import TASK, TASKS, Crash, make_record, version_of
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.domain.errors import NothingReleased, RegistryError, UnknownVersion
+from weighbridge.domain.gate import Verdict
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.retention import Removal, parse_age, plan_pruning, prune
+from weighbridge.domain.rollback import rollback_targets
 
 DAY = timedelta(days=1)
 

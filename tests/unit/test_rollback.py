@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from domain.errors import NothingReleased, RegistryError, UnknownVersion
-from domain.events import Event
-from domain.ports import EventSink
-from domain.releases import ModelVersion
-from domain.rollback import roll_back, rollback_targets
 from tests.clocks import START, SettableClock
 from tests.registry_contract import TASK, keys_of, make_record
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.domain.errors import NothingReleased, RegistryError, UnknownVersion
+from weighbridge.domain.events import Event
+from weighbridge.domain.ports import EventSink
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.rollback import roll_back, rollback_targets
 
 
 class Taken(EventSink):

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.errors import DataError, Problem, TaskError
-from domain.schema import Category, Number, Schema
 from tests.strategies import admissible_rows, schemas
+from weighbridge.domain.errors import DataError, Problem, TaskError
+from weighbridge.domain.schema import Category, Number, Schema
 
 SCHEMA = Schema(
     (Number("orders", minimum=0), Number("weight", maximum=10.5), Category("product", ("A", "B"))),

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from entrypoints.scikit_learn import import_scikit_learn
+from weighbridge.entrypoints.scikit_learn import import_scikit_learn
 
 
 @pytest.mark.parametrize(("given", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])

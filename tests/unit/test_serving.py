@@ -13,15 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.codec_skops import SkopsCodec
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.tabular import TabularReader
-from domain.admission import admit
-from domain.artefacts import Artefact, ArtefactRef
-from domain.dataset import split
-from domain.errors import (
+from tests import trained
+from tests.clocks import START, SettableClock
+from tests.trained import QUICK, store_of_two, two_releases
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.codec_skops import SkopsCodec
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.tabular import TabularReader
+from weighbridge.domain.admission import admit
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.dataset import split
+from weighbridge.domain.errors import (
     IncompatibleModel,
     ModelUnreadable,
     NothingReleased,
@@ -30,15 +33,12 @@ from domain.errors import (
     UnknownVersion,
     WeighbridgeError,
 )
-from domain.events import Event, ModelLoaded, RefreshFailed
-from domain.ports import ArtefactStore, EventSink
-from domain.provenance import Record
-from domain.releases import ModelVersion
-from domain.schema import Category, Number, Schema
-from domain.serving import Prediction, PredictionService, columns_of_rows
-from tests import trained
-from tests.clocks import START, SettableClock
-from tests.trained import QUICK, store_of_two, two_releases
+from weighbridge.domain.events import Event, ModelLoaded, RefreshFailed
+from weighbridge.domain.ports import ArtefactStore, EventSink
+from weighbridge.domain.provenance import Record
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.serving import Prediction, PredictionService, columns_of_rows
 
 TASK = QUICK.name
 

@@ -5,8 +5,8 @@ import os
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from domain.errors import ConfigurationError
-from entrypoints.settings import Settings, load_settings
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.entrypoints.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)

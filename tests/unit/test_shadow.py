@@ -12,23 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.telemetry_prometheus import PrometheusTelemetry
-from adapters.telemetry_shadow import DIFFERENCES, PrometheusShadow
-from domain.cells import NUMBERS, SLOT_BYTES, Cells, private_memory
-from domain.errors import StoreUnavailable, UnknownVersion
-from domain.events import Event, ShadowChanged, ShadowFailed
-from domain.ports import EventSink, ModelCodec, ShadowTelemetry
-from domain.releases import ModelVersion, Release
-from domain.schema import Category, Number, Row, Schema
-from domain.serving import Classification, Columns, LoadedModel, PredictionService, Predictor
-from domain.shadow import NEWEST_UNPROMOTED, PREDICTION, ROW, TARGET, Answered, Shadow
-from entrypoints.http.app import create_app
-from entrypoints.http.lifecycle import Lifecycle
-from entrypoints.settings import load_settings
-from entrypoints.shadowing import Shadowing
 from tests.asgi import ask
 from tests.clocks import START, SettableClock
 from tests.registry_contract import TASK as MADE_TASK
@@ -37,6 +20,23 @@ from tests.trained import QUICK, store_of_two, two_releases
 from tests.unit.test_hot_path import PATH, QUICKLY, body_of
 from tests.unit.test_serving import UnsteadyStore
 from tests.unit.test_telemetry_prometheus import samples
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.adapters.telemetry_shadow import DIFFERENCES, PrometheusShadow
+from weighbridge.domain.cells import NUMBERS, SLOT_BYTES, Cells, private_memory
+from weighbridge.domain.errors import StoreUnavailable, UnknownVersion
+from weighbridge.domain.events import Event, ShadowChanged, ShadowFailed
+from weighbridge.domain.ports import EventSink, ModelCodec, ShadowTelemetry
+from weighbridge.domain.releases import ModelVersion, Release
+from weighbridge.domain.schema import Category, Number, Row, Schema
+from weighbridge.domain.serving import Classification, Columns, LoadedModel, PredictionService, Predictor
+from weighbridge.domain.shadow import NEWEST_UNPROMOTED, PREDICTION, ROW, TARGET, Answered, Shadow
+from weighbridge.entrypoints.http.app import create_app
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.settings import load_settings
+from weighbridge.entrypoints.shadowing import Shadowing
 
 ROWS: list[Row] = [{"orders_placed": float(n), "product_code": f"SKU00{1 + n % 3}"} for n in range(0, 90, 7)]
 

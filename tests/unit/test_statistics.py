@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.association import MOST_ROWS, association, association_error
-from domain.dataset import Dataset
-from domain.schema import Category, Number, Schema
-from domain.statistics import (
+from weighbridge.domain.association import MOST_ROWS, association, association_error
+from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.statistics import (
     FEWEST_LEVEL_KNOTS,
     KNOTS,
     LEVEL_KNOTS,
@@ -24,7 +24,7 @@ from domain.statistics import (
     summarise,
     summarise_column,
 )
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 # Few values, so that ties are frequent, and any value, so that none is too large.

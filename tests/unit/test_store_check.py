@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.memory import MemoryStore
-from domain.artefacts import Artefact, ArtefactRef
-from domain.errors import ArtefactExists, ArtefactNotFound, StoreDenied, StoreUnavailable
-from domain.store_check import SKEW, StoreReport, check_store
 from tests.clocks import SettableClock
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound, StoreDenied, StoreUnavailable
+from weighbridge.domain.store_check import SKEW, StoreReport, check_store
 
 OPERATIONS = [
     "list",

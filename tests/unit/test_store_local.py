@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.local import LocalStore, rename_exclusively, translate
-from adapters.testing.store_contract import NewStore, StoreContract
-from domain.errors import (
+from weighbridge.adapters.local import LocalStore, rename_exclusively, translate
+from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
+from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
     ConfigurationError,

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.memory import MemoryStore
-from adapters.testing.store_contract import NewStore, StoreContract
-from domain.ports import Clock
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
+from weighbridge.domain.ports import Clock
 
 
 class SteppingClock(Clock):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-import adapters.system
-from adapters.system import SystemClock, SystemRevision
+import weighbridge.adapters.system
+from weighbridge.adapters.system import SystemClock, SystemRevision
 
 
 def test_the_clock_tells_the_present_in_utc() -> None:
@@ -62,7 +62,7 @@ def test_a_repository_that_happens_to_be_around_is_not_the_codes(
     git("init")
     git("commit", "--allow-empty", "--message", "somebody's own")
     inside = tmp_path / "system.py"
-    shutil.copy(adapters.system.__file__, inside)
+    shutil.copy(weighbridge.adapters.system.__file__, inside)
     spec = importlib.util.spec_from_file_location("copied_system", inside)
     assert spec is not None
     assert spec.loader is not None

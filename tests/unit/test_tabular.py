@@ -14,11 +14,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from adapters.tabular import NULL_SPELLINGS, TabularReader
-from domain.admission import admit
-from domain.artefacts import Artefact, ArtefactRef
-from domain.errors import DataError
-from domain.schema import Category, Number, Schema
+from weighbridge.adapters.tabular import NULL_SPELLINGS, TabularReader
+from weighbridge.domain.admission import admit
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.errors import DataError
+from weighbridge.domain.schema import Category, Number, Schema
 
 SCHEMA = Schema((Number("n"), Category("c", ("x", "y"))), Number("t"), "p")
 COLUMNS = ["n", "c", "t"]

@@ -16,13 +16,13 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from domain.checks import Increases, NotAboveLargestLabel, NotBelow
-from domain.dataset import SplitSpec
-from domain.errors import ConfigurationError, TaskError
-from domain.estimator import EstimatorSpec
-from domain.gate import Threshold
-from domain.schema import Category, Number, Schema
-from domain.task import TaskDefinition
+from weighbridge.domain.checks import Increases, NotAboveLargestLabel, NotBelow
+from weighbridge.domain.dataset import SplitSpec
+from weighbridge.domain.errors import ConfigurationError, TaskError
+from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.task import TaskDefinition
 
 
 def ridge(seed: int) -> Pipeline:
@@ -322,8 +322,14 @@ def test_the_whole_definition_is_described() -> None:
         {"metric": "mean_absolute_error", "error": 10, "warning": 5},
     ]
     assert described["checks"] == [
-        {"type": "domain.checks.Increases", "feature": "orders", "low": 1, "high": 2, "for_each": None},
-        {"type": "domain.checks.NotBelow", "bound": 0},
+        {
+            "type": "weighbridge.domain.checks.Increases",
+            "feature": "orders",
+            "low": 1,
+            "high": 2,
+            "for_each": None,
+        },
+        {"type": "weighbridge.domain.checks.NotBelow", "bound": 0},
     ]
     assert described["comparisons"] == []
     assert described["rules"] == []

@@ -16,22 +16,22 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.codec_skops import SkopsCodec
-from adapters.tabular import TabularReader
-from domain.admission import admit
-from domain.artefacts import Artefact, ArtefactRef
-from domain.checks import CheckResult, Increases, NotBelow
-from domain.data_rules import FewRows
-from domain.dataset import SplitSpec, split
-from domain.estimator import EstimatorSpec
-from domain.estimator_check import estimator_problems
-from domain.gate import Threshold, Verdict
-from domain.metrics import measure
-from domain.schema import Category, Number, Schema
-from domain.task import TaskDefinition
-from domain.task_check import TaskReport, check_task
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.codec_skops import SkopsCodec
+from weighbridge.adapters.tabular import TabularReader
+from weighbridge.domain.admission import admit
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.checks import CheckResult, Increases, NotBelow
+from weighbridge.domain.data_rules import FewRows
+from weighbridge.domain.dataset import SplitSpec, split
+from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.estimator_check import estimator_problems
+from weighbridge.domain.gate import Threshold, Verdict
+from weighbridge.domain.metrics import measure
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.task_check import TaskReport, check_task
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 
 READER = TabularReader()
 CODECS = (OnnxCodec(), SkopsCodec())

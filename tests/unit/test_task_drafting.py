@@ -14,20 +14,20 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.tabular import TabularReader
-from domain.artefacts import Artefact, ArtefactRef
-from domain.checks import NotAboveLargestLabel, NotBelow
-from domain.class_checks import EveryClassPredicted
-from domain.data_rules import default_rules
-from domain.dataset import SplitSpec
-from domain.errors import ConfigurationError, DataError
-from domain.gate import Threshold
-from domain.schema import Category, Number
-from domain.task import TaskDefinition
-from domain.task_check import check_task
-from entrypoints.task_drafting import ATTRIBUTE, MARK, Draft, draft
 from tests.strategies import column_names
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.tabular import TabularReader
+from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.checks import NotAboveLargestLabel, NotBelow
+from weighbridge.domain.class_checks import EveryClassPredicted
+from weighbridge.domain.data_rules import default_rules
+from weighbridge.domain.dataset import SplitSpec
+from weighbridge.domain.errors import ConfigurationError, DataError
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.schema import Category, Number
+from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.task_check import check_task
+from weighbridge.entrypoints.task_drafting import ATTRIBUTE, MARK, Draft, draft
 
 READER = TabularReader()
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import ConfigurationError, TaskError, WeighbridgeError
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
-from entrypoints.task_loading import load_task, task_name
+from weighbridge.domain.errors import ConfigurationError, TaskError, WeighbridgeError
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
+from weighbridge.entrypoints.task_loading import load_task, task_name
 
 SHORT = """
 from dataclasses import replace
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
 
 SHORT = replace(TIME_TO_DISPATCH, name="short")
 LONG = replace(TIME_TO_DISPATCH, name="long")
@@ -50,7 +50,7 @@ def test_a_shipped_task_by_its_name() -> None:
 
 
 def test_a_task_in_an_installed_module() -> None:
-    assert load_task("domain.tasks.time_to_dispatch:TIME_TO_DISPATCH") is TIME_TO_DISPATCH
+    assert load_task("weighbridge.domain.tasks.time_to_dispatch:TIME_TO_DISPATCH") is TIME_TO_DISPATCH
 
 
 def test_a_task_in_a_module_of_the_current_folder(folder: Path) -> None:
@@ -117,7 +117,9 @@ def test_a_reference_of_no_known_form(reference: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["nowhere", "nowhere.at.all", "domain.nowhere", "domain.errors.deeper", "a/b"])
+@pytest.mark.parametrize(
+    "name", ["nowhere", "nowhere.at.all", "weighbridge.nowhere", "weighbridge.domain.errors.deeper", "a/b"]
+)
 def test_a_module_that_is_not_there(name: str) -> None:
     error = failure(f"{name}:TASK")
     assert type(error) is ConfigurationError

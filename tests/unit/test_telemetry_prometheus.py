@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.registry import StoreRegistry
-from adapters.telemetry_prometheus import LATENCIES, PREDICTIONS, PrometheusTelemetry
-from domain.cells import NUMBERS, SLOT_BYTES, Cells, private_memory
-from domain.events import ModelLoaded, RefreshFailed, StoreRetried
-from domain.ranges import training_ranges
-from domain.serving import LoadedModel, PredictionService
 from tests.clocks import SettableClock
 from tests.trained import QUICK, store_of_two, two_releases
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.telemetry_prometheus import LATENCIES, PREDICTIONS, PrometheusTelemetry
+from weighbridge.domain.cells import NUMBERS, SLOT_BYTES, Cells, private_memory
+from weighbridge.domain.events import ModelLoaded, RefreshFailed, StoreRetried
+from weighbridge.domain.ranges import training_ranges
+from weighbridge.domain.serving import LoadedModel, PredictionService
 
 CLOCK = SettableClock()
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.admission import admit
-from domain.checks import Increases, NotAboveLargestLabel, NotBelow, run_checks
-from domain.dataset import SplitSpec, split
-from domain.errors import DataError
-from domain.gate import Threshold, Verdict, decide
-from domain.metrics import measure
-from domain.schema import Category, Number, Schema
-from domain.tasks.time_to_dispatch import PRODUCTS, TIME_TO_DISPATCH, pipeline, simulate
+from weighbridge.domain.admission import admit
+from weighbridge.domain.checks import Increases, NotAboveLargestLabel, NotBelow, run_checks
+from weighbridge.domain.dataset import SplitSpec, split
+from weighbridge.domain.errors import DataError
+from weighbridge.domain.gate import Threshold, Verdict, decide
+from weighbridge.domain.metrics import measure
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS, TIME_TO_DISPATCH, pipeline, simulate
 
 seeds = st.integers(0, 2**32)
 sizes = st.integers(1, 200)

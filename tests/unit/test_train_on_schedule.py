@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.memory import MemoryStore
-from domain.artefacts import ArtefactRef
-from domain.errors import (
+from tests.clocks import SettableClock
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.domain.artefacts import ArtefactRef
+from weighbridge.domain.errors import (
     ComputeUnavailable,
     ConfigurationError,
     DataError,
@@ -16,14 +17,13 @@ from domain.errors import (
     StoreUnavailable,
     WeighbridgeError,
 )
-from domain.events import Event
-from domain.ports import EventSink
-from domain.workflow import Ports
-from entrypoints.container import wire
-from entrypoints.schedule import Cron, Every, Schedule
-from entrypoints.settings import load_settings
-from entrypoints.train_on_schedule import TrainingSchedule
-from tests.clocks import SettableClock
+from weighbridge.domain.events import Event
+from weighbridge.domain.ports import EventSink
+from weighbridge.domain.workflow import Ports
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.schedule import Cron, Every, Schedule
+from weighbridge.entrypoints.settings import load_settings
+from weighbridge.entrypoints.train_on_schedule import TrainingSchedule
 
 TASK = "orders"
 START = datetime(2021, 7, 3, 12, tzinfo=UTC)

@@ -16,12 +16,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from domain import tree_search
-from domain.ports import SearchProgress
-from domain.tree_grid import TreeGrid
-from domain.tree_growth import refitted_scores, truncated_scores
-from domain.tree_scoring import TREE_SCORERS
-from domain.tree_truncation import UNBOUNDED, passages, truncated_sums
+from weighbridge.domain import tree_search
+from weighbridge.domain.ports import SearchProgress
+from weighbridge.domain.tree_grid import TreeGrid
+from weighbridge.domain.tree_growth import refitted_scores, truncated_scores
+from weighbridge.domain.tree_scoring import TREE_SCORERS
+from weighbridge.domain.tree_truncation import UNBOUNDED, passages, truncated_sums
 
 REGRESSION = [name for name, scorer in TREE_SCORERS.items() if not scorer.classifies]
 CLASSIFICATION = [name for name, scorer in TREE_SCORERS.items() if scorer.classifies]

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeRegressor
 
-from adapters.codec_onnx import OnnxCodec
-from domain.column_admission import admit_columns
-from domain.columns import Encoded
-from domain.schema import Category, Number, Schema
-from domain.serving import columns_of_rows
-from domain.single_tree import tree_of
-from domain.tree_table import TreeTable
-from domain.tree_walk import TreeData, TreeWalk
 from tests.unit.test_tree_walk import EXTREMES, LEVELS, NUMBERS, PIPELINES, SCHEMA, data
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.domain.column_admission import admit_columns
+from weighbridge.domain.columns import Encoded
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.serving import columns_of_rows
+from weighbridge.domain.single_tree import tree_of
+from weighbridge.domain.tree_table import TreeTable
+from weighbridge.domain.tree_walk import TreeData, TreeWalk
 
 
 def tree(name: str, **options: Any) -> TreeData:

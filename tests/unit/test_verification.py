@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.memory import MemoryStore
-from adapters.record_schema import JsonSchemaRules
-from adapters.registry import StoreRegistry
-from domain.errors import StoreUnavailable, UnknownVersion
-from domain.gate import Verdict
-from domain.releases import ModelVersion
-from domain.verification import Verified, Verifier
 from tests.clocks import START, SettableClock
 from tests.registry_contract import make_record, version_of
 from tests.trained import QUICK, store_of_two, two_releases
 from tests.unit.test_serving import UnsteadyStore
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.record_schema import JsonSchemaRules
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.domain.errors import StoreUnavailable, UnknownVersion
+from weighbridge.domain.gate import Verdict
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.verification import Verified, Verifier
 
 TASK = QUICK.name
 OLD, LIVE = (release.version for release in two_releases())

@@ -9,30 +9,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.system import SystemClock
-from domain.admission import admit
-from domain.checks import CheckResult, NotBelow
-from domain.comparison import DecodedModel, LiveModel, NotWorseThanLive, live_model
-from domain.dataset import Dataset, Split, SplitSpec, split
-from domain.errors import ModelError
-from domain.estimator import FittedModel
-from domain.gate import Threshold, Verdict
-from domain.metrics import measure
-from domain.rule import Evidence, Finding, FindingLevel, Rule
-from domain.schema import Category, Number, Schema
-from domain.search import fit
-from domain.serving import Columns, Predictor
-from domain.statistics import column_to_dict, summarise
-from domain.task import TaskDefinition
-from domain.tasks.time_to_dispatch import simulate
-from domain.weighing import Weighing, weigh
-from domain.workflow import Outcome, train_and_release
-from entrypoints.container import wire
-from entrypoints.settings import load_settings
 from tests.trained import QUICK, csv, store_of_two
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.admission import admit
+from weighbridge.domain.checks import CheckResult, NotBelow
+from weighbridge.domain.comparison import DecodedModel, LiveModel, NotWorseThanLive, live_model
+from weighbridge.domain.dataset import Dataset, Split, SplitSpec, split
+from weighbridge.domain.errors import ModelError
+from weighbridge.domain.estimator import FittedModel
+from weighbridge.domain.gate import Threshold, Verdict
+from weighbridge.domain.metrics import measure
+from weighbridge.domain.rule import Evidence, Finding, FindingLevel, Rule
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.search import fit
+from weighbridge.domain.serving import Columns, Predictor
+from weighbridge.domain.statistics import column_to_dict, summarise
+from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.tasks.time_to_dispatch import simulate
+from weighbridge.domain.weighing import Weighing, weigh
+from weighbridge.domain.workflow import Outcome, train_and_release
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.settings import load_settings
 
 #: The task without anything but one threshold.
 PLAIN = replace(QUICK, checks=(), comparisons=(), rules=())

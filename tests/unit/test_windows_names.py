@@ -7,14 +7,14 @@ from datetime import datetime
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.artefacts import DATASET_SUFFIXES, dataset_key
-from domain.prediction_log import log_key
-from domain.releases import ModelVersion, Promotion
-from domain.store_check import check_store
 from tests.clocks import SettableClock
 from tests.strategies import moments, task_names
 from tests.trained import store_of_two
 from tests.unit.test_store_check import Strange
+from weighbridge.domain.artefacts import DATASET_SUFFIXES, dataset_key
+from weighbridge.domain.prediction_log import log_key
+from weighbridge.domain.releases import ModelVersion, Promotion
+from weighbridge.domain.store_check import check_store
 
 #: Devices, which are no names of files whatever follows their first dot.
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}

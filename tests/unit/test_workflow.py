@@ -12,18 +12,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adapters.codec_onnx import OnnxCodec
-from adapters.codec_skops import SkopsCodec
-from adapters.memory import MemoryStore
-from adapters.registry import StoreRegistry
-from adapters.system import SystemRevision
-from adapters.tabular import TabularReader
-from domain.admission import admit
-from domain.artefacts import ArtefactRef
-from domain.dataset import split
-from domain.encoding import columns_of
-from domain.errors import ArtefactExists, DataError, ModelError, NothingReleased
-from domain.events import (
+from tests.clocks import SettableClock, SettableMemory
+from tests.lawful import lawful
+from tests.registry_contract import Crash, CrashingStore, keys_of
+from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.codec_skops import SkopsCodec
+from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.system import SystemRevision
+from weighbridge.adapters.tabular import TabularReader
+from weighbridge.domain.admission import admit
+from weighbridge.domain.artefacts import ArtefactRef
+from weighbridge.domain.dataset import split
+from weighbridge.domain.encoding import columns_of
+from weighbridge.domain.errors import ArtefactExists, DataError, ModelError, NothingReleased
+from weighbridge.domain.events import (
     DatasetAdmitted,
     DatasetChosen,
     Event,
@@ -35,16 +38,13 @@ from domain.events import (
     PromotionHeld,
     SearchFinished,
 )
-from domain.gate import Threshold
-from domain.ports import EventSink, SearchProgress
-from domain.releases import ModelVersion
-from domain.serving import columns_of_rows
-from domain.task import TaskDefinition
-from domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
-from domain.workflow import Outcome, Ports, TrainingResult, put_dataset, train_and_release
-from tests.clocks import SettableClock, SettableMemory
-from tests.lawful import lawful
-from tests.registry_contract import Crash, CrashingStore, keys_of
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.ports import EventSink, SearchProgress
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.serving import columns_of_rows
+from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.domain.workflow import Outcome, Ports, TrainingResult, put_dataset, train_and_release
 
 TASK = replace(
     TIME_TO_DISPATCH,

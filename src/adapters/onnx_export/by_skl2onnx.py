@@ -14,13 +14,13 @@ from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from adapters.onnx_export.ensembles import KINDS
-from adapters.onnx_export.graph import ML_DOMAIN, tensor_content
-from adapters.onnx_export.trees import write_trees
-from domain.schema import Number, Schema
+from weighbridge.adapters.onnx_export.ensembles import KINDS
+from weighbridge.adapters.onnx_export.graph import ML_DOMAIN, tensor_content
+from weighbridge.adapters.onnx_export.trees import write_trees
+from weighbridge.domain.schema import Number, Schema
 
 if TYPE_CHECKING:
-    from domain.estimator import FittedModel
+    from weighbridge.domain.estimator import FittedModel
 
 #: The greatest version of ``ai.onnx.ml`` that skl2onnx lets pass; its operators mean the same in later ones.
 _ML_VERSION = 3

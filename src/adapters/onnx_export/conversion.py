@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
-from adapters.onnx_export.graph import ML_DOMAIN
-from adapters.onnx_export.plain import plain_model
-from domain.schema import Category, Schema
+from weighbridge.adapters.onnx_export.graph import ML_DOMAIN
+from weighbridge.adapters.onnx_export.plain import plain_model
+from weighbridge.domain.schema import Category, Schema
 
 if TYPE_CHECKING:
-    from domain.estimator import FittedModel
+    from weighbridge.domain.estimator import FittedModel
 
 #: ``TreeEnsemble`` came with version 5 of ``ai.onnx.ml``.
 _OPSETS = {"": 18, ML_DOMAIN: 5}
@@ -39,7 +39,7 @@ def to_onnx(
     proto = plain_model(model, schema, outputs, _OPSETS)
     if proto is None:
         # Imported for those models alone that need it: it takes 30 MB.
-        from adapters.onnx_export.by_skl2onnx import model_by_skl2onnx
+        from weighbridge.adapters.onnx_export.by_skl2onnx import model_by_skl2onnx
 
         proto = model_by_skl2onnx(model, schema, outputs, _OPSETS)
     if columns is not None and isinstance(schema.target, Category):

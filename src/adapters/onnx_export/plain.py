@@ -14,15 +14,15 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 
-from adapters.onnx_export.ensembles import KINDS
-from adapters.onnx_export.graph import ML_DOMAIN, Graph, OwnGraph
-from adapters.onnx_export.trees import write_trees
-from domain.schema import Number, Schema
-from domain.single_tree import parts_of
-from domain.tree_walk import LevelColumns, Part
+from weighbridge.adapters.onnx_export.ensembles import KINDS
+from weighbridge.adapters.onnx_export.graph import ML_DOMAIN, Graph, OwnGraph
+from weighbridge.adapters.onnx_export.trees import write_trees
+from weighbridge.domain.schema import Number, Schema
+from weighbridge.domain.single_tree import parts_of
+from weighbridge.domain.tree_walk import LevelColumns, Part
 
 if TYPE_CHECKING:
-    from domain.estimator import FittedModel
+    from weighbridge.domain.estimator import FittedModel
 
 _IR_VERSION = 8
 

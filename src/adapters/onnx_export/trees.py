@@ -21,8 +21,8 @@ from onnx import TensorProto, numpy_helper
 from sklearn.base import is_classifier
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 
-from adapters.onnx_export.ensembles import Array, Ensemble, Tree, ensemble_of
-from adapters.onnx_export.graph import ML_DOMAIN, Graph
+from weighbridge.adapters.onnx_export.ensembles import Array, Ensemble, Tree, ensemble_of
+from weighbridge.adapters.onnx_export.graph import ML_DOMAIN, Graph
 
 _BRANCH_LEQ = 0
 _SUM = 1

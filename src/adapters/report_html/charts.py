@@ -11,7 +11,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from adapters.report_html.style import (
+from weighbridge.adapters.report_html.style import (
     CHARACTER,
     FAINT,
     FAULT,
@@ -26,7 +26,7 @@ from adapters.report_html.style import (
     fitting,
     room_for,
 )
-from domain.picture.shapes import Bars, Curves, Grid, Histogram, Limit, Points, Ranges, Strips
+from weighbridge.domain.picture.shapes import Bars, Curves, Grid, Histogram, Limit, Points, Ranges, Strips
 
 #: Beyond so many points hexagons are drawn.
 SCATTERED = 1_000

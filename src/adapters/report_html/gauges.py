@@ -3,8 +3,19 @@
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
-from adapters.report_html.style import FAULT, FINE, INK, LINES, PAPER, SMALL, TEXT, WARNED, WIDTH, fitting
-from domain.picture.shapes import Gauge
+from weighbridge.adapters.report_html.style import (
+    FAULT,
+    FINE,
+    INK,
+    LINES,
+    PAPER,
+    SMALL,
+    TEXT,
+    WARNED,
+    WIDTH,
+    fitting,
+)
+from weighbridge.domain.picture.shapes import Gauge
 
 #: The ends of the scale, on which 0 is the error level and 1 the warning level.
 LOWEST, HIGHEST = -1.0, 2.2

@@ -7,15 +7,15 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure as Canvas
 
-from adapters.report_html import charts
-from adapters.report_html.gauges import draw_gauges
-from adapters.report_html.svg import Styles, compact
-from domain.picture.shapes import Figure, Picture
+from weighbridge.adapters.report_html import charts
+from weighbridge.adapters.report_html.gauges import draw_gauges
+from weighbridge.adapters.report_html.svg import Styles, compact
+from weighbridge.domain.picture.shapes import Figure, Picture
 
 
 def page(picture: Picture) -> bytes:
     """The file, in UTF-8."""
-    here = files("adapters.report_html")
+    here = files("weighbridge.adapters.report_html")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(here.joinpath("report.html.jinja").read_text(encoding="utf-8"))
     styles = Styles()

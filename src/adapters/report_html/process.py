@@ -5,14 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from domain.errors import ReportFailure
-from domain.picture.shapes import Picture
-from domain.ports import ReportRenderer
+from weighbridge.domain.errors import ReportFailure
+from weighbridge.domain.picture.shapes import Picture
+from weighbridge.domain.ports import ReportRenderer
 
 #: How long a report may take, in seconds.
 TIMEOUT = 120.0
 
-_SOURCE = Path(__file__).parents[2]
+_SOURCE = Path(__file__).parents[3]
 
 
 class HtmlReports(ReportRenderer):
@@ -35,7 +35,7 @@ class HtmlReports(ReportRenderer):
         try:
             # -P: what lies in the current folder is none of ours.
             done = subprocess.run(  # noqa: S603 - nothing of it comes from outside
-                [self._python, "-P", "-m", "adapters.report_html"],
+                [self._python, "-P", "-m", "weighbridge.adapters.report_html"],
                 input=msgspec.json.encode(picture),
                 capture_output=True,
                 timeout=self._timeout,

@@ -5,7 +5,7 @@ import re
 
 from matplotlib.figure import Figure
 
-from adapters.report_html.style import PROPERTIES
+from weighbridge.adapters.report_html.style import PROPERTIES
 
 _HEAD = re.compile(r".*?<svg [^>]*?viewBox=\"([^\"]+)\"[^>]*>", re.DOTALL)
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<!--.*?-->|<style type=\"text/css\">.*?</style>", re.DOTALL)

@@ -16,10 +16,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule, run_state_machine_as_test
 
-from adapters.testing.keys import keys, kinds, names, unlawful_keys
-from domain.artefacts import ArtefactRef
-from domain.errors import ArtefactExists, ArtefactNotFound, ConfigurationError, DataError
-from domain.ports import ArtefactStore
+from weighbridge.adapters.testing.keys import keys, kinds, names, unlawful_keys
+from weighbridge.domain.artefacts import ArtefactRef
+from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound, ConfigurationError, DataError
+from weighbridge.domain.ports import ArtefactStore
 
 NewStore = Callable[[], ArtefactStore]
 

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.behaviour_checks import Invariant, Monotone
-from domain.checks import Check, Increases, NotAboveLargestLabel, NotBelow
-from domain.class_checks import EveryClassPredicted, ProbabilityIncreases
-from domain.encoding import probabilities_of
-from domain.errors import ModelError
-from domain.known_rows import KnownRows
-from domain.picture.known import known_rows_seen
-from domain.picture.shapes import Bars, CheckSeen, Curve, Curves, Figure, Histogram, Limit, Section
-from domain.picture.subject import Array, floats, predict_in_chunks
-from domain.picture.wording import counted, listed, rounded, short, titled
-from domain.schema import Category
-from domain.sweep import Sweep
+from weighbridge.domain.behaviour_checks import Invariant, Monotone
+from weighbridge.domain.checks import Check, Increases, NotAboveLargestLabel, NotBelow
+from weighbridge.domain.class_checks import EveryClassPredicted, ProbabilityIncreases
+from weighbridge.domain.encoding import probabilities_of
+from weighbridge.domain.errors import ModelError
+from weighbridge.domain.known_rows import KnownRows
+from weighbridge.domain.picture.known import known_rows_seen
+from weighbridge.domain.picture.shapes import Bars, CheckSeen, Curve, Curves, Figure, Histogram, Limit, Section
+from weighbridge.domain.picture.subject import Array, floats, predict_in_chunks
+from weighbridge.domain.picture.wording import counted, listed, rounded, short, titled
+from weighbridge.domain.schema import Category
+from weighbridge.domain.sweep import Sweep
 
 if TYPE_CHECKING:
-    from domain.picture.subject import Subject
+    from weighbridge.domain.picture.subject import Subject
 
 #: Points of a curve, and curves in one figure; those at fault come first.
 POINTS = 60

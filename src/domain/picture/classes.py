@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.encoding import probabilities_of
-from domain.errors import IncompatibleModel
-from domain.picture.shapes import Curve, Curves, Figure, Grid, Histogram, Section, Table
-from domain.picture.subject import Array, floats, sample_note, sampled
-from domain.picture.wording import counted, rounded, short
-from domain.schema import Category
+from weighbridge.domain.encoding import probabilities_of
+from weighbridge.domain.errors import IncompatibleModel
+from weighbridge.domain.picture.shapes import Curve, Curves, Figure, Grid, Histogram, Section, Table
+from weighbridge.domain.picture.subject import Array, floats, sample_note, sampled
+from weighbridge.domain.picture.wording import counted, rounded, short
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
-    from domain.picture.subject import Subject
+    from weighbridge.domain.picture.subject import Subject
 
 #: Classes of the confusion matrix, and of the other figures: those with the most rows.
 MATRIX = 12

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.drift import ColumnDrift, compare_statistics
-from domain.picture.shapes import Bars, Figure, Histogram, Section, Table
-from domain.picture.subject import Array, floats
-from domain.picture.wording import counted, named, rounded, short, unit_of
-from domain.rule import FindingLevel
-from domain.statistics import CategorySummary, NumberSummary, Statistics
+from weighbridge.domain.drift import ColumnDrift, compare_statistics
+from weighbridge.domain.picture.shapes import Bars, Figure, Histogram, Section, Table
+from weighbridge.domain.picture.subject import Array, floats
+from weighbridge.domain.picture.wording import counted, named, rounded, short, unit_of
+from weighbridge.domain.rule import FindingLevel
+from weighbridge.domain.statistics import CategorySummary, NumberSummary, Statistics
 
 if TYPE_CHECKING:
-    from domain.picture.subject import Subject
-    from domain.statistics import ColumnSummary
+    from weighbridge.domain.picture.subject import Subject
+    from weighbridge.domain.statistics import ColumnSummary
 
 #: Figures; columns that have drifted less are in the table only.
 COLUMNS = 12

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.picture.shapes import Bars, Curve, Curves, Figure, Section, Table
-from domain.picture.subject import Array, floats, sampled
-from domain.picture.wording import counted, rounded, short, titled
-from domain.schema import Category
+from weighbridge.domain.picture.shapes import Bars, Curve, Curves, Figure, Section, Table
+from weighbridge.domain.picture.subject import Array, floats, sampled
+from weighbridge.domain.picture.wording import counted, rounded, short, titled
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.picture.subject import Subject
-    from domain.schema import Feature
+    from weighbridge.domain.picture.subject import Subject
+    from weighbridge.domain.schema import Feature
 
 #: Test rows whose features are shuffled, and how often.
 ROWS = 1_000

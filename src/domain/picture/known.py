@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.check_wording import shown
-from domain.picture.shapes import Figure, Ranges, Table
-from domain.picture.wording import counted, rounded, short, titled, unit_of
-from domain.schema import Category
+from weighbridge.domain.check_wording import shown
+from weighbridge.domain.picture.shapes import Figure, Ranges, Table
+from weighbridge.domain.picture.wording import counted, rounded, short, titled, unit_of
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
-    from domain.dataset import Dataset
-    from domain.estimator import FittedModel
-    from domain.known_rows import KnownRows
+    from weighbridge.domain.dataset import Dataset
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.known_rows import KnownRows
 
 #: Rows in the figure, and in the table; those at fault come first.
 FIGURE_ROWS = 16

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from domain.picture.shapes import Section, Table
+from weighbridge.domain.picture.shapes import Section, Table
 
 if TYPE_CHECKING:
-    from domain.provenance import Record
+    from weighbridge.domain.provenance import Record
 
 
 def origin_section(record: Record, command: str) -> Section:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.association import association
-from domain.picture.shapes import Figure, Points, Section, Strips
-from domain.picture.subject import Array, floats, sample_note, sampled
-from domain.picture.wording import named, rounded, short, titled, unit_of
-from domain.schema import Category
+from weighbridge.domain.association import association
+from weighbridge.domain.picture.shapes import Figure, Points, Section, Strips
+from weighbridge.domain.picture.subject import Array, floats, sample_note, sampled
+from weighbridge.domain.picture.wording import named, rounded, short, titled, unit_of
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.picture.subject import Subject
-    from domain.schema import Feature
+    from weighbridge.domain.picture.subject import Subject
+    from weighbridge.domain.schema import Feature
 
 #: Figures of residuals against features; those that the residuals depend on most come first.
 FEATURES = 8

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from domain.picture.shapes import Curve, Curves, Figure, Grid, Section, Table
-from domain.picture.subject import Array, floats
-from domain.picture.wording import counted, rounded, short
+from weighbridge.domain.picture.shapes import Curve, Curves, Figure, Grid, Section, Table
+from weighbridge.domain.picture.subject import Array, floats
+from weighbridge.domain.picture.wording import counted, rounded, short
 
 if TYPE_CHECKING:
-    from domain.picture.subject import Subject
-    from domain.trials import Trials
+    from weighbridge.domain.picture.subject import Subject
+    from weighbridge.domain.trials import Trials
 
 #: Values along one side of a heat map; more are put together in groups.
 SIDE = 14

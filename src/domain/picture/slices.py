@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.metrics import METRICS, Slice, measure_slice, metric_named
-from domain.picture.shapes import Bars, Figure, Limit, Section, Table
-from domain.picture.wording import counted, named, rounded, short, unit_of_metric
-from domain.schema import Category
+from weighbridge.domain.metrics import METRICS, Slice, measure_slice, metric_named
+from weighbridge.domain.picture.shapes import Bars, Figure, Limit, Section, Table
+from weighbridge.domain.picture.wording import counted, named, rounded, short, unit_of_metric
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
-    from domain.picture.subject import Subject
+    from weighbridge.domain.picture.subject import Subject
 
 #: Bars in one figure; the worst are shown.
 BARS = 16

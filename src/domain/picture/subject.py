@@ -10,12 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from domain.comparison import LiveModel
-    from domain.dataset import Dataset, Split
-    from domain.estimator import FittedModel
-    from domain.search import Candidate
-    from domain.task import TaskDefinition
-    from domain.weighing import Weighing
+    from weighbridge.domain.comparison import LiveModel
+    from weighbridge.domain.dataset import Dataset, Split
+    from weighbridge.domain.estimator import FittedModel
+    from weighbridge.domain.search import Candidate
+    from weighbridge.domain.task import TaskDefinition
+    from weighbridge.domain.weighing import Weighing
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 

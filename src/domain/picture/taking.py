@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import WeighbridgeError
-from domain.picture.behaviour import checks_section
-from domain.picture.classes import classes_section
-from domain.picture.drifts import drift_section
-from domain.picture.influence import influence_section
-from domain.picture.origin import origin_section
-from domain.picture.outcome import outcome_section
-from domain.picture.searches import search_section
-from domain.picture.shapes import Picture, Section, Table
-from domain.picture.slices import slices_section
-from domain.picture.verdict import headline, verdict_section
-from domain.schema import Category
+from weighbridge.domain.errors import WeighbridgeError
+from weighbridge.domain.picture.behaviour import checks_section
+from weighbridge.domain.picture.classes import classes_section
+from weighbridge.domain.picture.drifts import drift_section
+from weighbridge.domain.picture.influence import influence_section
+from weighbridge.domain.picture.origin import origin_section
+from weighbridge.domain.picture.outcome import outcome_section
+from weighbridge.domain.picture.searches import search_section
+from weighbridge.domain.picture.shapes import Picture, Section, Table
+from weighbridge.domain.picture.slices import slices_section
+from weighbridge.domain.picture.verdict import headline, verdict_section
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
-    from domain.picture.subject import Subject
-    from domain.provenance import Record
+    from weighbridge.domain.picture.subject import Subject
+    from weighbridge.domain.provenance import Record
 
 #: Sections whose words and tables are not in the record otherwise.
 _FOUND = ("slices", "outcome", "drift", "search", "features")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from domain.errors import ModelError
-from domain.gate import Verdict
-from domain.metrics import METRICS, Metrics, measure, metric_named
-from domain.picture.shapes import Figure, Gauge, Section, Table
-from domain.picture.wording import counted, rounded, short, unit_of_metric
+from weighbridge.domain.errors import ModelError
+from weighbridge.domain.gate import Verdict
+from weighbridge.domain.metrics import METRICS, Metrics, measure, metric_named
+from weighbridge.domain.picture.shapes import Figure, Gauge, Section, Table
+from weighbridge.domain.picture.wording import counted, rounded, short, unit_of_metric
 
 if TYPE_CHECKING:
-    from domain.gate import GateDecision, Threshold
-    from domain.picture.subject import Subject
+    from weighbridge.domain.gate import GateDecision, Threshold
+    from weighbridge.domain.picture.subject import Subject
 
 #: Gauges in the figure; the worst are shown when there are more.
 GAUGES = 12

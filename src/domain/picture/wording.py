@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from domain.schema import Category
+from weighbridge.domain.schema import Category
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from domain.schema import Feature, Schema
+    from weighbridge.domain.schema import Feature, Schema
 
 #: The characters of a name that a figure or a table has room for.
 ROOM = 40

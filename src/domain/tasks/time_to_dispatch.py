@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.checks import Increases, NotAboveLargestLabel, NotBelow
-from domain.comparison import NotWorseThanLive
-from domain.data_rules import DEFAULT_RULES
-from domain.dataset import SplitSpec
-from domain.estimator import EstimatorSpec
-from domain.gate import Threshold
-from domain.schema import Category, Number, Schema
-from domain.task import TaskDefinition
+from weighbridge.domain.checks import Increases, NotAboveLargestLabel, NotBelow
+from weighbridge.domain.comparison import NotWorseThanLive
+from weighbridge.domain.data_rules import DEFAULT_RULES
+from weighbridge.domain.dataset import SplitSpec
+from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.gate import Threshold
+from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.task import TaskDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,12 +9,12 @@ from http import HTTPStatus
 from typing import cast
 from urllib.parse import quote
 
-from domain.ranges import training_ranges
-from domain.schema import Category, Row, Value
-from domain.serving import Classification, LoadedModel, PredictionService
-from entrypoints.http.errors import RequestProblem
-from entrypoints.http.schemas import request_adapter
-from entrypoints.http.turns import Answer, Turns
+from weighbridge.domain.ranges import training_ranges
+from weighbridge.domain.schema import Category, Row, Value
+from weighbridge.domain.serving import Classification, LoadedModel, PredictionService
+from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.schemas import request_adapter
+from weighbridge.entrypoints.http.turns import Answer, Turns
 
 OUTSIDE_HEADER = "X-Outside-Training-Range"
 

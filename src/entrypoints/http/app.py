@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from domain.history import History
-from domain.ports import AnswerObserver, ServingTelemetry
-from domain.serving import PredictionService
-from entrypoints.http.access_log import AccessLog
-from entrypoints.http.answers import LiveAnswers
-from entrypoints.http.deferred import Deferred
-from entrypoints.http.front import Front
-from entrypoints.http.keys import ApiKeys
-from entrypoints.http.lifecycle import Lifecycle, in_the_background
-from entrypoints.http.paths import API
-from entrypoints.settings import Settings
+from weighbridge.domain.history import History
+from weighbridge.domain.ports import AnswerObserver, ServingTelemetry
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.http.access_log import AccessLog
+from weighbridge.entrypoints.http.answers import LiveAnswers
+from weighbridge.entrypoints.http.deferred import Deferred
+from weighbridge.entrypoints.http.front import Front
+from weighbridge.entrypoints.http.keys import ApiKeys
+from weighbridge.entrypoints.http.lifecycle import Lifecycle, in_the_background
+from weighbridge.entrypoints.http.paths import API
+from weighbridge.entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -68,14 +68,14 @@ def _framework(
 
     from fastapi import FastAPI
 
-    from entrypoints.http.batch import build_batch_router
-    from entrypoints.http.batch_documents import describe_batch
-    from entrypoints.http.docs import build_docs_router
-    from entrypoints.http.error_handlers import install_error_handlers
-    from entrypoints.http.inference_documents import describe_inference
-    from entrypoints.http.inference_v2 import build_inference_router
-    from entrypoints.http.openapi import install_openapi
-    from entrypoints.http.routes import build_router, describe_routes
+    from weighbridge.entrypoints.http.batch import build_batch_router
+    from weighbridge.entrypoints.http.batch_documents import describe_batch
+    from weighbridge.entrypoints.http.docs import build_docs_router
+    from weighbridge.entrypoints.http.error_handlers import install_error_handlers
+    from weighbridge.entrypoints.http.inference_documents import describe_inference
+    from weighbridge.entrypoints.http.inference_v2 import build_inference_router
+    from weighbridge.entrypoints.http.openapi import install_openapi
+    from weighbridge.entrypoints.http.routes import build_router, describe_routes
 
     app = FastAPI(
         title=f"Weighbridge: {service.task}",
@@ -92,7 +92,7 @@ def _framework(
     )
     app.include_router(build_batch_router(service, answers, telemetry, settings))
     if history is not None:
-        from entrypoints.http.page.routes import build_page_router
+        from weighbridge.entrypoints.http.page.routes import build_page_router
 
         app.include_router(build_page_router(service, answers, telemetry, history, settings, observer))
     app.include_router(build_docs_router(app.title, "/openapi.json"))

@@ -18,26 +18,26 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from domain.errors import DataError, DataTooLarge
-from domain.ports import ServingTelemetry, Tally
-from domain.serving import LoadedModel, PredictionService
-from domain.tables import TableFormat, problem_document
-from entrypoints.http.answers import OUTSIDE_HEADER, LiveAnswers, names_in_header
-from entrypoints.http.batch_documents import (
+from weighbridge.domain.errors import DataError, DataTooLarge
+from weighbridge.domain.ports import ServingTelemetry, Tally
+from weighbridge.domain.serving import LoadedModel, PredictionService
+from weighbridge.domain.tables import TableFormat, problem_document
+from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, LiveAnswers, names_in_header
+from weighbridge.entrypoints.http.batch_documents import (
     BATCH_RESPONSES,
     MODEL_VERSION_HEADER,
     ROWS_HEADER,
     SKIPPED_HEADER,
 )
-from entrypoints.http.errors import RequestProblem
-from entrypoints.http.negotiation import format_sent, format_wanted
-from entrypoints.http.paths import API
-from entrypoints.http.spool import SpoolResponse, new_spool, receive
-from entrypoints.settings import Settings
-from entrypoints.table_formats import MEDIA_TYPES, table_reader, table_writer
+from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.negotiation import format_sent, format_wanted
+from weighbridge.entrypoints.http.paths import API
+from weighbridge.entrypoints.http.spool import SpoolResponse, new_spool, receive
+from weighbridge.entrypoints.settings import Settings
+from weighbridge.entrypoints.table_formats import MEDIA_TYPES, table_reader, table_writer
 
 if TYPE_CHECKING:
-    from domain.batch import BatchResult
+    from weighbridge.domain.batch import BatchResult
 
 #: How long a thread that computes keeps the others from running, in seconds: Python's own 5 ms would be seen in
 #: the latency of every single row that comes meanwhile.
@@ -140,7 +140,7 @@ class _Batches:
 
     def _predict(self, job: _Job, body: BinaryIO) -> tuple[BatchResult, BinaryIO]:
         # What only batches need is loaded when the first comes.
-        from domain.batch import BatchModel, output_of, predict_table
+        from weighbridge.domain.batch import BatchModel, output_of, predict_table
 
         model = BatchModel(job.model.release, job.model.predictor)
         schema = model.schema

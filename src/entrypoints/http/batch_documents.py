@@ -7,13 +7,13 @@ import io
 import re
 from typing import Any
 
-from domain.schema import Category, Feature, Number, Schema
-from domain.serving import LoadedModel
-from entrypoints.http.answers import OUTSIDE_HEADER
-from entrypoints.http.openapi import problem_responses
-from entrypoints.http.paths import API
-from entrypoints.http.schemas import answer_schema, request_schema
-from entrypoints.table_formats import MEDIA_TYPES
+from weighbridge.domain.schema import Category, Feature, Number, Schema
+from weighbridge.domain.serving import LoadedModel
+from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER
+from weighbridge.entrypoints.http.openapi import problem_responses
+from weighbridge.entrypoints.http.paths import API
+from weighbridge.entrypoints.http.schemas import answer_schema, request_schema
+from weighbridge.entrypoints.table_formats import MEDIA_TYPES
 
 MODEL_VERSION_HEADER, ROWS_HEADER, SKIPPED_HEADER = "X-Model-Version", "X-Rows", "X-Skipped-Rows"
 

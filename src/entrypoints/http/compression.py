@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from http import HTTPStatus
 
-from entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.errors import RequestProblem
 
 #: How zlib is told of a format.
 _FORMATS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}

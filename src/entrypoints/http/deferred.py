@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from entrypoints.http.asgi import App, Receive, Scope, Send
+from weighbridge.entrypoints.http.asgi import App, Receive, Scope, Send
 
 
 class Deferred:

@@ -15,8 +15,8 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import Response
 
-from entrypoints.http.errors import RequestProblem
-from entrypoints.http.paths import DOCS, DOCS_FILES
+from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.paths import DOCS, DOCS_FILES
 
 #: The page asks for its files by the package's version: what a browser has of one need not be asked for again.
 _FOREVER = "public, max-age=31536000, immutable"

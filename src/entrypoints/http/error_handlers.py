@@ -11,9 +11,9 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from entrypoints.edge_events import RequestFailed
-from entrypoints.http.errors import LISTED, ProblemResponse, RequestProblem, show
-from entrypoints.logs import say
+from weighbridge.entrypoints.edge_events import RequestFailed
+from weighbridge.entrypoints.http.errors import LISTED, ProblemResponse, RequestProblem, show
+from weighbridge.entrypoints.logs import say
 
 #: The status of a request whose client went away before it was there as a whole, as nginx has it.
 CLIENT_HUNG_UP = 499

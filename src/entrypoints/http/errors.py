@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from entrypoints.http.asgi import Receive, Scope, Send
-from entrypoints.http.inference_errors import inference_error, is_inference
+from weighbridge.entrypoints.http.asgi import Receive, Scope, Send
+from weighbridge.entrypoints.http.inference_errors import inference_error, is_inference
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -18,18 +18,24 @@ from time import perf_counter
 
 from pydantic import ValidationError
 
-from domain.errors import WeighbridgeError
-from domain.ports import AnswerObserver, ServingTelemetry
-from domain.schema import Row
-from entrypoints.http.access_log import AccessLog
-from entrypoints.http.answers import OUTSIDE_HEADER, Answers, LiveAnswers, label_or_value, names_in_header
-from entrypoints.http.asgi import Message, Receive, Scope, Send
-from entrypoints.http.deferred import Deferred
-from entrypoints.http.errors import ProblemResponse, RequestProblem
-from entrypoints.http.keys import OPEN_PATHS, ApiKeys
-from entrypoints.http.paths import is_page
-from entrypoints.http.protocol import BODY_IS_LATE
-from entrypoints.http.turns import Answer
+from weighbridge.domain.errors import WeighbridgeError
+from weighbridge.domain.ports import AnswerObserver, ServingTelemetry
+from weighbridge.domain.schema import Row
+from weighbridge.entrypoints.http.access_log import AccessLog
+from weighbridge.entrypoints.http.answers import (
+    OUTSIDE_HEADER,
+    Answers,
+    LiveAnswers,
+    label_or_value,
+    names_in_header,
+)
+from weighbridge.entrypoints.http.asgi import Message, Receive, Scope, Send
+from weighbridge.entrypoints.http.deferred import Deferred
+from weighbridge.entrypoints.http.errors import ProblemResponse, RequestProblem
+from weighbridge.entrypoints.http.keys import OPEN_PATHS, ApiKeys
+from weighbridge.entrypoints.http.paths import is_page
+from weighbridge.entrypoints.http.protocol import BODY_IS_LATE
+from weighbridge.entrypoints.http.turns import Answer
 
 _OUTSIDE = OUTSIDE_HEADER.lower().encode()
 

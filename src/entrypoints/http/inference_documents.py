@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from domain.schema import Category, Feature
-from domain.serving import LoadedModel
-from entrypoints.http.answers import OUTSIDE_HEADER
-from entrypoints.http.inference_errors import ROOT, is_inference
-from entrypoints.http.keys import OPEN_PATHS
-from entrypoints.http.openapi import Document, json_response, problem_responses
-from entrypoints.http.schemas import request_schema
+from weighbridge.domain.schema import Category, Feature
+from weighbridge.domain.serving import LoadedModel
+from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER
+from weighbridge.entrypoints.http.inference_errors import ROOT, is_inference
+from weighbridge.entrypoints.http.keys import OPEN_PATHS
+from weighbridge.entrypoints.http.openapi import Document, json_response, problem_responses
+from weighbridge.entrypoints.http.schemas import request_schema
 
 #: A description and a schema, as ``json_response`` takes them.
 Described: TypeAlias = tuple[str, Document]

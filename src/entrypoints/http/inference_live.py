@@ -5,11 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from domain.serving import PredictionService
-from entrypoints.http.errors import RequestProblem
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.http.errors import RequestProblem
 
 if TYPE_CHECKING:
-    from entrypoints.http.inference_model import InferenceModel
+    from weighbridge.entrypoints.http.inference_model import InferenceModel
 
 
 class LiveInference:
@@ -56,7 +56,7 @@ class LiveInference:
 
     def _now(self) -> InferenceModel:
         # What only this protocol needs is loaded when somebody first speaks it.
-        from entrypoints.http.inference_model import InferenceModel
+        from weighbridge.entrypoints.http.inference_model import InferenceModel
 
         loaded = self._service.loaded
         assert loaded is not None

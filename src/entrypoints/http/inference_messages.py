@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from domain.columns import Array, Cells
-from domain.schema import Category, Feature, Schema
-from entrypoints.http.inference_tensors import (
+from weighbridge.domain.columns import Array, Cells
+from weighbridge.domain.schema import Category, Feature, Schema
+from weighbridge.entrypoints.http.inference_tensors import (
     NUMBERS,
     TEXT,
     TensorProblem,

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from domain.column_admission import admit_columns
-from domain.columns import AdmittedColumns, Array, Encoded
-from domain.errors import DataError
-from domain.ports import Tally
-from domain.ranges import training_ranges
-from domain.schema import Category, Feature, Row
-from domain.serving import Classification, LoadedModel
-from entrypoints.http.compression import compressed, decompressed
-from entrypoints.http.errors import RequestProblem
-from entrypoints.http.inference_documents import PREDICT, PREDICT_PROBA
-from entrypoints.http.inference_messages import MessageProblem, read_question, write_answer
-from entrypoints.http.turns import Answer
+from weighbridge.domain.column_admission import admit_columns
+from weighbridge.domain.columns import AdmittedColumns, Array, Encoded
+from weighbridge.domain.errors import DataError
+from weighbridge.domain.ports import Tally
+from weighbridge.domain.ranges import training_ranges
+from weighbridge.domain.schema import Category, Feature, Row
+from weighbridge.domain.serving import Classification, LoadedModel
+from weighbridge.entrypoints.http.compression import compressed, decompressed
+from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.inference_documents import PREDICT, PREDICT_PROBA
+from weighbridge.entrypoints.http.inference_messages import MessageProblem, read_question, write_answer
+from weighbridge.entrypoints.http.turns import Answer
 
 #: The protocol's names of frameworks and formats.
 _PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}

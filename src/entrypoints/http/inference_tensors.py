@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from domain.columns import Array, Cells, Encoded
+from weighbridge.domain.columns import Array, Cells, Encoded
 
 #: Of numbers: how the bytes of each datatype are read.
 NUMBERS: dict[str, str] = {

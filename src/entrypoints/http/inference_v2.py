@@ -14,11 +14,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from domain.ports import AnswerObserver, ServingTelemetry
-from domain.serving import PredictionService
-from entrypoints.http.answers import OUTSIDE_HEADER, names_in_header
-from entrypoints.http.errors import RequestProblem
-from entrypoints.http.inference_documents import (
+from weighbridge.domain.ports import AnswerObserver, ServingTelemetry
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, names_in_header
+from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.inference_documents import (
     CONFIG,
     INDEX,
     LIVE,
@@ -29,14 +29,14 @@ from entrypoints.http.inference_documents import (
     SERVER,
     inference_errors,
 )
-from entrypoints.http.inference_errors import ROOT
-from entrypoints.http.inference_live import LiveInference
-from entrypoints.http.lifecycle import Lifecycle
-from entrypoints.http.openapi import json_response
-from entrypoints.http.routes import read_body
+from weighbridge.entrypoints.http.inference_errors import ROOT
+from weighbridge.entrypoints.http.inference_live import LiveInference
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.http.openapi import json_response
+from weighbridge.entrypoints.http.routes import read_body
 
 if TYPE_CHECKING:
-    from entrypoints.http.inference_model import Inference
+    from weighbridge.entrypoints.http.inference_model import Inference
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 Responses: TypeAlias = dict[int | str, dict[str, Any]]

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 
-from entrypoints.http.paths import DOCS, DOCS_FILES
+from weighbridge.entrypoints.http.paths import DOCS, DOCS_FILES
 
 #: What needs no key: the probes, the metrics, and the description of the service.
 OPEN_PATHS = frozenset(

@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from domain.history import History
-from domain.ports import AnswerObserver, ServingTelemetry
-from domain.serving import PredictionService
-from entrypoints.http.access_log import AccessLog
+from weighbridge.domain.history import History
+from weighbridge.domain.ports import AnswerObserver, ServingTelemetry
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.http.access_log import AccessLog
 
 #: After the start the history waits so many seconds for the framework, and for the first answers.
 _AFTER_THE_START = 1.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from domain.tables import TableFormat
-from entrypoints.http.errors import RequestProblem
-from entrypoints.table_formats import MEDIA_TYPES
+from weighbridge.domain.tables import TableFormat
+from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.table_formats import MEDIA_TYPES
 
 _FORMATS: dict[str, TableFormat] = {media_type: kind for kind, media_type in MEDIA_TYPES.items()}
 _KNOWN = ", ".join(_FORMATS)

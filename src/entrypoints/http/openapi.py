@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from fastapi import FastAPI
 
-from domain.serving import LoadedModel, PredictionService
-from entrypoints.http.errors import MEDIA_TYPE
-from entrypoints.http.keys import OPEN_PATHS
+from weighbridge.domain.serving import LoadedModel, PredictionService
+from weighbridge.entrypoints.http.errors import MEDIA_TYPE
+from weighbridge.entrypoints.http.keys import OPEN_PATHS
 
 Document: TypeAlias = dict[str, Any]
 

@@ -20,9 +20,9 @@ from typing import Any, TypeAlias, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from entrypoints.http.asgi import Scope
-from entrypoints.http.errors import MEDIA_TYPE, RequestProblem, problem_document
-from entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.http.asgi import Scope
+from weighbridge.entrypoints.http.errors import MEDIA_TYPE, RequestProblem, problem_document
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
 
 AtOnce: TypeAlias = Callable[[Scope, bytearray], bytes | None]
 

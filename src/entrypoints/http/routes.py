@@ -9,15 +9,21 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from domain.ports import AnswerObserver, ServingTelemetry
-from domain.serving import LoadedModel, PredictionService
-from entrypoints.http.answers import OUTSIDE_HEADER, Answers, LiveAnswers, label_or_value, names_in_header
-from entrypoints.http.documents import ALIVE, EXPOSITIONS, READINESS, RECORD
-from entrypoints.http.errors import RequestProblem, bad_row
-from entrypoints.http.lifecycle import Lifecycle
-from entrypoints.http.openapi import json_response, problem_responses
-from entrypoints.http.paths import API
-from entrypoints.http.schemas import answer_schema, request_schema
+from weighbridge.domain.ports import AnswerObserver, ServingTelemetry
+from weighbridge.domain.serving import LoadedModel, PredictionService
+from weighbridge.entrypoints.http.answers import (
+    OUTSIDE_HEADER,
+    Answers,
+    LiveAnswers,
+    label_or_value,
+    names_in_header,
+)
+from weighbridge.entrypoints.http.documents import ALIVE, EXPOSITIONS, READINESS, RECORD
+from weighbridge.entrypoints.http.errors import RequestProblem, bad_row
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.http.openapi import json_response, problem_responses
+from weighbridge.entrypoints.http.paths import API
+from weighbridge.entrypoints.http.schemas import answer_schema, request_schema
 
 
 def build_router(

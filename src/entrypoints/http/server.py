@@ -16,18 +16,18 @@ from types import FrameType
 
 import uvicorn
 
-from domain.errors import ConfigurationError
-from domain.history import History
-from domain.ports import AnswerObserver, ServingTelemetry, Tracing
-from domain.serving import PredictionService
-from entrypoints.edge_events import ServiceListening, ServiceOpen
-from entrypoints.http.app import create_app
-from entrypoints.http.asgi import App
-from entrypoints.http.lifecycle import Lifecycle
-from entrypoints.http.protocol import LimitedProtocol, Limits
-from entrypoints.http.traced import Traced
-from entrypoints.logs import say
-from entrypoints.settings import Settings
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.history import History
+from weighbridge.domain.ports import AnswerObserver, ServingTelemetry, Tracing
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.edge_events import ServiceListening, ServiceOpen
+from weighbridge.entrypoints.http.app import create_app
+from weighbridge.entrypoints.http.asgi import App
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.http.protocol import LimitedProtocol, Limits
+from weighbridge.entrypoints.http.traced import Traced
+from weighbridge.entrypoints.logs import say
+from weighbridge.entrypoints.settings import Settings
 
 #: Connections that wait to be accepted; the same as uvicorn's own.
 _BACKLOG = 2048

@@ -13,7 +13,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.errors import RequestProblem
 
 #: Up to here a body stays in memory.
 MEMORY_BYTES = 4 << 20

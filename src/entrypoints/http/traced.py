@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from domain.ports import Tracing
-from entrypoints.http.asgi import App, Message, Receive, Scope, Send
+from weighbridge.domain.ports import Tracing
+from weighbridge.entrypoints.http.asgi import App, Message, Receive, Scope, Send
 
 
 class Traced:

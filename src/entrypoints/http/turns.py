@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TypeAlias
 
-from domain.schema import Row, Value
-from domain.serving import Classification
+from weighbridge.domain.schema import Row, Value
+from weighbridge.domain.serving import Classification
 
 Answer: TypeAlias = Value | Classification
 Predict: TypeAlias = Callable[[Sequence[Row]], Sequence[Answer]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from domain.figures import Figures, quantile
-from entrypoints.http.paths import API
+from weighbridge.domain.figures import Figures, quantile
+from weighbridge.entrypoints.http.paths import API
 
 #: Where models are asked; what the page itself asks for is nobody's business.
 _ASKED = (f"{API}/", "/v2/models")

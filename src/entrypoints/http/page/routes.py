@@ -14,19 +14,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from domain.errors import ArtefactNotFound, StoreError, UnknownVersion
-from domain.history import History
-from domain.ports import AnswerObserver, ServingTelemetry
-from domain.releases import ModelVersion
-from domain.serving import PredictionService
-from entrypoints.http.answers import LiveAnswers, label_or_value
-from entrypoints.http.errors import RequestProblem, bad_row
-from entrypoints.http.page.now import figures_in_words
-from entrypoints.http.page.trying import Tried, answered, curl_command, refused, row_of
-from entrypoints.http.page.view import mark_of, render
-from entrypoints.http.paths import PAGE, REPORTS, SCRIPT, STATE, STYLE
-from entrypoints.http.routes import read_body
-from entrypoints.settings import Settings
+from weighbridge.domain.errors import ArtefactNotFound, StoreError, UnknownVersion
+from weighbridge.domain.history import History
+from weighbridge.domain.ports import AnswerObserver, ServingTelemetry
+from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.serving import PredictionService
+from weighbridge.entrypoints.http.answers import LiveAnswers, label_or_value
+from weighbridge.entrypoints.http.errors import RequestProblem, bad_row
+from weighbridge.entrypoints.http.page.now import figures_in_words
+from weighbridge.entrypoints.http.page.trying import Tried, answered, curl_command, refused, row_of
+from weighbridge.entrypoints.http.page.view import mark_of, render
+from weighbridge.entrypoints.http.paths import PAGE, REPORTS, SCRIPT, STATE, STYLE
+from weighbridge.entrypoints.http.routes import read_body
+from weighbridge.entrypoints.settings import Settings
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -157,4 +157,4 @@ class _Page:
 
 @cache
 def _file(name: str) -> str:
-    return files("entrypoints.http.page").joinpath(name).read_text(encoding="utf-8")
+    return files("weighbridge.entrypoints.http.page").joinpath(name).read_text(encoding="utf-8")

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from domain.ranges import training_ranges
-from domain.schema import Category, Feature, Number
-from domain.serving import Classification, LoadedModel
-from entrypoints.http.errors import RequestProblem
-from entrypoints.http.paths import API
-from entrypoints.http.turns import Answer
+from weighbridge.domain.ranges import training_ranges
+from weighbridge.domain.schema import Category, Feature, Number
+from weighbridge.domain.serving import Classification, LoadedModel
+from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.paths import API
+from weighbridge.entrypoints.http.turns import Answer
 
 
 @dataclass(frozen=True, slots=True)

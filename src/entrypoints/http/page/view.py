@@ -11,16 +11,16 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from domain.artefacts import dataset_timestamp
-from domain.figures import Figures
-from domain.gate import Verdict
-from domain.history import Snapshot
-from domain.schema import Category
-from domain.serving import LoadedModel, PredictionService
-from entrypoints.http.page.chart import draw, headline
-from entrypoints.http.page.now import figures_in_words
-from entrypoints.http.page.trying import Tried, fields_of
-from entrypoints.http.paths import API
+from weighbridge.domain.artefacts import dataset_timestamp
+from weighbridge.domain.figures import Figures
+from weighbridge.domain.gate import Verdict
+from weighbridge.domain.history import Snapshot
+from weighbridge.domain.schema import Category
+from weighbridge.domain.serving import LoadedModel, PredictionService
+from weighbridge.entrypoints.http.page.chart import draw, headline
+from weighbridge.entrypoints.http.page.now import figures_in_words
+from weighbridge.entrypoints.http.page.trying import Tried, fields_of
+from weighbridge.entrypoints.http.paths import API
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -158,5 +158,5 @@ def _template() -> Template:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["shown"] = shown
-    text = files("entrypoints.http.page").joinpath("page.html.jinja").read_text(encoding="utf-8")
+    text = files("weighbridge.entrypoints.http.page").joinpath("page.html.jinja").read_text(encoding="utf-8")
     return environment.from_string(text)

@@ -1,0 +1,1 @@
+"""Weighbridge: train, evaluate, publish and serve tabular models from timestamped datasets."""
