@@ -50,7 +50,7 @@ print(json.dumps([time.process_time(), time.perf_counter()]))
 OURS = """
 import json, sys, time
 import pyarrow.csv, pyarrow.parquet
-from weighbridge.entrypoints.file_prediction import FileJob, predict_file
+from weighbridge.entrypoints.batch.file_prediction import FileJob, predict_file
 from weighbridge.entrypoints.settings import load_settings
 source, target, store, version, warm = sys.argv[1:]
 settings = load_settings({"store": store})

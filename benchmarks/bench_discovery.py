@@ -26,10 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.clocks import SettableClock
 from tests.unit.test_discovery_cost import SPELLINGS, Pager, Steady, WithoutGroups, spread
-from weighbridge.adapters.s3 import connect
-from weighbridge.domain.artefacts import DATASETS, MODELS, PROMOTIONS, dataset_timestamp, parse_timestamp
-from weighbridge.domain.discovery import find_last, find_newest
-from weighbridge.domain.ports import ArtefactStore
+from weighbridge.adapters.s3.store import connect
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import DATASETS, MODELS, PROMOTIONS, dataset_timestamp, parse_timestamp
+from weighbridge.domain.store.discovery import find_last, find_newest
 
 NOW = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 YEARS = timedelta(days=8 * 365)

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench_tree_search import cpu_ratio, report
 
-from weighbridge.domain.artefacts import dataset_key
+from weighbridge.domain.store.artefacts import dataset_key
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 
 SRC = Path(__file__).resolve().parents[1]
@@ -53,7 +53,7 @@ json.dump({
 }, sys.stdout)
 """
 
-COMMAND = "import sys; sys.path.insert(0, sys.argv.pop(1)); from weighbridge.entrypoints.cli import main; main()"
+COMMAND = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('weighbridge')"
 
 BOOSTING = """
 from dataclasses import replace
@@ -63,7 +63,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.training.estimator import EstimatorSpec
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS, TIME_TO_DISPATCH
 
 
@@ -83,10 +83,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet
 sys.path.insert(0, sys.argv[1])
-from weighbridge.adapters.local import LocalStore
-from weighbridge.adapters.tabular import TabularReader
-from weighbridge.domain.admission import admit
-from weighbridge.domain.artefacts import digest_of
+from weighbridge.adapters.local.store import LocalStore
+from weighbridge.adapters.tables.dataset_reader import TabularReader
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.store.artefacts import digest_of
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH as TASK, simulate
 
 how, root, key, small = sys.argv[2:]

@@ -31,8 +31,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 
-from weighbridge.domain.ports import SearchProgress
-from weighbridge.domain.tree_search import TreeSearchResult, search
+from weighbridge.domain.training.search.progress import SearchProgress
+from weighbridge.domain.training.search.tree_search import TreeSearchResult, search
 
 LEVELS = [f"SKU00{number}" for number in range(1, 6)]
 CRITERIA = ["squared_error", "absolute_error"]

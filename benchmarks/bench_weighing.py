@@ -34,12 +34,19 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 
-from weighbridge.domain.data_rules import DEFAULT_RULES, Evidence, Finding, FindingLevel, LiveEvidence, inspect_all
-from weighbridge.domain.dataset import Dataset, Split, SplitSpec, split
-from weighbridge.domain.metrics import measure
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.score_error import summarise_errors
-from weighbridge.domain.statistics import Statistics, summarise
+from weighbridge.domain.data.dataset import Dataset, Split, SplitSpec, split
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.metrics import measure
+from weighbridge.domain.evaluation.rules.defaults import (
+    DEFAULT_RULES,
+    Evidence,
+    Finding,
+    FindingLevel,
+    LiveEvidence,
+    inspect_all,
+)
+from weighbridge.domain.statistics.score_error import summarise_errors
+from weighbridge.domain.statistics.summaries import Statistics, summarise
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 
 HISTORY = 8

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.domain.gate import Threshold
+from weighbridge.domain.evaluation.gate import Threshold
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
 
 if TYPE_CHECKING:

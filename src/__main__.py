@@ -1,5 +1,5 @@
 """``python -m weighbridge`` runs the command."""
 
-from weighbridge.entrypoints.cli import main
+from weighbridge.entrypoints.cli.main import main
 
 main()

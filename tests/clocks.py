@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from weighbridge.domain.ports import Clock, MemoryMeter
+from weighbridge.domain.system import Clock, MemoryMeter
 
 START = datetime(2021, 7, 3, 23, 5, 32, 250_000, tzinfo=UTC)
 

@@ -28,10 +28,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
 
-from weighbridge.domain.encoding import columns_of
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import IncompatibleModel, ModelError, ModelUnreadable
-from weighbridge.domain.ports import ModelCodec
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.model.codec import ModelCodec
+from weighbridge.domain.model.encoding import columns_of
 
 LEVELS = ("SKU001", "SKU002", "SKU003", "Ünïcode ☃ 1")
 

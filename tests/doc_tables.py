@@ -13,11 +13,11 @@ from typing import Any
 import typer
 
 from tests.trained import QUICK, copy, store_of_two
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.domain import events
 from weighbridge.domain.events import Event
 from weighbridge.entrypoints import edge_events
-from weighbridge.entrypoints.cli import app
+from weighbridge.entrypoints.cli.main import app
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import PREFIX, Settings, load_settings
 

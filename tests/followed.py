@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.trained import copy, store_of_two, two_releases
-from weighbridge.adapters.local import LocalStore
-from weighbridge.entrypoints.cli import main
+from weighbridge.adapters.local.store import LocalStore
+from weighbridge.entrypoints.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

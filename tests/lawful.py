@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from weighbridge.adapters.record_schema import JsonSchemaRules
-from weighbridge.domain.artefacts import MODELS, PROMOTIONS, REJECTED
-from weighbridge.domain.ports import ArtefactStore, RecordKind
+from weighbridge.adapters.json_schema.rules import JsonSchemaRules
+from weighbridge.domain.registry.record_rules import RecordKind
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import MODELS, PROMOTIONS, REJECTED
 
 RULES = JsonSchemaRules()
 

@@ -20,10 +20,10 @@ import pytest
 from tests.clocks import SettableClock
 from tests.trained import store_of_two, two_releases
 from tests.unit.test_export import skops_release
-from weighbridge.adapters.codec_skops import TRUSTED_TYPES
-from weighbridge.adapters.export import FolderExporter
+from weighbridge.adapters.export.folder import FolderExporter
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.domain.releases import Release
+from weighbridge.adapters.skops.codec import TRUSTED_TYPES
+from weighbridge.domain.registry.releases import Release
 
 #: Where the commands of that environment are.
 BIN = Path(os.environ.get("MLFLOW_BIN", "build/mlflow/bin")).absolute()

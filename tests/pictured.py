@@ -15,20 +15,20 @@ from sklearn.tree import DecisionTreeRegressor
 
 from tests.clocks import SettableClock
 from weighbridge.domain import workflow
-from weighbridge.domain.artefacts import REPORTS
-from weighbridge.domain.behaviour_checks import Invariant, Monotone
-from weighbridge.domain.checks import Increases, NotAboveLargestLabel, NotBelow
-from weighbridge.domain.class_checks import EveryClassPredicted, ProbabilityIncreases
-from weighbridge.domain.comparison import NotWorseThanLive
-from weighbridge.domain.data_rules import default_rules
-from weighbridge.domain.estimator import EstimatorSpec
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.known_rows import KnownRow, KnownRows
-from weighbridge.domain.picture.shapes import Picture
-from weighbridge.domain.ports import ReportRenderer
-from weighbridge.domain.reporting import Reports
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.checks.behaviour import Invariant, Monotone
+from weighbridge.domain.evaluation.checks.check import Increases, NotAboveLargestLabel, NotBelow
+from weighbridge.domain.evaluation.checks.classes import EveryClassPredicted, ProbabilityIncreases
+from weighbridge.domain.evaluation.checks.known_rows import KnownRow, KnownRows
+from weighbridge.domain.evaluation.comparison import NotWorseThanLive
+from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.evaluation.rules.defaults import default_rules
+from weighbridge.domain.report.renderer import ReportRenderer
+from weighbridge.domain.report.shapes import Picture
+from weighbridge.domain.report.writing import Reports
+from weighbridge.domain.store.artefacts import REPORTS
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.task import TaskDefinition
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from weighbridge.adapters.record_schema import SCHEMAS, schema_of
-from weighbridge.domain.ports import RecordKind
+from weighbridge.adapters.json_schema.rules import SCHEMAS, schema_of
+from weighbridge.domain.registry.record_rules import RecordKind
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "release-record.md"
@@ -86,7 +86,7 @@ def write() -> None:
 
     PAGE.write_text(page(), "utf-8")
     for name in SCHEMAS.values():
-        (DOCS / name).write_bytes((files("weighbridge.adapters") / "record_schemas" / name).read_bytes())
+        (DOCS / name).write_bytes((files("weighbridge.adapters.json_schema") / "schemas" / name).read_bytes())
 
 
 if __name__ == "__main__":

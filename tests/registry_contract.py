@@ -16,8 +16,7 @@ from tests.clocks import START, SettableClock
 from tests.lawful import lawful
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.testing.store_contract import NewStore
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.checks import CheckResult
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import (
     ArtefactExists,
     ModelUnreadable,
@@ -25,9 +24,10 @@ from weighbridge.domain.errors import (
     RegistryError,
     UnknownVersion,
 )
-from weighbridge.domain.gate import GateDecision, Verdict
-from weighbridge.domain.ports import ArtefactStore, Clock, ModelRegistry
-from weighbridge.domain.provenance import (
+from weighbridge.domain.evaluation.checks.check import CheckResult
+from weighbridge.domain.evaluation.gate import GateDecision, Verdict
+from weighbridge.domain.registry.model_registry import ModelRegistry
+from weighbridge.domain.registry.provenance import (
     CodeSource,
     DatasetSource,
     GoldenRow,
@@ -36,8 +36,10 @@ from weighbridge.domain.provenance import (
     SearchSummary,
     Training,
 )
-from weighbridge.domain.releases import ModelVersion, Promotion, Release, version_of_record
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release, version_of_record
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.system import Clock
 
 #: The names of the one begin like those of the other.
 TASKS = ("time", "time_to_dispatch")

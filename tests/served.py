@@ -8,18 +8,19 @@ from typing import Any
 import httpx
 
 from tests.trained import QUICK, store_of_two
-from weighbridge.adapters.codec_onnx import OnnxCodec
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
-from weighbridge.domain.cells import Cells, private_memory
-from weighbridge.domain.ports import ArtefactStore, EventSink
-from weighbridge.domain.serving import PredictionService
-from weighbridge.entrypoints.http.app import create_app
-from weighbridge.entrypoints.http.front import Front
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.system import EventSink
+from weighbridge.entrypoints.http.fast.front import Front
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
-from weighbridge.entrypoints.http.server import listen, make_server
+from weighbridge.entrypoints.service.app import create_app
+from weighbridge.entrypoints.service.server import listen, make_server
 from weighbridge.entrypoints.settings import load_settings
 
 CLOCK = SystemClock()

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from hypothesis import strategies as st
 
-from weighbridge.domain.schema import Category, Feature, Number, Schema
+from weighbridge.domain.data.schema import Category, Feature, Number, Schema
 
 
 def task_names() -> st.SearchStrategy[str]:

@@ -9,8 +9,9 @@ from itertools import count
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain import workflow
-from weighbridge.domain.ports import ArtefactStore, Clock
-from weighbridge.domain.releases import Release
+from weighbridge.domain.registry.releases import Release
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.system import Clock
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from weighbridge.entrypoints.container import Container, wire
 from weighbridge.entrypoints.settings import load_settings

@@ -6,18 +6,19 @@ from io import BytesIO
 import numpy as np
 import pandas as pd
 
-from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
 from weighbridge.domain import workflow
-from weighbridge.domain.cells import Cells, private_memory
-from weighbridge.domain.dataset import SplitSpec
-from weighbridge.domain.estimator import EstimatorSpec, FittedModel
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.serving import PredictionService
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.data.dataset import SplitSpec
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.model.fitted import FittedModel
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.task import TaskDefinition
 from weighbridge.entrypoints.container import Container, wire
 from weighbridge.entrypoints.settings import load_settings
 

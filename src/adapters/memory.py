@@ -5,9 +5,10 @@ from hashlib import sha256
 from itertools import count, groupby
 from threading import Lock
 
-from weighbridge.domain.artefacts import Artefact, ArtefactRef, check_key, check_prefix
 from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound
-from weighbridge.domain.ports import ArtefactStore, Clock
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, check_key, check_prefix
+from weighbridge.domain.system import Clock
 
 
 class MemoryStore(ArtefactStore):

@@ -11,15 +11,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from weighbridge.domain.artefacts import (
-    MODELS,
-    PROMOTIONS,
-    REJECTED,
-    NamedInTime,
-    format_timestamp,
-    parse_timestamp,
-)
-from weighbridge.domain.discovery import find_last
 from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -28,9 +19,20 @@ from weighbridge.domain.errors import (
     RegistryError,
     UnknownVersion,
 )
-from weighbridge.domain.ports import ArtefactStore, Clock, ModelRegistry
-from weighbridge.domain.provenance import Record
-from weighbridge.domain.releases import ModelVersion, Promotion, Refusal, Release, version_of_record
+from weighbridge.domain.registry.model_registry import ModelRegistry
+from weighbridge.domain.registry.provenance import Record
+from weighbridge.domain.registry.releases import ModelVersion, Promotion, Refusal, Release, version_of_record
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import (
+    MODELS,
+    PROMOTIONS,
+    REJECTED,
+    NamedInTime,
+    format_timestamp,
+    parse_timestamp,
+)
+from weighbridge.domain.store.discovery import find_last
+from weighbridge.domain.system import Clock
 
 
 class StoreRegistry(ModelRegistry):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from weighbridge.domain.ports import Clock, MemoryMeter, RevisionSource
+from weighbridge.domain.system import Clock, MemoryMeter, RevisionSource
 
 #: The libraries that shape a model or what is served of it.
 _LIBRARIES = (

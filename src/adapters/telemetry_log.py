@@ -4,7 +4,7 @@ import logging
 from dataclasses import asdict
 
 from weighbridge.domain.events import Event
-from weighbridge.domain.ports import EventSink
+from weighbridge.domain.system import EventSink
 
 _LEVELS = {
     "debug": logging.DEBUG,

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from weighbridge.domain.ports import RequestSpan, Tracing
+from weighbridge.domain.system import RequestSpan, Tracing
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 

@@ -6,23 +6,23 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.domain.admission import admit
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.dataset import SplitSpec, split
-from weighbridge.domain.encoding import probabilities_of
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.data.dataset import SplitSpec, split
+from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import ArtefactNotFound, DataError, Problem, TaskError
-from weighbridge.domain.metrics import METRICS, Metrics, Slice, measure
-from weighbridge.domain.predictions import prediction_digest
-from weighbridge.domain.schema import Category
-from weighbridge.domain.search import fit, search
-from weighbridge.domain.weighed import read_weighed
+from weighbridge.domain.evaluation.metrics import METRICS, Metrics, Slice, measure
+from weighbridge.domain.model.encoding import probabilities_of
+from weighbridge.domain.model.predictions import prediction_digest
+from weighbridge.domain.registry.recorded import read_weighed
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.training.search.search import fit, search
 
 if TYPE_CHECKING:
-    from weighbridge.domain.dataset import Dataset
-    from weighbridge.domain.estimator import FittedModel
-    from weighbridge.domain.provenance import Record
-    from weighbridge.domain.releases import ModelVersion
-    from weighbridge.domain.task import TaskDefinition
+    from weighbridge.domain.data.dataset import Dataset
+    from weighbridge.domain.model.fitted import FittedModel
+    from weighbridge.domain.registry.provenance import Record
+    from weighbridge.domain.registry.releases import ModelVersion
+    from weighbridge.domain.training.task import TaskDefinition
     from weighbridge.domain.workflow import Ports
 
 

@@ -10,13 +10,10 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from weighbridge.domain.admission import admit
-from weighbridge.domain.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
-from weighbridge.domain.comparison import live_model
-from weighbridge.domain.dataset import Dataset, split
-from weighbridge.domain.discovery import read_newest_dataset
-from weighbridge.domain.encoding import encode_with_parity
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.data.dataset import Dataset, split
 from weighbridge.domain.errors import ArtefactExists, NothingReleased, RegistryError
+from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.events import (
     DatasetAdmitted,
     FormatPassedOver,
@@ -27,33 +24,30 @@ from weighbridge.domain.events import (
     PromotionHeld,
     SearchFinished,
 )
-from weighbridge.domain.gate import Verdict
-from weighbridge.domain.phases import Phases
-from weighbridge.domain.picture.subject import Subject
-from weighbridge.domain.predictions import prediction_digest
-from weighbridge.domain.provenance import CodeSource, Record
-from weighbridge.domain.recording import dataset_source, golden_rows, model_file, training_of
-from weighbridge.domain.releases import ModelVersion, Promotion, Release
-from weighbridge.domain.reporting import Reports, write_report
-from weighbridge.domain.search import Candidate, search
-from weighbridge.domain.statistics import column_to_dict
-from weighbridge.domain.weighing import weigh
+from weighbridge.domain.model.encoding import encode_with_parity
+from weighbridge.domain.model.predictions import prediction_digest
+from weighbridge.domain.registry.provenance import CodeSource, Record
+from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release
+from weighbridge.domain.report.subject import Subject
+from weighbridge.domain.report.writing import Reports, write_report
+from weighbridge.domain.statistics.summaries import column_to_dict
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
+from weighbridge.domain.store.discovery import read_newest_dataset
+from weighbridge.domain.training.candidate_evaluation import weigh
+from weighbridge.domain.training.live_model import live_model
+from weighbridge.domain.training.phases import Phases
+from weighbridge.domain.training.recording import dataset_source, golden_rows, model_file, training_of
+from weighbridge.domain.training.search.search import Candidate, search
 
 if TYPE_CHECKING:
-    from weighbridge.domain.metrics import Metrics
-    from weighbridge.domain.ports import (
-        ArtefactStore,
-        Clock,
-        DatasetReader,
-        EventSink,
-        MemoryMeter,
-        ModelCodec,
-        ModelRegistry,
-        RevisionSource,
-        SearchProgress,
-        Tracing,
-    )
-    from weighbridge.domain.task import TaskDefinition
+    from weighbridge.domain.data.dataset_reader import DatasetReader
+    from weighbridge.domain.evaluation.metrics import Metrics
+    from weighbridge.domain.model.codec import ModelCodec
+    from weighbridge.domain.registry.model_registry import ModelRegistry
+    from weighbridge.domain.store.artefact_store import ArtefactStore
+    from weighbridge.domain.system import Clock, EventSink, MemoryMeter, RevisionSource, Tracing
+    from weighbridge.domain.training.search.progress import SearchProgress
+    from weighbridge.domain.training.task import TaskDefinition
 
 #: How many earlier releases the rules about data look at.
 HISTORY = 20

@@ -16,38 +16,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from weighbridge.adapters.predictions_parquet import ParquetPredictions
+from weighbridge.adapters.observers.every_observer import one_observer
+from weighbridge.adapters.observers.every_sink import EverySink
+from weighbridge.adapters.prediction_log.parquet import ParquetPredictions
+from weighbridge.adapters.prometheus.prediction_log import PrometheusPredictionLog
+from weighbridge.adapters.prometheus.shadow import PrometheusShadow
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock, SystemMemory, SystemRevision
 from weighbridge.adapters.telemetry_log import LogEventSink
-from weighbridge.adapters.telemetry_predictions import PrometheusPredictionLog
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
-from weighbridge.adapters.telemetry_shadow import PrometheusShadow
-from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.domain.data.dataset_reader import DatasetReader
 from weighbridge.domain.errors import ConfigurationError
-from weighbridge.domain.files import Files
-from weighbridge.domain.ports import (
-    AnswerObserver,
-    ArtefactStore,
-    Clock,
-    DatasetReader,
-    EventSink,
-    MemoryMeter,
-    ModelCodec,
-    ModelExporter,
-    ModelRegistry,
-    RecordRules,
-    RevisionSource,
-    SearchProgress,
-    ServingTelemetry,
-    ShadowTelemetry,
-    Tracing,
-)
-from weighbridge.domain.prediction_log import PredictionLogTelemetry, PredictionTables
-from weighbridge.domain.serving import PredictionService
-from weighbridge.entrypoints.event_sinks import EverySink
+from weighbridge.domain.model.codec import ModelCodec
+from weighbridge.domain.monitoring.prediction_log import PredictionLogTelemetry, PredictionTables
+from weighbridge.domain.registry.exporter import ModelExporter
+from weighbridge.domain.registry.model_registry import ModelRegistry
+from weighbridge.domain.registry.record_rules import RecordRules
+from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.serving.telemetry import ServingTelemetry, ShadowTelemetry
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.files import Files
+from weighbridge.domain.system import Clock, EventSink, MemoryMeter, RevisionSource, Tracing
+from weighbridge.domain.training.search.progress import SearchProgress
 from weighbridge.entrypoints.hidden_modules import hidden_modules
-from weighbridge.entrypoints.observers import one_observer
 from weighbridge.entrypoints.registered_stores import open_registered
 from weighbridge.entrypoints.settings import Settings
 
@@ -57,9 +50,9 @@ with hidden_modules("fast_depends", "fastapi", "starlette", "werkzeug", "yaml"):
     from dependency_injector import containers, providers
 
 if TYPE_CHECKING:
-    from weighbridge.domain.history import History
-    from weighbridge.domain.reporting import Reports
-    from weighbridge.domain.verification import Verifier
+    from weighbridge.domain.registry.history import History
+    from weighbridge.domain.registry.verification import Verifier
+    from weighbridge.domain.report.writing import Reports
     from weighbridge.domain.workflow import Ports
 
 #: What may be in a bucket's name, as botocore has it.
@@ -94,15 +87,15 @@ def open_store(settings: Settings, clock: Clock, events: EventSink, *, trusted: 
         case "file" if where in ("", "localhost") and path.strip("/") and not set(path) & set("?#"):
             return _open_local(Path(unquote(f"/{path}")), settings)
         case "s3" if _BUCKET.fullmatch(where):
-            from weighbridge.adapters.s3 import S3Store
-            from weighbridge.adapters.s3_client import is_aws, open_client
+            from weighbridge.adapters.s3.client import is_aws, open_client
+            from weighbridge.adapters.s3.store import S3Store
 
             client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
             trusted = trusted or is_aws(client.meta.endpoint_url)
             deadline = settings.store_deadline_seconds
             return S3Store(client, where, path, deadline=deadline, events=events, trusted=trusted)
         case "gs" | "az" as cloud if _BUCKET.fullmatch(where):
-            from weighbridge.adapters.objects import connect
+            from weighbridge.adapters.cloud.store import connect
 
             return connect(
                 cloud,
@@ -138,11 +131,11 @@ def open_files(url: str, settings: Settings) -> tuple[Files, str]:
     scheme, separator, rest = url.partition("://")
     where, _, path = rest.partition("/")
     if url.strip() and (not separator or (scheme.lower() == "file" and where in ("", "localhost"))):
-        from weighbridge.adapters.local_files import LocalFiles
+        from weighbridge.adapters.local.files import LocalFiles
 
         return LocalFiles(), unquote(f"/{path}") if separator else url
     if scheme.lower() == "s3" and _BUCKET.fullmatch(where):
-        from weighbridge.adapters.s3_files import S3Files
+        from weighbridge.adapters.s3.files import S3Files
 
         return S3Files(_s3_client(settings.store_timeout_seconds, settings.store_attempts), where), path
     raise ConfigurationError(f"'{url}' is no file; an address is a path, file:///abs/path or s3://bucket/key")
@@ -151,37 +144,37 @@ def open_files(url: str, settings: Settings) -> tuple[Files, str]:
 @lru_cache(maxsize=2)
 def _s3_client(read_timeout: float, attempts: int) -> Any:
     """A client for the files of a whole command: to make one takes longer than to read a file."""
-    from weighbridge.adapters.s3_client import open_client
+    from weighbridge.adapters.s3.client import open_client
 
     return open_client(read_timeout=read_timeout, attempts=attempts)
 
 
 def _open_local(root: Path, settings: Settings) -> ArtefactStore:
-    from weighbridge.adapters.local import LocalStore
+    from weighbridge.adapters.local.store import LocalStore
 
     return LocalStore(root, create=settings.create_store)
 
 
 def _onnx() -> ModelCodec:
-    from weighbridge.adapters.codec_onnx import OnnxCodec
+    from weighbridge.adapters.onnx.codec import OnnxCodec
 
     return OnnxCodec()
 
 
 def _skops() -> ModelCodec:
-    from weighbridge.adapters.codec_skops import SkopsCodec
+    from weighbridge.adapters.skops.codec import SkopsCodec
 
     return SkopsCodec()
 
 
 def _reader() -> DatasetReader:
-    from weighbridge.adapters.tabular import TabularReader
+    from weighbridge.adapters.tables.dataset_reader import TabularReader
 
     return TabularReader()
 
 
 def _progress(clock: Clock) -> SearchProgress:
-    from weighbridge.entrypoints.progress import search_progress
+    from weighbridge.adapters.terminal.search_progress import search_progress
 
     return search_progress(clock)
 
@@ -193,20 +186,20 @@ def _ports(**given: Any) -> Ports:
 
 
 def _rules() -> RecordRules:
-    from weighbridge.adapters.record_schema import JsonSchemaRules
+    from weighbridge.adapters.json_schema.rules import JsonSchemaRules
 
     return JsonSchemaRules()
 
 
 def _exporter() -> ModelExporter:
-    from weighbridge.adapters.codec_skops import TRUSTED_TYPES
-    from weighbridge.adapters.export import FolderExporter
+    from weighbridge.adapters.export.folder import FolderExporter
+    from weighbridge.adapters.skops.codec import TRUSTED_TYPES
 
     return FolderExporter(TRUSTED_TYPES)
 
 
 def _verifier(**given: Any) -> Verifier:
-    from weighbridge.domain.verification import Verifier
+    from weighbridge.domain.registry.verification import Verifier
 
     return Verifier(**given)
 
@@ -241,8 +234,8 @@ def _shadowing(
     events: EventSink,
     telemetry: ShadowTelemetry,
 ) -> AnswerObserver:
-    from weighbridge.domain.shadow import Shadow
-    from weighbridge.entrypoints.shadowing import Shadowing
+    from weighbridge.adapters.observers.shadowing import Shadowing
+    from weighbridge.domain.serving.shadow import Shadow
 
     shadow = Shadow(service, settings.shadow, registry, codecs, events, telemetry)
     return Shadowing(shadow, telemetry, settings.refresh_seconds)
@@ -257,8 +250,8 @@ def _prediction_logging(
     events: EventSink,
     clock: Clock,
 ) -> AnswerObserver:
-    from weighbridge.adapters.unwritten_marks import UnwrittenMark
-    from weighbridge.entrypoints.prediction_logging import PredictionLogging
+    from weighbridge.adapters.observers.prediction_logging import PredictionLogging
+    from weighbridge.adapters.prediction_log.unwritten_marks import UnwrittenMark
 
     return PredictionLogging(
         store,
@@ -290,7 +283,7 @@ def _history(task: str, *, settings: Settings, **given: Any) -> History | None:
     """What the page shows of the past; None when there is to be no page."""
     if settings.no_page:
         return None
-    from weighbridge.domain.history import History
+    from weighbridge.domain.registry.history import History
 
     return History(task, **given)
 
@@ -299,7 +292,7 @@ def _reports(settings: Settings) -> Reports | None:
     if settings.no_report:
         return None
     from weighbridge.adapters.report_html.process import HtmlReports
-    from weighbridge.domain.reporting import Reports
+    from weighbridge.domain.report.writing import Reports
 
     return Reports(HtmlReports(), command_options(settings))
 

@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from weighbridge.domain.errors import ConfigurationError, WeighbridgeError
-from weighbridge.domain.ports import ArtefactStore
+from weighbridge.domain.store.artefact_store import ArtefactStore
 
 #: The group of entry points: the name is the scheme, the object is called with the address and gives the store.
 GROUP = "weighbridge.stores"

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from weighbridge.domain.artefacts import is_task_name
 from weighbridge.domain.errors import ConfigurationError, TaskError, WeighbridgeError
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.store.artefacts import is_task_name
+from weighbridge.domain.training.task import TaskDefinition
 
 SHIPPED = {"time_to_dispatch": "weighbridge.domain.tasks.time_to_dispatch:TIME_TO_DISPATCH"}
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from tests.trained import QUICK
 from weighbridge.domain import workflow
-from weighbridge.domain.ports import Clock
+from weighbridge.domain.system import Clock
 from weighbridge.domain.tasks.time_to_dispatch import simulate
 from weighbridge.entrypoints.container import Container, wire
 from weighbridge.entrypoints.settings import load_settings

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Seen, Served
 from tests.trained import QUICK
-from weighbridge.domain import rollback
-from weighbridge.domain.releases import Promotion
+from weighbridge.domain.registry import rollback
+from weighbridge.domain.registry.releases import Promotion
 
 PICTURES = Path("build/screenshots")
 API = f"/api/v0.1/{QUICK.name}"

@@ -19,7 +19,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from tests.faultproxy import FaultProxy
-from weighbridge.adapters.s3_client import open_client
+from weighbridge.adapters.s3.client import open_client
 
 if TYPE_CHECKING:
     from tests.integration.faulty import Setting

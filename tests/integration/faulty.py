@@ -10,10 +10,10 @@ import pytest
 
 from tests.faultproxy import Fault, FaultProxy
 from tests.integration.conftest import shared_client
-from weighbridge.adapters.s3 import S3Store
-from weighbridge.adapters.s3_client import THREAD, open_client
+from weighbridge.adapters.s3.client import THREAD, open_client
+from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.events import Event, StoreRetried
-from weighbridge.domain.ports import EventSink
+from weighbridge.domain.system import EventSink
 
 #: What a network does to replies, and what a client may meet in any mixture.
 MIXED = [fault for fault in Fault if fault is not Fault.FLIPPED_UPLOAD]

@@ -28,8 +28,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from weighbridge.adapters.mlflow_loader import _load_pyfunc
-from weighbridge.entrypoints.cli import main
+from weighbridge.adapters.export.mlflow_loader import _load_pyfunc
+from weighbridge.entrypoints.cli.main import main
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 FEATURES = ["alcohol", "flavanoids", "colour"]
@@ -38,13 +38,13 @@ LEVELS = ["rosso", "bianco", "dolce"]
 TASK = '''
 """Which wine is it?"""
 
-from weighbridge.domain.class_checks import EveryClassPredicted
-from weighbridge.domain.comparison import NotWorseThanLive
-from weighbridge.domain.dataset import SplitSpec
-from weighbridge.domain.estimator import EstimatorSpec
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.evaluation.checks.classes import EveryClassPredicted
+from weighbridge.domain.evaluation.comparison import NotWorseThanLive
+from weighbridge.domain.data.dataset import SplitSpec
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.training.task import TaskDefinition
 
 
 def pipeline(seed):

@@ -20,11 +20,11 @@ import pytest
 from tests.integration.conftest import s3_client
 from tests.lawful import lawful
 from tests.trained import copy, csv, store_of_two, two_releases
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.tasks.time_to_dispatch import simulate
-from weighbridge.entrypoints.cli import main
-from weighbridge.entrypoints.http.server import listen
+from weighbridge.entrypoints.cli.main import main
+from weighbridge.entrypoints.service.server import listen
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 #: The shipped task with one point in its grid; its name is that of the shipped one.

@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 
 from tests.codec_contract import SCHEMA, fitted, frame_of
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.codec_skops import SkopsCodec
-from weighbridge.domain.encoding import columns_of
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.skops.codec import SkopsCodec
+from weighbridge.domain.model.encoding import columns_of
 
 ROOT = Path(__file__).parents[2]
 
 DECODE = """
 import json, sys
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters import codec_skops, tabular
-from weighbridge.domain import encoding
-from weighbridge.domain.schema import Schema
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.skops import codec as codec_skops
+from weighbridge.adapters.tables import dataset_reader as tabular
+from weighbridge.domain.model import encoding
+from weighbridge.domain.data.schema import Schema
 import numpy as np
 before = sorted(sys.modules)
 given = json.load(sys.stdin)

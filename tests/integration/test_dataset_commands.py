@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 
 from tests.trained import copy, csv, store_of_two, two_releases
-from weighbridge.adapters.local import LocalStore
-from weighbridge.domain.dataset_view import FIRST_ROWS
-from weighbridge.entrypoints.cli import main
+from weighbridge.adapters.local.store import LocalStore
+from weighbridge.domain.registry.dataset_view import FIRST_ROWS
+from weighbridge.entrypoints.cli.main import main
 
 TASK = "time_to_dispatch"
 

@@ -11,15 +11,15 @@ from threading import Thread
 import pyarrow as pa
 import pytest
 
-from weighbridge.adapters.local import LocalStore
-from weighbridge.adapters.s3 import S3Store
-from weighbridge.adapters.s3_client import open_client
+from weighbridge.adapters.local.store import LocalStore
+from weighbridge.adapters.s3.client import open_client
+from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain import workflow
 from weighbridge.domain.errors import ConfigurationError, DataError
-from weighbridge.domain.ports import ArtefactStore
+from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.entrypoints.cli.dataset_file import Moved, dataset_file
 from weighbridge.entrypoints.container import wire
-from weighbridge.entrypoints.dataset_file import Moved, dataset_file
 from weighbridge.entrypoints.settings import load_settings
 
 #: CSV of these is read in some pieces.

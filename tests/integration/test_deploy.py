@@ -14,11 +14,11 @@ import pytest
 import typer
 import yaml
 
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
-from weighbridge.domain.cells import Cells, private_memory
 from weighbridge.entrypoints import exit_codes
-from weighbridge.entrypoints.cli import app
+from weighbridge.entrypoints.cli.main import app
 from weighbridge.entrypoints.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]

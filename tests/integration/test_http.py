@@ -14,13 +14,13 @@ import pytest
 
 from tests.served import service_of_two, service_on, serving
 from tests.trained import QUICK, store_of_two, two_releases
-from weighbridge.adapters.codec_onnx import OnnxCodec
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.events import Event, ModelLoaded, RefreshFailed
-from weighbridge.domain.ports import EventSink
-from weighbridge.domain.serving import columns_of_rows
+from weighbridge.domain.model.predictor import columns_of_rows
+from weighbridge.domain.system import EventSink
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 
 TASK = QUICK.name

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.trained import QUICK, copy, store_of_two, two_releases
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 
 #: Runs the command and then tells, on stderr, which modules were imported.
 COMMAND = """
 import json, sys
-from weighbridge.entrypoints.cli import main
+from weighbridge.entrypoints.cli.main import main
 sys.argv = ["weighbridge", *sys.argv[1:]]
 try:
     main()
@@ -26,15 +26,15 @@ finally:
 SERVICE = """
 import json, sys
 from pathlib import Path
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.codec_skops import SkopsCodec
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.skops.codec import SkopsCodec
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
-from weighbridge.domain.cells import Cells, private_memory
-from weighbridge.domain.serving import PredictionService
-from weighbridge.entrypoints.http.server import make_server
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.entrypoints.service.server import make_server
 from weighbridge.entrypoints.settings import load_settings
 
 clock = SystemClock()

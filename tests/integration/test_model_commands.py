@@ -17,11 +17,11 @@ from tests.clocks import START, SettableClock
 from tests.lawful import lawful, lawful_store
 from tests.registry_contract import make_record
 from tests.trained import QUICK, copy, store_of_two, two_releases
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.domain.gate import Verdict
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.entrypoints.cli import main
+from weighbridge.domain.evaluation.gate import Verdict
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.entrypoints.cli.main import main
 
 TASK = QUICK.name
 OLD, LIVE = (str(release.version) for release in two_releases())

@@ -22,15 +22,15 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from tests.trained import csv
-from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.data.dataset import Dataset
 from weighbridge.domain.errors import ComputeUnavailable, ConfigurationError, TaskError
-from weighbridge.domain.estimator import EstimatorSpec
-from weighbridge.domain.ports import SearchProgress
-from weighbridge.domain.search import Candidate, search
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
-from weighbridge.entrypoints.cli import main
-from weighbridge.entrypoints.dask_cluster import fits_on_cluster
-from weighbridge.entrypoints.parallel import parallel_fits, sent_along
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.search.progress import SearchProgress
+from weighbridge.domain.training.search.search import Candidate, search
+from weighbridge.entrypoints.cli.main import main
+from weighbridge.entrypoints.cluster import fits_on_cluster
+from weighbridge.entrypoints.training.parallel import parallel_fits, sent_along
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 SCHEMA = TIME_TO_DISPATCH.schema
@@ -220,7 +220,7 @@ def test_workers_and_a_cluster_do_not_go_together() -> None:
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "weighbridge.entrypoints.dask_cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "weighbridge.entrypoints.cluster", raising=False)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
         pytest.raises(
@@ -235,7 +235,7 @@ ENDLESS = '''
 import sys
 from dataclasses import replace
 from sklearn.svm import SVR
-from weighbridge.domain.estimator import EstimatorSpec
+from weighbridge.domain.training.estimator import EstimatorSpec
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
 
 class Endless(SVR):

@@ -23,11 +23,11 @@ from typer.testing import CliRunner
 from tests.integration.conftest import s3_client
 from tests.served import service_of_two
 from tests.trained import QUICK, copy, store_of_two, two_releases
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.tasks.time_to_dispatch import simulate
-from weighbridge.entrypoints.cli import app
-from weighbridge.entrypoints.file_prediction import FileOutcome
-from weighbridge.entrypoints.folder_prediction import predict_files, worst_code
+from weighbridge.entrypoints.batch.file_prediction import FileOutcome
+from weighbridge.entrypoints.batch.folder_prediction import predict_files, worst_code
+from weighbridge.entrypoints.cli.main import app
 
 NAME = "est_hours_to_dispatch"
 COMMAND = str(Path(sys.executable).with_name("weighbridge"))

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.trained import QUICK, copy, store_of_two, two_releases
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.tasks.time_to_dispatch import simulate
-from weighbridge.entrypoints.cli import main
+from weighbridge.entrypoints.cli.main import main
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 PATH = f"/api/v0.1/{QUICK.name}"

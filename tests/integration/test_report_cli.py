@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.trained import csv
-from weighbridge.entrypoints.cli import main
+from weighbridge.entrypoints.cli.main import main
 
 TASK = "time_to_dispatch"
 QUICK = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"

@@ -15,9 +15,9 @@ from tests.integration.faulty import MIXED, Setting
 from tests.integration.test_serving_live import BODY, COMMAND, PATH, ask, command, eventually
 from tests.trained import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.system import SystemClock
-from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.registry.releases import ModelVersion
 
 #: Short enough for replies that never come, and long enough that a busy machine follows in the end.
 SHORT = {

@@ -20,18 +20,18 @@ from typing import Any
 import pytest
 
 from tests.trained import QUICK, copy, store_of_two, two_releases
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
-from weighbridge.domain.cells import Cells, private_memory
 from weighbridge.domain.events import Event, ModelLoaded
-from weighbridge.domain.ports import EventSink
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.domain.serving import PredictionService
-from weighbridge.entrypoints.http.server import listen, make_server
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.system import EventSink
+from weighbridge.entrypoints.service.server import listen, make_server
 from weighbridge.entrypoints.settings import load_settings
 
 CLOCK = SystemClock()
@@ -302,7 +302,7 @@ def test_a_service_open_to_strangers_without_keys_warns() -> None:
     for keys, host, warns in (("", "0.0.0.0", True), ("a-key", "0.0.0.0", False), ("", "127.0.0.2", False)):
         listener = listen(host, 0)
         script = (
-            "import socket; from weighbridge.entrypoints.http.server import announce\n"
+            "import socket; from weighbridge.entrypoints.service.server import announce\n"
             "from weighbridge.entrypoints.logs import configure_logs\n"
             f"configure_logs('text', 'info'); announce(socket.socket(fileno={listener.fileno()}), {bool(keys)})"
         )

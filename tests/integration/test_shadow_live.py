@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from tests.trained import QUICK, copy, store_of_two, two_releases
+from weighbridge.adapters.observers.shadowing import Shadowing
 from weighbridge.domain.errors import UnknownVersion
 from weighbridge.entrypoints.container import Container, wire
-from weighbridge.entrypoints.http.server import listen, make_server
+from weighbridge.entrypoints.service.server import listen, make_server
 from weighbridge.entrypoints.settings import load_settings
-from weighbridge.entrypoints.shadowing import Shadowing
 
 PATH = f"/api/v0.1/{QUICK.name}"
 

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
 
 from tests.integration.conftest import shared_client
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.testing.keys import keys, kinds, unlawful_keys
 from weighbridge.adapters.testing.store_contract import run_machine
-from weighbridge.domain.artefacts import ArtefactRef
 from weighbridge.domain.errors import WeighbridgeError
-from weighbridge.domain.ports import ArtefactStore, Clock
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import ArtefactRef
+from weighbridge.domain.system import Clock
 
 
 class StandingClock(Clock):

@@ -19,11 +19,11 @@ import pytest
 
 from tests.clocks import SettableClock
 from tests.registry_contract import RegistryContract
-from weighbridge.adapters.objects import ObjectStore, connect
+from weighbridge.adapters.cloud.store import ObjectStore, connect
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
-from weighbridge.domain.artefacts import DATASETS, dataset_timestamp
-from weighbridge.domain.discovery import find_newest
 from weighbridge.domain.errors import ArtefactNotFound, StoreDenied, StoreNotFound, StoreUnavailable
+from weighbridge.domain.store.artefacts import DATASETS, dataset_timestamp
+from weighbridge.domain.store.discovery import find_newest
 
 #: The account that every emulator has, with its public key.
 ACCOUNT = "devstoreaccount1"
@@ -135,7 +135,7 @@ def test_the_command_line_works_on_it(container: str, tmp_path: Path) -> None:
 def _weighbridge(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     import sys
 
-    code = "from weighbridge.entrypoints.cli import main; main()"
+    code = "from weighbridge.entrypoints.cli.main import main; main()"
     command = [sys.executable, "-c", f"import sys; sys.argv[0] = 'weighbridge'; {code}", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests.integration.conftest import MotoServer, s3_client, shared_client
 from tests.trained import csv
-from weighbridge.adapters.s3 import S3Store
-from weighbridge.adapters.s3_client import open_client
+from weighbridge.adapters.s3.client import open_client
+from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.errors import ArtefactExists, ConfigurationError
-from weighbridge.entrypoints.cli import main
+from weighbridge.entrypoints.cli.main import main
 
 Command = Callable[..., tuple[Any, str, str]]
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import MotoServer
-from weighbridge.adapters.s3 import S3Store, connect
+from weighbridge.adapters.s3.store import S3Store, connect
 from weighbridge.domain.errors import StoreDenied
 
 #: Sooner than what boto3 takes for long enough, so that it asks for new ones before each request.

@@ -15,9 +15,9 @@ from tests.integration.conftest import s3_client
 from tests.integration.faulty import ENDLESS, MIXED, Setting, is_too_busy
 from tests.registry_contract import TASK, make_record, version_of
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound, NothingReleased, StoreUnavailable
-from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.registry.releases import ModelVersion
 
 DATA = b"product_code,orders_placed,hours_to_dispatch\n" * 20
 

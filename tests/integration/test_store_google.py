@@ -20,11 +20,11 @@ from werkzeug.serving import make_server
 
 from tests.clocks import SettableClock
 from tests.integration.conftest import MotoServer
-from weighbridge.adapters.objects import ObjectStore, connect
+from weighbridge.adapters.cloud.store import ObjectStore, connect
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
-from weighbridge.domain.artefacts import DATASETS, dataset_timestamp
-from weighbridge.domain.discovery import find_newest
 from weighbridge.domain.errors import StoreNotFound
+from weighbridge.domain.store.artefacts import DATASETS, dataset_timestamp
+from weighbridge.domain.store.discovery import find_newest
 
 
 class GoogleServer:

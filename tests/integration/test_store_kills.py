@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import weighbridge.adapters.local
+import weighbridge.adapters.local.store
 
-SOURCE = Path(weighbridge.adapters.local.__file__).parents[2]
+SOURCE = Path(weighbridge.adapters.local.store.__file__).parents[2]
 DATA = b"product_code,orders_placed\n" * 20_000
 
 #: Writes in children, which it follows from system call to system call as a debugger does: it acts at the first
@@ -20,7 +20,7 @@ DATA = b"product_code,orders_placed\n" * 20_000
 DRIVER = """
 import ctypes, json, os, shutil, signal, sys
 from pathlib import Path
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.errors import ArtefactExists, StoreNotFound, StoreUnavailable
 
 place, action, size = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -153,7 +153,7 @@ def test_the_folder_of_a_write_may_vanish_between_any_two_system_calls(tmp_path:
 FULL = """
 import json, subprocess, sys
 from pathlib import Path
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.errors import StoreDenied, StoreUnavailable
 
 root, said = Path(sys.argv[1]), {}

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from obstore.store import MemoryStore
 
 from tests.clocks import SettableClock
-from weighbridge.adapters.objects import ObjectStore, connect, translate
+from weighbridge.adapters.cloud.store import ObjectStore, connect, translate
 from weighbridge.adapters.telemetry_log import LogEventSink
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract, run_machine
 from weighbridge.domain.errors import (
@@ -26,7 +26,7 @@ from weighbridge.domain.errors import (
     StoreUnavailable,
 )
 from weighbridge.domain.events import Event, StoreRetried
-from weighbridge.domain.ports import EventSink
+from weighbridge.domain.system import EventSink
 from weighbridge.entrypoints.container import open_store
 from weighbridge.entrypoints.hidden_modules import hidden_modules
 from weighbridge.entrypoints.settings import load_settings
@@ -390,6 +390,6 @@ def test_an_account_that_is_not_named_is_a_configuration_error(monkeypatch: pyte
 
 
 def test_without_the_extra_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "weighbridge.adapters.objects")
+    monkeypatch.delitem(sys.modules, "weighbridge.adapters.cloud.store")
     with hidden_modules("obstore"), pytest.raises(ConfigurationError, match=r"pip install 'weighbridge\[cloud\]'"):
         open_store(load_settings({"store": "gs://bucket"}), SettableClock(), LogEventSink())

@@ -14,21 +14,21 @@ from typing import Any
 
 import pytest
 
-import weighbridge.adapters.s3
+import weighbridge.adapters.s3.store
 from tests.clocks import START, SettableClock
 from tests.integration.conftest import shared_client
 from tests.registry_contract import TASK, make_record, version_of
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.errors import ArtefactExists, NothingReleased
-from weighbridge.domain.ports import ArtefactStore
-from weighbridge.domain.provenance import Record
-from weighbridge.domain.releases import Promotion
+from weighbridge.domain.registry.provenance import Record
+from weighbridge.domain.registry.releases import Promotion
+from weighbridge.domain.store.artefact_store import ArtefactStore
 
-SOURCE = Path(weighbridge.adapters.s3.__file__).parents[2]
+SOURCE = Path(weighbridge.adapters.s3.store.__file__).parents[2]
 WRITERS = 16
 KEYS = [f"promotions/{number}" for number in range(6)]
 
@@ -41,10 +41,10 @@ from weighbridge.domain.errors import ArtefactExists
 
 place, job, first, threads, given = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
 if place.startswith("s3://"):
-    from weighbridge.adapters.s3 import connect
+    from weighbridge.adapters.s3.store import connect
     store = connect(place.removeprefix("s3://"))
 else:
-    from weighbridge.adapters.local import LocalStore
+    from weighbridge.adapters.local.store import LocalStore
     store = LocalStore(Path(place))
 
 def write(writer):
@@ -60,8 +60,8 @@ def write(writer):
 def release(writer):
     from weighbridge.adapters.registry import StoreRegistry
     from weighbridge.adapters.system import SystemClock
-    from weighbridge.domain.provenance import Record
-    from weighbridge.domain.releases import ModelVersion
+    from weighbridge.domain.registry.provenance import Record
+    from weighbridge.domain.registry.releases import ModelVersion
     registry = StoreRegistry(store, SystemClock())
     document, same = json.loads(Path(given).read_text())[writer], []
     for text in document:

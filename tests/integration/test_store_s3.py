@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Fault, MotoServer, s3_client, shared_client
-from weighbridge.adapters.s3 import S3Store, connect
-from weighbridge.adapters.s3_client import open_client
+from weighbridge.adapters.s3.client import open_client
+from weighbridge.adapters.s3.store import S3Store, connect
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract, same
 from weighbridge.domain.errors import (
     ArtefactExists,

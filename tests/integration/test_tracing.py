@@ -15,12 +15,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.asgi import ask
 from tests.trained import QUICK, copy, csv, store_of_two
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.tracing_otel import OpenTelemetryTracing
 from weighbridge.entrypoints.container import wire
-from weighbridge.entrypoints.http.app import create_app
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
 from weighbridge.entrypoints.http.traced import Traced
+from weighbridge.entrypoints.service.app import create_app
 from weighbridge.entrypoints.settings import load_settings
 
 COMMAND = Path(sys.executable).with_name("weighbridge")

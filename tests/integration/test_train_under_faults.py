@@ -16,16 +16,17 @@ from tests.clocks import SettableClock
 from tests.faultproxy import Fault
 from tests.integration.faulty import ENDLESS, MIXED, Setting, Trial, is_too_busy
 from tests.trained import QUICK, csv
-from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.errors import NothingReleased, StoreUnavailable
 from weighbridge.domain.events import Event
-from weighbridge.domain.picture.shapes import Picture
-from weighbridge.domain.ports import EventSink, ReportRenderer
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.domain.reporting import Reports
-from weighbridge.domain.serving import PredictionService
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.report.renderer import ReportRenderer
+from weighbridge.domain.report.shapes import Picture
+from weighbridge.domain.report.writing import Reports
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.system import EventSink
 from weighbridge.domain.workflow import Outcome, TrainingResult, train_and_release
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings

@@ -15,15 +15,16 @@ from tests.integration.conftest import shared_client
 from tests.registry_contract import TASK as RACED
 from tests.registry_contract import make_record, version_of
 from tests.trained import QUICK, csv
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.errors import NothingReleased
-from weighbridge.domain.ports import ArtefactStore, SearchProgress
-from weighbridge.domain.releases import Promotion
-from weighbridge.domain.rollback import roll_back
+from weighbridge.domain.registry.releases import Promotion
+from weighbridge.domain.registry.rollback import roll_back
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.training.search.progress import SearchProgress
 from weighbridge.domain.workflow import Outcome, TrainingResult, train_and_release
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings

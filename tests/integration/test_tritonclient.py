@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.served import service_of_two, serving
 from tests.trained import QUICK
-from weighbridge.domain.serving import columns_of_rows
+from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 
 NAME = QUICK.name

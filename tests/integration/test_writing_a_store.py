@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from weighbridge.domain.errors import StoreNotFound, StoreUnavailable
-from weighbridge.entrypoints.cli import main
+from weighbridge.entrypoints.cli.main import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "writing-a-store.md"
 BLOCKS = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from weighbridge.entrypoints.cli import main
+from weighbridge.entrypoints.cli.main import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "writing-a-task.md"
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

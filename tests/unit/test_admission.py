@@ -14,12 +14,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.strategies import admissible_frames, schemas
-from weighbridge.adapters.tabular import TabularReader
-from weighbridge.domain.admission import admit
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.dataset import Dataset
+from weighbridge.adapters.tables.dataset_reader import TabularReader
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.data.dataset import Dataset
+from weighbridge.domain.data.schema import Category, Feature, Number, Schema
 from weighbridge.domain.errors import DataError, Problem
-from weighbridge.domain.schema import Category, Feature, Number, Schema
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 
 SCHEMA = Schema((Number("orders", minimum=0), Category("product", ("A", "1"))), Number("hours", maximum=100), "p")
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.adapters.arrow_sizes import _Compact, parquet_bytes, stream_bytes
+from weighbridge.adapters.tables.arrow_sizes import _Compact, parquet_bytes, stream_bytes
 
 ROWS = 100_000
 TABLE = pa.table({"n": np.zeros(ROWS), "t": pa.array(["a"] * ROWS).dictionary_encode()})

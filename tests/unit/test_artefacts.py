@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.strategies import moments, spelled_moments, task_names
 from weighbridge.adapters.testing.keys import keys, unlawful_keys
-from weighbridge.domain.artefacts import (
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.store.artefacts import (
     DATASET_SUFFIXES,
     ArtefactRef,
     NamedInTime,
@@ -23,7 +24,6 @@ from weighbridge.domain.artefacts import (
     newest,
     parse_timestamp,
 )
-from weighbridge.domain.errors import ConfigurationError
 
 
 def utc(*parts: int) -> datetime:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.asgi import Reply, ask
 from tests.served import app_of
 from tests.trained import QUICK, two_releases
-from weighbridge.entrypoints.http.front import Front
+from weighbridge.entrypoints.http.fast.front import Front
 
 PATH = f"/api/v0.1/{QUICK.name}/batch"
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"

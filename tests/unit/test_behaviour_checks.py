@@ -14,12 +14,12 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from weighbridge.domain.behaviour_checks import Invariant, Monotone
-from weighbridge.domain.checks import Check, CheckResult, run_checks
-from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.data.dataset import Dataset
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import TaskError
-from weighbridge.domain.estimator import FittedModel
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.checks.behaviour import Invariant, Monotone
+from weighbridge.domain.evaluation.checks.check import Check, CheckResult, run_checks
+from weighbridge.domain.model.fitted import FittedModel
 
 SCHEMA = Schema(
     (Number("orders", minimum=0), Category("product", ("A", "B", "C")), Number("weight")), Number("hours"), "p"

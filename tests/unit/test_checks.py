@@ -11,11 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.checks import Check, CheckResult, Increases, NotAboveLargestLabel, NotBelow, run_checks
-from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.data.dataset import Dataset
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import IncompatibleModel, ModelError, TaskError
-from weighbridge.domain.estimator import FittedModel
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.checks.check import (
+    Check,
+    CheckResult,
+    Increases,
+    NotAboveLargestLabel,
+    NotBelow,
+    run_checks,
+)
+from weighbridge.domain.model.fitted import FittedModel
 
 SCHEMA = Schema(
     (Number("orders", minimum=0), Category("product", ("A", "B", "C")), Number("weight")), Number("hours"), "p"

@@ -14,12 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from weighbridge.domain.checks import Check, CheckResult, run_checks
-from weighbridge.domain.class_checks import EveryClassPredicted, ProbabilityIncreases
-from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.data.dataset import Dataset
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import TaskError
-from weighbridge.domain.estimator import FittedClassifier, FittedModel
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.checks.check import Check, CheckResult, run_checks
+from weighbridge.domain.evaluation.checks.classes import EveryClassPredicted, ProbabilityIncreases
+from weighbridge.domain.model.fitted import FittedClassifier, FittedModel
 
 FEATURES = (Number("orders", minimum=0), Category("product", ("A", "B", "C")), Number("weight"))
 SCHEMA = Schema(FEATURES, Category("speed", ("slow", "fast", "late")), "p")

@@ -46,11 +46,11 @@ from tests.codec_contract import (
     probabilities_by_level,
     target_of,
 )
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.onnx_export.ensembles import ensemble_of
-from weighbridge.domain.encoding import columns_of, encode_with_parity
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.onnx.export.ensembles import ensemble_of
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import IncompatibleModel, ModelError, ModelUnreadable
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.model.encoding import columns_of, encode_with_parity
 
 NUMBERS = Schema((Number("a"), Number("b")), Number("y"), "y_hat")
 KINDS = replace(NUMBERS, target=Category("y", ("z", "y", "x")))

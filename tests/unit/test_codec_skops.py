@@ -34,12 +34,12 @@ from tests.codec_contract import (
     probabilities_by_level,
     target_of,
 )
-from weighbridge.adapters.codec_skops import TRUSTED_TYPES, SkopsCodec, canonical
-from weighbridge.adapters.skops_predictor import SkopsPredictor
-from weighbridge.domain.encoding import columns_of
+from weighbridge.adapters.skops.codec import TRUSTED_TYPES, SkopsCodec, canonical
+from weighbridge.adapters.skops.predictor import SkopsPredictor
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import IncompatibleModel, ModelError, ModelUnreadable
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.serving import Predictor
+from weighbridge.domain.model.encoding import columns_of
+from weighbridge.domain.model.predictor import Predictor
 
 
 class TestSkopsCodec(CodecContract):

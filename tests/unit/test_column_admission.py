@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import admissible_values, schemas
-from weighbridge.domain.column_admission import admit_columns, examine_columns
-from weighbridge.domain.columns import Encoded
+from weighbridge.domain.data.column_admission import admit_columns, examine_columns
+from weighbridge.domain.data.columns import Encoded
+from weighbridge.domain.data.schema import Category, Feature, Number, Schema
 from weighbridge.domain.errors import DataError, Problem
-from weighbridge.domain.schema import Category, Feature, Number, Schema
 
 SCHEMA = Schema((Number("orders", 0, 100), Category("product", ("A", "1"))), Number("hours"), "p")
 GREAT = Schema((Number("n", -(2.0**60), 2.0**60),), Number("y"), "p")

@@ -14,18 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trained import QUICK, store_of_two, two_releases
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.codec_skops import SkopsCodec
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.adapters.system import SystemClock
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.comparison import DecodedModel, LiveModel, LiveScores, NotWorseThanLive, live_model
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import ConfigurationError, IncompatibleModel, RegistryError, StoreUnavailable
-from weighbridge.domain.gate import Verdict
-from weighbridge.domain.metrics import METRICS
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.serving import Columns, Predictor
+from weighbridge.domain.evaluation.comparison import LiveScores, NotWorseThanLive
+from weighbridge.domain.evaluation.gate import Verdict
+from weighbridge.domain.evaluation.metrics import METRICS
+from weighbridge.domain.model.predictor import Columns, Predictor
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.training.live_model import DecodedModel, LiveModel, live_model
 
 RELEASE, WARN, REJECT = Verdict.RELEASE, Verdict.RELEASE_WITH_WARNING, Verdict.REJECT
 CODECS = (OnnxCodec(), SkopsCodec())

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.clocks import SettableClock
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.codec_skops import SkopsCodec
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.s3 import S3Store
+from weighbridge.adapters.s3.store import S3Store
+from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.adapters.system import SystemClock, SystemRevision
-from weighbridge.adapters.tabular import TabularReader
+from weighbridge.adapters.tables.dataset_reader import TabularReader
 from weighbridge.adapters.telemetry_log import LogEventSink
 from weighbridge.domain.errors import ConfigurationError, StoreNotFound
-from weighbridge.domain.ports import ArtefactStore
-from weighbridge.domain.serving import PredictionService
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.workflow import Ports
 from weighbridge.entrypoints.container import open_store, wire
 from weighbridge.entrypoints.hidden_modules import hidden_modules

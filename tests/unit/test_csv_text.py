@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.adapters.csv_text import plain_text
+from weighbridge.adapters.tables.csv_text import plain_text
 from weighbridge.domain.errors import DataError
 
 #: What a file is read in where nothing cuts its reads shorter.

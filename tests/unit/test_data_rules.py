@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.association import association, association_error
-from weighbridge.domain.data_rules import (
+from weighbridge.domain.data.dataset import Dataset, Split
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.errors import TaskError
+from weighbridge.domain.evaluation.metrics import measure
+from weighbridge.domain.evaluation.rules.defaults import (
     DEFAULT_RULES,
     AssociationChanged,
     ConceptDrift,
@@ -33,15 +36,12 @@ from weighbridge.domain.data_rules import (
     default_rules,
     inspect_all,
 )
-from weighbridge.domain.dataset import Dataset, Split
-from weighbridge.domain.drift import compare_statistics, distance
-from weighbridge.domain.errors import TaskError
-from weighbridge.domain.metrics import measure
-from weighbridge.domain.rule import RULE_ALPHA, grade, grade_shortage
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.score_error import LOSSES, loss_of_score, measure_loss, summarise_errors
-from weighbridge.domain.significance import binomial_bound, normal_p
-from weighbridge.domain.statistics import summarise
+from weighbridge.domain.evaluation.rules.rule import RULE_ALPHA, grade, grade_shortage
+from weighbridge.domain.statistics.association import association, association_error
+from weighbridge.domain.statistics.drift import compare_statistics, distance
+from weighbridge.domain.statistics.score_error import LOSSES, loss_of_score, measure_loss, summarise_errors
+from weighbridge.domain.statistics.significance import binomial_bound, normal_p
+from weighbridge.domain.statistics.summaries import summarise
 
 OK, WARNING, ERROR = FindingLevel.OK, FindingLevel.WARNING, FindingLevel.ERROR
 COLOURS = {"a": 0.0, "b": 2.0, "c": 4.0}

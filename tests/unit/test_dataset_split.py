@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.dataset import Dataset, Split, SplitSpec, split
+from weighbridge.domain.data.dataset import Dataset, Split, SplitSpec, split
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError, TaskError
-from weighbridge.domain.schema import Category, Number, Schema
 
 LEVELS = ("A", "B", "C")
 SCHEMA = Schema((Number("n"), Category("c", LEVELS)), Number("t"), "p")

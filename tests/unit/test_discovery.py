@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 from tests.clocks import SettableClock
 from tests.strategies import spelled_moments
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.domain.artefacts import Artefact, ArtefactRef, NamedInTime, dataset_timestamp, format_timestamp
-from weighbridge.domain.discovery import PAGE, Found, datasets_of, find_newest, newest_dataset
 from weighbridge.domain.errors import DataError
 from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable, Event
-from weighbridge.domain.ports import ArtefactStore, EventSink
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import (
+    Artefact,
+    ArtefactRef,
+    NamedInTime,
+    dataset_timestamp,
+    format_timestamp,
+)
+from weighbridge.domain.store.discovery import PAGE, Found, datasets_of, find_newest, newest_dataset
+from weighbridge.domain.system import EventSink
 
 NOW = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 PREFIX = "datasets/time_"

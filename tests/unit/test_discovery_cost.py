@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clocks import SettableClock
-from weighbridge.domain.artefacts import (
+from weighbridge.domain.errors import ArtefactNotFound
+from weighbridge.domain.events import Event
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import (
     Artefact,
     ArtefactRef,
     NamedInTime,
@@ -19,10 +22,8 @@ from weighbridge.domain.artefacts import (
     format_timestamp,
     parse_timestamp,
 )
-from weighbridge.domain.discovery import PAGE, find_last, find_newest
-from weighbridge.domain.errors import ArtefactNotFound
-from weighbridge.domain.events import Event
-from weighbridge.domain.ports import ArtefactStore, EventSink
+from weighbridge.domain.store.discovery import PAGE, find_last, find_newest
+from weighbridge.domain.system import EventSink
 
 NOW = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 PREFIX = "datasets/time_"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.asgi import Reply, ask
 from tests.served import app_of
-from weighbridge.entrypoints.http.front import Front
+from weighbridge.entrypoints.http.fast.front import Front
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from weighbridge.domain.dataset import Dataset
-from weighbridge.domain.drift import (
+from weighbridge.domain.data.dataset import Dataset
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.statistics.drift import (
     Distance,
     compare_columns,
     compare_statistics,
@@ -20,8 +21,7 @@ from weighbridge.domain.drift import (
     growth_p,
     population_stability_index,
 )
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.significance import (
+from weighbridge.domain.statistics.significance import (
     binomial_bound,
     chi_squared_p,
     homogeneity_p,
@@ -29,7 +29,7 @@ from weighbridge.domain.significance import (
     normal_p,
     smirnov_p,
 )
-from weighbridge.domain.statistics import CategorySummary, summarise, summarise_column
+from weighbridge.domain.statistics.summaries import CategorySummary, summarise, summarise_column
 
 SMALL = st.lists(st.integers(0, 20).map(float), min_size=1, max_size=120)
 SAMPLES = st.one_of(SMALL, st.lists(st.floats(-100, 100), min_size=1, max_size=400))

@@ -23,9 +23,12 @@ from tests.codec_contract import (
     probabilities_by_level,
     target_of,
 )
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.codec_skops import SkopsCodec
-from weighbridge.domain.encoding import (
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.skops.codec import SkopsCodec
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.errors import IncompatibleModel, ModelError
+from weighbridge.domain.model.codec import ModelCodec
+from weighbridge.domain.model.encoding import (
     PARITY_FLOOR,
     PARITY_TOLERANCE,
     Parity,
@@ -36,11 +39,8 @@ from weighbridge.domain.encoding import (
     encode_with_parity,
     probabilities_of,
 )
-from weighbridge.domain.errors import IncompatibleModel, ModelError
-from weighbridge.domain.estimator import FittedModel
-from weighbridge.domain.ports import ModelCodec
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.serving import Predictor
+from weighbridge.domain.model.fitted import FittedModel
+from weighbridge.domain.model.predictor import Predictor
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 NUMBERS = Schema((Number("a"),), Number("y"), "y_hat")

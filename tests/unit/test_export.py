@@ -24,14 +24,14 @@ from tests.codec_contract import (
 )
 from tests.registry_contract import make_record
 from tests.trained import store_of_two, two_releases
-from weighbridge.adapters.codec_skops import TRUSTED_TYPES, SkopsCodec
-from weighbridge.adapters.export import FolderExporter, write_whole
-from weighbridge.adapters.mlflow_loader import _load_pyfunc
+from weighbridge.adapters.export.folder import FolderExporter, write_whole
+from weighbridge.adapters.export.mlflow_loader import _load_pyfunc
 from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.skops.codec import TRUSTED_TYPES, SkopsCodec
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import ConfigurationError
-from weighbridge.domain.provenance import GoldenRow
-from weighbridge.domain.releases import ModelVersion, Release
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.registry.provenance import GoldenRow
+from weighbridge.domain.registry.releases import ModelVersion, Release
 
 EXPORTER = FolderExporter(TRUSTED_TYPES)
 

@@ -11,7 +11,7 @@ from tests.asgi import ask
 from tests.fuzz import bodies, content_types
 from tests.served import app_of
 from tests.trained import QUICK
-from weighbridge.entrypoints.http.front import Front
+from weighbridge.entrypoints.http.fast.front import Front
 
 ROW = b'{"product_code": "SKU001", "orders_placed": 10}'
 CSV = b"product_code,orders_placed\nSKU001,10\nSKU002,20\n"

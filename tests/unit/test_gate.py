@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from weighbridge.domain.checks import CheckResult
 from weighbridge.domain.errors import ConfigurationError
-from weighbridge.domain.gate import GateDecision, Threshold, Verdict, decide
-from weighbridge.domain.metrics import METRICS, Slice
-from weighbridge.domain.rule import Finding, FindingLevel
+from weighbridge.domain.evaluation.checks.check import CheckResult
+from weighbridge.domain.evaluation.gate import GateDecision, Threshold, Verdict, decide
+from weighbridge.domain.evaluation.metrics import METRICS, Slice
+from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel
 
 R2 = Threshold("r2", error=0.8, warning=0.9)
 ERROR = Threshold("mean_absolute_error", error=10, warning=5)

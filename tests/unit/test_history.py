@@ -9,12 +9,12 @@ from tests.clocks import SettableClock
 from tests.trained import QUICK, two_releases
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
 from weighbridge.domain.errors import ArtefactNotFound, StoreUnavailable
-from weighbridge.domain.gate import GateDecision, Verdict
-from weighbridge.domain.history import History, Snapshot
-from weighbridge.domain.provenance import Record
-from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.evaluation.gate import GateDecision, Verdict
+from weighbridge.domain.registry.history import History, Snapshot
+from weighbridge.domain.registry.provenance import Record
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 
 TASK = QUICK.name
 FIRST = datetime(2022, 1, 1, tzinfo=UTC)

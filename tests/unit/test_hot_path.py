@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from tests.asgi import Reply, ask, asked
 from tests.served import app_of
 from tests.trained import QUICK, store_of_two, two_releases
-from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.domain.schema import Row, Value
+from weighbridge.domain.data.schema import Row, Value
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
-from weighbridge.entrypoints.http.front import Front
-from weighbridge.entrypoints.http.turns import MOST_ROWS, Turns
+from weighbridge.entrypoints.http.fast.front import Front
+from weighbridge.entrypoints.http.micro_batcher import MOST_ROWS, Turns
 
 PATH = f"/api/v0.1/{QUICK.name}"
 CLOCK = SystemClock()

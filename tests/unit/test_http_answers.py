@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from tests.clocks import START
 from tests.registry_contract import TASK, make_record, version_of
-from weighbridge.domain.releases import Promotion, Release
-from weighbridge.domain.schema import Category, Number, Schema, Value
-from weighbridge.domain.serving import Classification, Columns, LoadedModel, Predictor
+from weighbridge.domain.data.schema import Category, Number, Schema, Value
+from weighbridge.domain.model.predictor import Classification, Columns, Predictor
+from weighbridge.domain.registry.releases import Promotion, Release
+from weighbridge.domain.serving.service import LoadedModel
 from weighbridge.entrypoints.http.answers import Answers, label_or_value
 from weighbridge.entrypoints.http.errors import RequestProblem
 from weighbridge.entrypoints.http.schemas import answer_schema

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from weighbridge.entrypoints.http.fast.protocol import SLOWEST_BODY, LimitedProtocol, Limits
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
-from weighbridge.entrypoints.http.protocol import SLOWEST_BODY, LimitedProtocol, Limits
 
 LIMITS = Limits(head_bytes=100, head_seconds=20, body_seconds=30, idle_seconds=65)
 ROOMY = Limits(head_bytes=100_000, head_seconds=20, body_seconds=30, idle_seconds=65)

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from weighbridge.domain.data.schema import Category, Number, Row, Schema
 from weighbridge.domain.errors import DataError
-from weighbridge.domain.schema import Category, Number, Row, Schema
 from weighbridge.entrypoints.http.errors import bad_row
 from weighbridge.entrypoints.http.schemas import answer_schema, request_adapter, request_schema
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from weighbridge.domain.columns import Cells, Encoded
-from weighbridge.entrypoints.http.inference_tensors import (
+from weighbridge.domain.data.columns import Cells, Encoded
+from weighbridge.entrypoints.http.inference.tensors import (
     NUMBERS,
     TensorProblem,
     bytes_of,

@@ -18,15 +18,16 @@ from tests.served import CLOCK, app_of, service_of_two, service_on
 from tests.trained import QUICK, two_releases
 from tests.trained_classes import LEVELS, WINES, service_of_classes
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
-from weighbridge.domain.cells import Cells, private_memory
-from weighbridge.domain.ports import AnswerObserver
-from weighbridge.domain.schema import Row, Value
-from weighbridge.domain.serving import Classification, LoadedModel, PredictionService
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
+from weighbridge.domain.data.schema import Row, Value
+from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.service import LoadedModel, PredictionService
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
-from weighbridge.entrypoints.http.app import create_app
-from weighbridge.entrypoints.http.front import Front
+from weighbridge.entrypoints.http.fast.front import Front
 from weighbridge.entrypoints.http.routes import Lifecycle
+from weighbridge.entrypoints.service.app import create_app
 from weighbridge.entrypoints.settings import load_settings
 
 MODEL = f"/v2/models/{QUICK.name}"

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.checks import CheckResult, run_checks
-from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.data.dataset import Dataset
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import TaskError
-from weighbridge.domain.estimator import EstimatorSpec, FittedModel
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.known_rows import KnownRow, KnownRows
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.evaluation.checks.check import CheckResult, run_checks
+from weighbridge.domain.evaluation.checks.known_rows import KnownRow, KnownRows
+from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.model.fitted import FittedModel
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.task import TaskDefinition
 
 FEATURES = (Number("orders", minimum=0), Category("product", ("A", "B")))
 SCHEMA = Schema(FEATURES, Number("hours"), "p")
@@ -177,7 +178,13 @@ def test_lists_of_a_task_are_told_apart_by_name() -> None:
     described = task(KnownRows(rows), KnownRows(rows, "others")).describe()["checks"]
     assert [check["name"] for check in described] == [NAME, "others"]
     assert described[0]["rows"] == [
-        {"type": "weighbridge.domain.known_rows.KnownRow", "inputs": ROW, "low": 5, "high": 7, "label": None}
+        {
+            "type": "weighbridge.domain.evaluation.checks.known_rows.KnownRow",
+            "inputs": ROW,
+            "low": 5,
+            "high": 7,
+            "label": None,
+        }
     ]
     with pytest.raises(TaskError, match="checks: one name stands twice"):
         task(KnownRows(rows), KnownRows(rows))

@@ -12,11 +12,11 @@ from sklearn import metrics
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 
-from weighbridge.domain.dataset import Dataset
+from weighbridge.domain.data.dataset import Dataset
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import ConfigurationError
-from weighbridge.domain.estimator import FittedModel
-from weighbridge.domain.metrics import METRICS, Metric, Slice, measure, measured, metric_named
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.metrics import METRICS, Metric, Slice, measure, measured, metric_named
+from weighbridge.domain.model.fitted import FittedModel
 
 SCHEMA = Schema((Number("x"),), Number("y"), "p")
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from tests.pictured import HOSTILE, Weighed, first_of_numbers, second_of_numbers, weighed_classes
-from weighbridge.domain.model_card import model_card
-from weighbridge.domain.provenance import Record
+from weighbridge.domain.registry.provenance import Record
+from weighbridge.domain.report.model_card import model_card
 
 
 def card(weighed: Weighed) -> tuple[dict[str, Any], str]:

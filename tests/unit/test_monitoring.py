@@ -16,22 +16,22 @@ from tests.served import service_of_two
 from tests.trained import QUICK, two_releases
 from tests.trained_classes import LEVELS, WINES, service_of_classes
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.adapters.predictions_parquet import ParquetPredictions
-from weighbridge.adapters.tabular import TabularReader
-from weighbridge.domain.dataset import Dataset
-from weighbridge.domain.distribution_rules import PopulationStability
-from weighbridge.domain.drift import compare_columns
+from weighbridge.adapters.prediction_log.parquet import ParquetPredictions
+from weighbridge.adapters.tables.dataset_reader import TabularReader
+from weighbridge.domain.data.dataset import Dataset
 from weighbridge.domain.errors import DataError, TaskError
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.labels import find_labels
-from weighbridge.domain.monitoring import MonitorReport, monitor, read_log
-from weighbridge.domain.prediction_drift import unexplained_classes, unexplained_numbers
-from weighbridge.domain.prediction_log import LoggedAnswer, log_key, write_file
-from weighbridge.domain.rule import FindingLevel
-from weighbridge.domain.serving import LoadedModel
-from weighbridge.domain.statistics import CategorySummary, NumberSummary, Statistics, summarise_column
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.evaluation.rules.distribution import PopulationStability
+from weighbridge.domain.evaluation.rules.rule import FindingLevel
+from weighbridge.domain.monitoring.labels import find_labels
+from weighbridge.domain.monitoring.monitor import MonitorReport, monitor, read_log
+from weighbridge.domain.monitoring.prediction_log import LoggedAnswer, log_key, write_file
+from weighbridge.domain.serving.service import LoadedModel
+from weighbridge.domain.statistics.drift import compare_columns
+from weighbridge.domain.statistics.prediction_drift import unexplained_classes, unexplained_numbers
+from weighbridge.domain.statistics.summaries import CategorySummary, NumberSummary, Statistics, summarise_column
 from weighbridge.domain.tasks.time_to_dispatch import simulate
+from weighbridge.domain.training.task import TaskDefinition
 
 TABLES = ParquetPredictions()
 HOUR = timedelta(hours=1)

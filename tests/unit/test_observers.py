@@ -9,14 +9,15 @@ import pytest
 from tests.asgi import ask
 from tests.served import service_of_two
 from tests.unit.test_hot_path import CLOCK, PATH, QUICKLY, SLOWLY, body_of
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
-from weighbridge.domain.cells import Cells, private_memory
-from weighbridge.domain.ports import AnswerObserver
-from weighbridge.domain.schema import Row, Value
-from weighbridge.domain.serving import Classification, LoadedModel
-from weighbridge.entrypoints.http.app import create_app
+from weighbridge.adapters.observers.every_observer import EveryObserver, one_observer
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
+from weighbridge.domain.data.schema import Row, Value
+from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.service import LoadedModel
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
-from weighbridge.entrypoints.observers import EveryObserver, one_observer
+from weighbridge.entrypoints.service.app import create_app
 from weighbridge.entrypoints.settings import load_settings
 
 

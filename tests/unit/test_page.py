@@ -16,16 +16,16 @@ from tests.asgi import Reply, ask
 from tests.served import CLOCK, service_on
 from tests.trained import QUICK, store_of_two, two_releases
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
-from weighbridge.domain.cells import Cells, private_memory
-from weighbridge.domain.gate import GateDecision, Verdict
-from weighbridge.domain.history import History
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.domain.serving import PredictionService
-from weighbridge.entrypoints.http.app import create_app
-from weighbridge.entrypoints.http.front import Front
+from weighbridge.domain.evaluation.gate import GateDecision, Verdict
+from weighbridge.domain.registry.history import History
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.entrypoints.http.fast.front import Front
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.service.app import create_app
 from weighbridge.entrypoints.settings import load_settings
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -13,15 +13,16 @@ from hypothesis import strategies as st
 from tests.clocks import START, SettableClock
 from tests.strategies import schemas
 from tests.trained import two_releases
-from weighbridge.adapters.telemetry_prometheus import LATENCIES, PrometheusTelemetry
-from weighbridge.domain.cells import SLOT_BYTES, Cells
-from weighbridge.domain.figures import Figures, quantile
-from weighbridge.domain.gate import Verdict
-from weighbridge.domain.history import Snapshot, Weighing
-from weighbridge.domain.provenance import GoldenRow
-from weighbridge.domain.releases import ModelVersion, Promotion, Release
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.serving import Classification, LoadedModel, PredictionService, Predictor
+from weighbridge.adapters.prometheus.shared_counters import SLOT_BYTES, Cells
+from weighbridge.adapters.prometheus.telemetry import LATENCIES, PrometheusTelemetry
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.gate import Verdict
+from weighbridge.domain.model.predictor import Classification, Predictor
+from weighbridge.domain.registry.history import Snapshot, Weighing
+from weighbridge.domain.registry.provenance import GoldenRow
+from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release
+from weighbridge.domain.serving.figures import Figures, quantile
+from weighbridge.domain.serving.service import LoadedModel, PredictionService
 from weighbridge.entrypoints.http.page.chart import HEIGHT, draw, headline
 from weighbridge.entrypoints.http.page.now import figures_in_words
 from weighbridge.entrypoints.http.page.trying import answered, curl_command, fields_of, row_of

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.clocks import SettableClock, SettableMemory
 from weighbridge.domain.errors import UnknownVersion
-from weighbridge.domain.phases import Phases
+from weighbridge.domain.training.phases import Phases
 
 
 @given(

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pictured import HOSTILE, LEVELS, Weighed, first_of_numbers, second_of_numbers, weighed_classes
-from weighbridge.domain.picture.shapes import Figure, Picture, Section
-from weighbridge.domain.picture.subject import sample_note, sampled
-from weighbridge.domain.picture.wording import counted, listed, rounded, short
-from weighbridge.domain.trials import listed_points, whole_grid
+from weighbridge.domain.report.shapes import Figure, Picture, Section
+from weighbridge.domain.report.subject import sample_note, sampled
+from weighbridge.domain.report.wording import counted, listed, rounded, short
+from weighbridge.domain.training.search.trials import listed_points, whole_grid
 
 KEYS = ["numbers", "checks", "slices", "outcome", "drift", "search", "features", "provenance"]
 

@@ -12,8 +12,8 @@ from scipy.stats import loguniform, randint
 from sklearn.linear_model import Lasso, Ridge
 
 from tests.trained import QUICK
+from weighbridge.domain.data.plain_data import plain
 from weighbridge.domain.errors import TaskError
-from weighbridge.domain.plain_data import plain
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH
 
 JSON = st.recursive(

@@ -19,11 +19,12 @@ from tests.clocks import START, SettableClock
 from tests.served import service_of_two
 from tests.trained_classes import LEVELS, service_of_classes
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.adapters.predictions_parquet import ParquetPredictions
-from weighbridge.adapters.telemetry_predictions import PrometheusPredictionLog
-from weighbridge.adapters.unwritten_marks import UnwrittenMark
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.cells import Cells, private_memory
+from weighbridge.adapters.observers.prediction_logging import MOST_FILES, PredictionLogging
+from weighbridge.adapters.prediction_log.parquet import ParquetPredictions
+from weighbridge.adapters.prediction_log.unwritten_marks import UnwrittenMark
+from weighbridge.adapters.prometheus.prediction_log import PrometheusPredictionLog
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.domain.data.schema import Number, Schema
 from weighbridge.domain.errors import DataError, StoreUnavailable
 from weighbridge.domain.events import (
     Event,
@@ -32,8 +33,7 @@ from weighbridge.domain.events import (
     PredictionsLost,
     RedactionUnknown,
 )
-from weighbridge.domain.ports import EventSink
-from weighbridge.domain.prediction_log import (
+from weighbridge.domain.monitoring.prediction_log import (
     LONGEST,
     LoggedAnswer,
     LoggedRows,
@@ -43,9 +43,9 @@ from weighbridge.domain.prediction_log import (
     log_timestamp,
     write_file,
 )
-from weighbridge.domain.schema import Number, Schema
-from weighbridge.domain.serving import LoadedModel
-from weighbridge.entrypoints.prediction_logging import MOST_FILES, PredictionLogging
+from weighbridge.domain.serving.service import LoadedModel
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.system import EventSink
 
 TABLES = ParquetPredictions()
 

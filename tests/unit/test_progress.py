@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, suppress
 import pytest
 
 from tests.clocks import SettableClock
-from weighbridge.entrypoints.progress import ProgressBar, ProgressLog, search_progress
+from weighbridge.adapters.terminal.search_progress import ProgressBar, ProgressLog, search_progress
 
 
 def test_lines_are_logged_ten_seconds_apart(caplog: pytest.LogCaptureFixture) -> None:

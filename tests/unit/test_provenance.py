@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import admissible_rows, moments, schemas
-from weighbridge.domain.checks import CheckResult
-from weighbridge.domain.gate import GateDecision, Verdict
-from weighbridge.domain.provenance import (
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.checks.check import CheckResult
+from weighbridge.domain.evaluation.gate import GateDecision, Verdict
+from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel
+from weighbridge.domain.registry.provenance import (
     RECORD_SCHEMA_VERSION,
     CodeSource,
     DatasetSource,
@@ -24,8 +26,6 @@ from weighbridge.domain.provenance import (
     SearchSummary,
     Training,
 )
-from weighbridge.domain.rule import Finding, FindingLevel
-from weighbridge.domain.schema import Category, Number, Schema
 
 SCHEMA = Schema((Number("orders", 0), Category("product", ("A", "B"))), Number("hours"), "est_hours")
 

@@ -12,9 +12,9 @@ import pytest
 from tests.unit.test_progress import all_of
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from weighbridge.domain.workflow import put_dataset
+from weighbridge.entrypoints.cli.dataset_file import dataset_file
+from weighbridge.entrypoints.cli.put_progress import PutProgress
 from weighbridge.entrypoints.container import wire
-from weighbridge.entrypoints.dataset_file import dataset_file
-from weighbridge.entrypoints.put_progress import PutProgress
 from weighbridge.entrypoints.settings import load_settings
 
 LARGE = 4 << 20

@@ -7,11 +7,12 @@ import pytest
 
 from tests.clocks import SettableClock
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.discovery import read_newest_dataset
 from weighbridge.domain.errors import DataError, StoreUnavailable
 from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable, Event
-from weighbridge.domain.ports import ArtefactStore, EventSink
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.store.discovery import read_newest_dataset
+from weighbridge.domain.system import EventSink
 
 OLD, NEW, NEWER = (f"datasets/time_2021-07-0{day}.csv" for day in (1, 2, 3))
 UNREADABLE = "datasets/time_latest.csv"

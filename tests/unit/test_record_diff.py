@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.clocks import START
 from tests.registry_contract import make_record
 from tests.trained import two_releases
-from weighbridge.domain.record_diff import Compared, compare_records
-from weighbridge.entrypoints.model_texts import layout_of_comparison
+from weighbridge.domain.registry.record_diff import Compared, compare_records
+from weighbridge.entrypoints.cli.model_texts import layout_of_comparison
 
 RECORD = json.loads(make_record(b"model", START).to_json())
 

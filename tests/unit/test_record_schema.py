@@ -15,10 +15,10 @@ from tests.lawful import lawful, lawful_store
 from tests.record_docs import DOCS, PAGE, fields, page
 from tests.registry_contract import make_record, version_of
 from tests.trained import store_of_two, two_releases
-from weighbridge.adapters.record_schema import SCHEMAS, JsonSchemaRules, schema_of
-from weighbridge.domain.gate import Verdict
-from weighbridge.domain.ports import RecordKind
-from weighbridge.domain.releases import Promotion
+from weighbridge.adapters.json_schema.rules import SCHEMAS, JsonSchemaRules, schema_of
+from weighbridge.domain.evaluation.gate import Verdict
+from weighbridge.domain.registry.record_rules import RecordKind
+from weighbridge.domain.registry.releases import Promotion
 
 RULES = JsonSchemaRules()
 RECORD = make_record(b"model", START)
@@ -37,7 +37,9 @@ def test_a_schema_is_one_of_its_draft_and_says_what_every_field_is(kind: RecordK
 
 def test_what_is_published_is_what_is_verified_by() -> None:
     for name in SCHEMAS.values():
-        assert (DOCS / name).read_bytes() == (files("weighbridge.adapters") / "record_schemas" / name).read_bytes()
+        assert (DOCS / name).read_bytes() == (
+            files("weighbridge.adapters.json_schema") / "schemas" / name
+        ).read_bytes()
     # 'python -m tests.record_docs' writes both anew.
     assert PAGE.read_text("utf-8") == page()
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from tests.clocks import SettableClock
 from tests.trained import QUICK, copy, store_of_two, two_releases
 from tests.unit.test_serving import Recorder
-from weighbridge.adapters.codec_onnx import OnnxCodec
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.domain.artefacts import Artefact, ArtefactRef, format_timestamp
 from weighbridge.domain.events import ModelLoaded
-from weighbridge.domain.ports import ArtefactStore
-from weighbridge.domain.serving import PredictionService
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, format_timestamp
 
 
 class CountingStore(ArtefactStore):

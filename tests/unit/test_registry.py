@@ -10,12 +10,12 @@ import pytest
 
 from tests.clocks import START, SettableClock
 from tests.registry_contract import TASK, Crash, CrashingStore, RegistryContract, make_record, version_of
-from weighbridge.adapters.local import LocalStore
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.testing.store_contract import NewStore
-from weighbridge.domain.artefacts import ArtefactRef
-from weighbridge.domain.releases import Promotion
+from weighbridge.domain.registry.releases import Promotion
+from weighbridge.domain.store.artefacts import ArtefactRef
 
 
 class TestRegistryInMemory(RegistryContract):

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from tests.strategies import moments, task_names
 from weighbridge.domain.errors import UnknownVersion
-from weighbridge.domain.releases import PROMOTION_SCHEMA_VERSION, ModelVersion, Promotion, version_of_record
+from weighbridge.domain.registry.releases import (
+    PROMOTION_SCHEMA_VERSION,
+    ModelVersion,
+    Promotion,
+    version_of_record,
+)
 
 CREATED = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 VERSION = ModelVersion("time", CREATED, "0a1b2c3d")

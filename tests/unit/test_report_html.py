@@ -11,7 +11,7 @@ from tests.pictured import HOSTILE, Weighed, first_of_numbers, second_of_numbers
 from weighbridge.adapters.report_html.page import page
 from weighbridge.adapters.report_html.process import HtmlReports
 from weighbridge.domain.errors import ReportFailure
-from weighbridge.domain.picture.shapes import Picture
+from weighbridge.domain.report.shapes import Picture
 
 SINGLE = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "path", "use", "source", "wbr"}
 

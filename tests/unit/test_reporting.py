@@ -12,13 +12,14 @@ from tests.pictured import Kept
 from tests.trained import QUICK, csv
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.domain.artefacts import ArtefactRef
 from weighbridge.domain.errors import ReportFailure, StoreDenied
+from weighbridge.domain.evaluation.gate import Threshold
 from weighbridge.domain.events import Event, ReportFailed, ReportWritten
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.ports import EventSink, ReportRenderer
-from weighbridge.domain.reporting import Reports
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.report.renderer import ReportRenderer
+from weighbridge.domain.report.writing import Reports
+from weighbridge.domain.store.artefacts import ArtefactRef
+from weighbridge.domain.system import EventSink
+from weighbridge.domain.training.task import TaskDefinition
 from weighbridge.domain.workflow import Outcome, TrainingResult, put_dataset, train_and_release
 from weighbridge.entrypoints.container import command_options, wire
 from weighbridge.entrypoints.settings import load_settings

@@ -14,14 +14,14 @@ import pytest
 from tests.trained import QUICK, csv, store_of_two, two_releases
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError, TaskError, UnknownVersion
-from weighbridge.domain.estimator import EstimatorSpec
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.predictions import prediction_digest
-from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.model.predictions import prediction_digest
+from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.reproduction import Compared, Reproduction, reproduce
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.task import TaskDefinition
 from weighbridge.domain.workflow import Ports, put_dataset, train_and_release
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings

@@ -11,10 +11,10 @@ from tests.registry_contract import TASK, TASKS, Crash, make_record, version_of
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.errors import NothingReleased, RegistryError, UnknownVersion
-from weighbridge.domain.gate import Verdict
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.domain.retention import Removal, parse_age, plan_pruning, prune
-from weighbridge.domain.rollback import rollback_targets
+from weighbridge.domain.evaluation.gate import Verdict
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.registry.retention import Removal, parse_age, plan_pruning, prune
+from weighbridge.domain.registry.rollback import rollback_targets
 
 DAY = timedelta(days=1)
 

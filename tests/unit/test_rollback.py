@@ -10,9 +10,9 @@ from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.errors import NothingReleased, RegistryError, UnknownVersion
 from weighbridge.domain.events import Event
-from weighbridge.domain.ports import EventSink
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.domain.rollback import roll_back, rollback_targets
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.registry.rollback import roll_back, rollback_targets
+from weighbridge.domain.system import EventSink
 
 
 class Taken(EventSink):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.domain.errors import ConfigurationError
-from weighbridge.entrypoints.schedule import Cron, Every, schedule
+from weighbridge.entrypoints.training.schedule import Cron, Every, schedule
 
 FRIDAY_NIGHT = Cron("45 23 * * 5")
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))

@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.strategies import admissible_rows, schemas
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError, Problem, TaskError
-from weighbridge.domain.schema import Category, Number, Schema
 
 SCHEMA = Schema(
     (Number("orders", minimum=0), Number("weight", maximum=10.5), Category("product", ("A", "B"))),

@@ -22,15 +22,15 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.codec_skops import SkopsCodec
-from weighbridge.domain.dataset import Dataset
-from weighbridge.domain.encoding import encode_with_parity
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.skops.codec import SkopsCodec
+from weighbridge.domain.data.dataset import Dataset
 from weighbridge.domain.errors import TaskError
-from weighbridge.domain.estimator import EstimatorSpec
-from weighbridge.domain.ports import SearchProgress
-from weighbridge.domain.search import fit, search
+from weighbridge.domain.model.encoding import encode_with_parity
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.search.progress import SearchProgress
+from weighbridge.domain.training.search.search import fit, search
 
 SEED = 42
 SCHEMA = TIME_TO_DISPATCH.schema

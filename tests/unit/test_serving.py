@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from tests import trained
 from tests.clocks import START, SettableClock
 from tests.trained import QUICK, store_of_two, two_releases
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.codec_skops import SkopsCodec
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.tabular import TabularReader
-from weighbridge.domain.admission import admit
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.dataset import split
+from weighbridge.adapters.skops.codec import SkopsCodec
+from weighbridge.adapters.tables.dataset_reader import TabularReader
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.data.dataset import split
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import (
     IncompatibleModel,
     ModelUnreadable,
@@ -34,11 +34,13 @@ from weighbridge.domain.errors import (
     WeighbridgeError,
 )
 from weighbridge.domain.events import Event, ModelLoaded, RefreshFailed
-from weighbridge.domain.ports import ArtefactStore, EventSink
-from weighbridge.domain.provenance import Record
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.serving import Prediction, PredictionService, columns_of_rows
+from weighbridge.domain.model.predictor import columns_of_rows
+from weighbridge.domain.registry.provenance import Record
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.serving.service import Prediction, PredictionService
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.system import EventSink
 
 TASK = QUICK.name
 

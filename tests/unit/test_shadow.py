@@ -20,23 +20,26 @@ from tests.trained import QUICK, store_of_two, two_releases
 from tests.unit.test_hot_path import PATH, QUICKLY, body_of
 from tests.unit.test_serving import UnsteadyStore
 from tests.unit.test_telemetry_prometheus import samples
-from weighbridge.adapters.codec_onnx import OnnxCodec
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.observers.shadowing import Shadowing
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.prometheus.shadow import DIFFERENCES, PrometheusShadow
+from weighbridge.adapters.prometheus.shared_counters import NUMBERS, SLOT_BYTES, Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.telemetry_prometheus import PrometheusTelemetry
-from weighbridge.adapters.telemetry_shadow import DIFFERENCES, PrometheusShadow
-from weighbridge.domain.cells import NUMBERS, SLOT_BYTES, Cells, private_memory
+from weighbridge.domain.data.schema import Category, Number, Row, Schema
 from weighbridge.domain.errors import StoreUnavailable, UnknownVersion
 from weighbridge.domain.events import Event, ShadowChanged, ShadowFailed
-from weighbridge.domain.ports import EventSink, ModelCodec, ShadowTelemetry
-from weighbridge.domain.releases import ModelVersion, Release
-from weighbridge.domain.schema import Category, Number, Row, Schema
-from weighbridge.domain.serving import Classification, Columns, LoadedModel, PredictionService, Predictor
-from weighbridge.domain.shadow import NEWEST_UNPROMOTED, PREDICTION, ROW, TARGET, Answered, Shadow
-from weighbridge.entrypoints.http.app import create_app
+from weighbridge.domain.model.codec import ModelCodec
+from weighbridge.domain.model.predictor import Classification, Columns, Predictor
+from weighbridge.domain.registry.releases import ModelVersion, Release
+from weighbridge.domain.serving.service import LoadedModel, PredictionService
+from weighbridge.domain.serving.shadow import NEWEST_UNPROMOTED, PREDICTION, ROW, TARGET, Answered, Shadow
+from weighbridge.domain.serving.telemetry import ShadowTelemetry
+from weighbridge.domain.system import EventSink
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.service.app import create_app
 from weighbridge.entrypoints.settings import load_settings
-from weighbridge.entrypoints.shadowing import Shadowing
 
 ROWS: list[Row] = [{"orders_placed": float(n), "product_code": f"SKU00{1 + n % 3}"} for n in range(0, 90, 7)]
 

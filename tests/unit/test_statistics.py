@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.association import MOST_ROWS, association, association_error
-from weighbridge.domain.dataset import Dataset
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.statistics import (
+from weighbridge.domain.data.dataset import Dataset
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.statistics.association import MOST_ROWS, association, association_error
+from weighbridge.domain.statistics.summaries import (
     FEWEST_LEVEL_KNOTS,
     KNOTS,
     LEVEL_KNOTS,

@@ -8,9 +8,9 @@ import pytest
 
 from tests.clocks import SettableClock
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
 from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound, StoreDenied, StoreUnavailable
-from weighbridge.domain.store_check import SKEW, StoreReport, check_store
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.store.store_check import SKEW, StoreReport, check_store
 
 OPERATIONS = [
     "list",

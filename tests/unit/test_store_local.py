@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.adapters.local import LocalStore, rename_exclusively, translate
+from weighbridge.adapters.local.store import LocalStore, rename_exclusively, translate
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
 from weighbridge.domain.errors import (
     ArtefactExists,

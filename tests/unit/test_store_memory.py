@@ -6,7 +6,7 @@ import pytest
 
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
-from weighbridge.domain.ports import Clock
+from weighbridge.domain.system import Clock
 
 
 class SteppingClock(Clock):

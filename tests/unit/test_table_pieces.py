@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.adapters import tables_csv, tables_json
-from weighbridge.domain.columns import Cells, Encoded
+from weighbridge.adapters.tables import csv_table as tables_csv
+from weighbridge.adapters.tables import json_table as tables_json
+from weighbridge.adapters.tables.formats import table_reader, table_writer
+from weighbridge.domain.data.columns import Cells, Encoded
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.entrypoints.table_formats import table_reader, table_writer
 
 #: Levels in which every character stands that a cut looks for.
 LEVELS = ("a", ",", '"', '","', "},", "},{", '"},{"x": 1', "a\nb", "\\", '\\",', "é🚚", "[1]", " ")
@@ -193,7 +194,7 @@ def test_text_is_written_as_csv_that_reads_back_as_it_was(texts: list[str]) -> N
 
 
 def test_a_table_without_a_row_is_whole() -> None:
-    from weighbridge.domain.tables import Output
+    from weighbridge.domain.data.tables import Output
 
     nothing = {"predictions": [], "rows": [], "errors": [], "model_version": "t/1"}
     output = Output("p", ("A", "B"), "t/1", skips=True)

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from weighbridge.adapters.tabular import NULL_SPELLINGS, TabularReader
-from weighbridge.domain.admission import admit
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
+from weighbridge.adapters.tables.dataset_reader import NULL_SPELLINGS, TabularReader
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 
 SCHEMA = Schema((Number("n"), Category("c", ("x", "y"))), Number("t"), "p")
 COLUMNS = ["n", "c", "t"]

@@ -16,13 +16,13 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from weighbridge.domain.checks import Increases, NotAboveLargestLabel, NotBelow
-from weighbridge.domain.dataset import SplitSpec
+from weighbridge.domain.data.dataset import SplitSpec
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import ConfigurationError, TaskError
-from weighbridge.domain.estimator import EstimatorSpec
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.evaluation.checks.check import Increases, NotAboveLargestLabel, NotBelow
+from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.task import TaskDefinition
 
 
 def ridge(seed: int) -> Pipeline:
@@ -323,13 +323,13 @@ def test_the_whole_definition_is_described() -> None:
     ]
     assert described["checks"] == [
         {
-            "type": "weighbridge.domain.checks.Increases",
+            "type": "weighbridge.domain.evaluation.checks.check.Increases",
             "feature": "orders",
             "low": 1,
             "high": 2,
             "for_each": None,
         },
-        {"type": "weighbridge.domain.checks.NotBelow", "bound": 0},
+        {"type": "weighbridge.domain.evaluation.checks.check.NotBelow", "bound": 0},
     ]
     assert described["comparisons"] == []
     assert described["rules"] == []

@@ -16,22 +16,22 @@ from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.codec_skops import SkopsCodec
-from weighbridge.adapters.tabular import TabularReader
-from weighbridge.domain.admission import admit
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.checks import CheckResult, Increases, NotBelow
-from weighbridge.domain.data_rules import FewRows
-from weighbridge.domain.dataset import SplitSpec, split
-from weighbridge.domain.estimator import EstimatorSpec
-from weighbridge.domain.estimator_check import estimator_problems
-from weighbridge.domain.gate import Threshold, Verdict
-from weighbridge.domain.metrics import measure
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.task import TaskDefinition
-from weighbridge.domain.task_check import TaskReport, check_task
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.skops.codec import SkopsCodec
+from weighbridge.adapters.tables.dataset_reader import TabularReader
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.data.dataset import SplitSpec, split
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.checks.check import CheckResult, Increases, NotBelow
+from weighbridge.domain.evaluation.gate import Threshold, Verdict
+from weighbridge.domain.evaluation.metrics import measure
+from weighbridge.domain.evaluation.rules.defaults import FewRows
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.estimator_check import estimator_problems
+from weighbridge.domain.training.task import TaskDefinition
+from weighbridge.domain.training.task_check import TaskReport, check_task
 
 READER = TabularReader()
 CODECS = (OnnxCodec(), SkopsCodec())

@@ -15,19 +15,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.strategies import column_names
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.tabular import TabularReader
-from weighbridge.domain.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.checks import NotAboveLargestLabel, NotBelow
-from weighbridge.domain.class_checks import EveryClassPredicted
-from weighbridge.domain.data_rules import default_rules
-from weighbridge.domain.dataset import SplitSpec
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.tables.dataset_reader import TabularReader
+from weighbridge.domain.data.dataset import SplitSpec
+from weighbridge.domain.data.schema import Category, Number
 from weighbridge.domain.errors import ConfigurationError, DataError
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.schema import Category, Number
-from weighbridge.domain.task import TaskDefinition
-from weighbridge.domain.task_check import check_task
-from weighbridge.entrypoints.task_drafting import ATTRIBUTE, MARK, Draft, draft
+from weighbridge.domain.evaluation.checks.check import NotAboveLargestLabel, NotBelow
+from weighbridge.domain.evaluation.checks.classes import EveryClassPredicted
+from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.evaluation.rules.defaults import default_rules
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
+from weighbridge.domain.training.task import TaskDefinition
+from weighbridge.domain.training.task_check import check_task
+from weighbridge.entrypoints.cli.task_drafting import ATTRIBUTE, MARK, Draft, draft
 
 READER = TabularReader()
 

@@ -14,13 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 
 from tests.clocks import SettableClock
 from tests.trained import QUICK, store_of_two, two_releases
-from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.prometheus.shared_counters import NUMBERS, SLOT_BYTES, Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import LATENCIES, PREDICTIONS, PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.telemetry_prometheus import LATENCIES, PREDICTIONS, PrometheusTelemetry
-from weighbridge.domain.cells import NUMBERS, SLOT_BYTES, Cells, private_memory
+from weighbridge.domain.data.ranges import training_ranges
 from weighbridge.domain.events import ModelLoaded, RefreshFailed, StoreRetried
-from weighbridge.domain.ranges import training_ranges
-from weighbridge.domain.serving import LoadedModel, PredictionService
+from weighbridge.domain.serving.service import LoadedModel, PredictionService
 
 CLOCK = SettableClock()
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.domain.admission import admit
-from weighbridge.domain.checks import Increases, NotAboveLargestLabel, NotBelow, run_checks
-from weighbridge.domain.dataset import SplitSpec, split
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.data.dataset import SplitSpec, split
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError
-from weighbridge.domain.gate import Threshold, Verdict, decide
-from weighbridge.domain.metrics import measure
-from weighbridge.domain.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.checks.check import Increases, NotAboveLargestLabel, NotBelow, run_checks
+from weighbridge.domain.evaluation.gate import Threshold, Verdict, decide
+from weighbridge.domain.evaluation.metrics import measure
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS, TIME_TO_DISPATCH, pipeline, simulate
 
 seeds = st.integers(0, 2**32)

@@ -7,7 +7,6 @@ import pytest
 
 from tests.clocks import SettableClock
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.domain.artefacts import ArtefactRef
 from weighbridge.domain.errors import (
     ComputeUnavailable,
     ConfigurationError,
@@ -18,12 +17,13 @@ from weighbridge.domain.errors import (
     WeighbridgeError,
 )
 from weighbridge.domain.events import Event
-from weighbridge.domain.ports import EventSink
+from weighbridge.domain.store.artefacts import ArtefactRef
+from weighbridge.domain.system import EventSink
 from weighbridge.domain.workflow import Ports
 from weighbridge.entrypoints.container import wire
-from weighbridge.entrypoints.schedule import Cron, Every, Schedule
 from weighbridge.entrypoints.settings import load_settings
-from weighbridge.entrypoints.train_on_schedule import TrainingSchedule
+from weighbridge.entrypoints.training.schedule import Cron, Every, Schedule
+from weighbridge.entrypoints.training.train_on_schedule import TrainingSchedule
 
 TASK = "orders"
 START = datetime(2021, 7, 3, 12, tzinfo=UTC)

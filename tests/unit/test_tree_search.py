@@ -16,12 +16,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from weighbridge.domain import tree_search
-from weighbridge.domain.ports import SearchProgress
-from weighbridge.domain.tree_grid import TreeGrid
-from weighbridge.domain.tree_growth import refitted_scores, truncated_scores
-from weighbridge.domain.tree_scoring import TREE_SCORERS
-from weighbridge.domain.tree_truncation import UNBOUNDED, passages, truncated_sums
+from weighbridge.domain.training.search import tree_search
+from weighbridge.domain.training.search.progress import SearchProgress
+from weighbridge.domain.training.search.tree_grid import TreeGrid
+from weighbridge.domain.training.search.tree_growth import refitted_scores, truncated_scores
+from weighbridge.domain.training.search.tree_scoring import TREE_SCORERS
+from weighbridge.domain.training.search.tree_truncation import UNBOUNDED, passages, truncated_sums
 
 REGRESSION = [name for name, scorer in TREE_SCORERS.items() if not scorer.classifies]
 CLASSIFICATION = [name for name, scorer in TREE_SCORERS.items() if scorer.classifies]
@@ -585,7 +585,7 @@ def test_only_the_last_step_of_a_plain_pipeline_is_searched():
     assert not tree_search.supports(two, grid, "r2")
     assert not tree_search.supports(DecisionTreeRegressor(), {"max_depth": [2]}, "r2")
     assert not tree_search.supports(bare(REGRESSOR), {"max_depth": [2]}, "r2")
-    with pytest.raises(ValueError, match="not what"):
+    with pytest.raises(ValueError, match="does not support"):
         tree_search.search(two, grid, pd.DataFrame(), pd.Series(dtype=float), [], "r2", Watch())
 
 

@@ -12,14 +12,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeRegressor
 
 from tests.unit.test_tree_walk import EXTREMES, LEVELS, NUMBERS, PIPELINES, SCHEMA, data
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.domain.column_admission import admit_columns
-from weighbridge.domain.columns import Encoded
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.serving import columns_of_rows
-from weighbridge.domain.single_tree import tree_of
-from weighbridge.domain.tree_table import TreeTable
-from weighbridge.domain.tree_walk import TreeData, TreeWalk
+from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.domain.data.column_admission import admit_columns
+from weighbridge.domain.data.columns import Encoded
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.model.predictor import columns_of_rows
+from weighbridge.domain.model.single_tree import tree_of
+from weighbridge.domain.model.tree_table import TreeTable
+from weighbridge.domain.model.tree_walk import TreeData, TreeWalk
 
 
 def tree(name: str, **options: Any) -> TreeData:

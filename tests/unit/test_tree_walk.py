@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeRegressor
 
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.single_tree import tree_of
-from weighbridge.domain.tree_walk import TreeData, TreeWalk
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.model.single_tree import tree_of
+from weighbridge.domain.model.tree_walk import TreeData, TreeWalk
 
 LEVELS = ("SKU001", "Ünïcode ☃", "other")
 SCHEMA = Schema((Number("x"), Category("kind", LEVELS), Number("y")), Number("hours"), "prediction")

@@ -11,14 +11,14 @@ from tests.clocks import START, SettableClock
 from tests.registry_contract import make_record, version_of
 from tests.trained import QUICK, store_of_two, two_releases
 from tests.unit.test_serving import UnsteadyStore
-from weighbridge.adapters.codec_onnx import OnnxCodec
+from weighbridge.adapters.json_schema.rules import JsonSchemaRules
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.adapters.record_schema import JsonSchemaRules
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.errors import StoreUnavailable, UnknownVersion
-from weighbridge.domain.gate import Verdict
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.domain.verification import Verified, Verifier
+from weighbridge.domain.evaluation.gate import Verdict
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.registry.verification import Verified, Verifier
 
 TASK = QUICK.name
 OLD, LIVE = (release.version for release in two_releases())

@@ -10,26 +10,27 @@ import pandas as pd
 import pytest
 
 from tests.trained import QUICK, csv, store_of_two
-from weighbridge.adapters.codec_onnx import OnnxCodec
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.domain.admission import admit
-from weighbridge.domain.checks import CheckResult, NotBelow
-from weighbridge.domain.comparison import DecodedModel, LiveModel, NotWorseThanLive, live_model
-from weighbridge.domain.dataset import Dataset, Split, SplitSpec, split
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.data.dataset import Dataset, Split, SplitSpec, split
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import ModelError
-from weighbridge.domain.estimator import FittedModel
-from weighbridge.domain.gate import Threshold, Verdict
-from weighbridge.domain.metrics import measure
-from weighbridge.domain.rule import Evidence, Finding, FindingLevel, Rule
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.search import fit
-from weighbridge.domain.serving import Columns, Predictor
-from weighbridge.domain.statistics import column_to_dict, summarise
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.evaluation.checks.check import CheckResult, NotBelow
+from weighbridge.domain.evaluation.comparison import NotWorseThanLive
+from weighbridge.domain.evaluation.gate import Threshold, Verdict
+from weighbridge.domain.evaluation.metrics import measure
+from weighbridge.domain.evaluation.rules.rule import Evidence, Finding, FindingLevel, Rule
+from weighbridge.domain.model.fitted import FittedModel
+from weighbridge.domain.model.predictor import Columns, Predictor
+from weighbridge.domain.statistics.summaries import column_to_dict, summarise
 from weighbridge.domain.tasks.time_to_dispatch import simulate
-from weighbridge.domain.weighing import Weighing, weigh
+from weighbridge.domain.training.candidate_evaluation import Weighing, weigh
+from weighbridge.domain.training.live_model import DecodedModel, LiveModel, live_model
+from weighbridge.domain.training.search.search import fit
+from weighbridge.domain.training.task import TaskDefinition
 from weighbridge.domain.workflow import Outcome, train_and_release
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings

@@ -11,10 +11,10 @@ from tests.clocks import SettableClock
 from tests.strategies import moments, task_names
 from tests.trained import store_of_two
 from tests.unit.test_store_check import Strange
-from weighbridge.domain.artefacts import DATASET_SUFFIXES, dataset_key
-from weighbridge.domain.prediction_log import log_key
-from weighbridge.domain.releases import ModelVersion, Promotion
-from weighbridge.domain.store_check import check_store
+from weighbridge.domain.monitoring.prediction_log import log_key
+from weighbridge.domain.registry.releases import ModelVersion, Promotion
+from weighbridge.domain.store.artefacts import DATASET_SUFFIXES, dataset_key
+from weighbridge.domain.store.store_check import check_store
 
 #: Devices, which are no names of files whatever follows their first dot.
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}

@@ -15,17 +15,16 @@ import pytest
 from tests.clocks import SettableClock, SettableMemory
 from tests.lawful import lawful
 from tests.registry_contract import Crash, CrashingStore, keys_of
-from weighbridge.adapters.codec_onnx import OnnxCodec
-from weighbridge.adapters.codec_skops import SkopsCodec
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
+from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.adapters.system import SystemRevision
-from weighbridge.adapters.tabular import TabularReader
-from weighbridge.domain.admission import admit
-from weighbridge.domain.artefacts import ArtefactRef
-from weighbridge.domain.dataset import split
-from weighbridge.domain.encoding import columns_of
+from weighbridge.adapters.tables.dataset_reader import TabularReader
+from weighbridge.domain.data.admission import admit
+from weighbridge.domain.data.dataset import split
 from weighbridge.domain.errors import ArtefactExists, DataError, ModelError, NothingReleased
+from weighbridge.domain.evaluation.gate import Threshold
 from weighbridge.domain.events import (
     DatasetAdmitted,
     DatasetChosen,
@@ -38,12 +37,14 @@ from weighbridge.domain.events import (
     PromotionHeld,
     SearchFinished,
 )
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.ports import EventSink, SearchProgress
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.domain.serving import columns_of_rows
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.model.encoding import columns_of
+from weighbridge.domain.model.predictor import columns_of_rows
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.store.artefacts import ArtefactRef
+from weighbridge.domain.system import EventSink
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.domain.training.search.progress import SearchProgress
+from weighbridge.domain.training.task import TaskDefinition
 from weighbridge.domain.workflow import Outcome, Ports, TrainingResult, put_dataset, train_and_release
 
 TASK = replace(

@@ -5,7 +5,7 @@ import sys
 import msgspec
 
 from weighbridge.adapters.report_html.page import page
-from weighbridge.domain.picture.shapes import Picture
+from weighbridge.domain.report.shapes import Picture
 
 if __name__ == "__main__":
     sys.stdout.buffer.write(page(msgspec.json.decode(sys.stdin.buffer.read(), type=Picture)))

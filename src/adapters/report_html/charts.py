@@ -26,7 +26,7 @@ from weighbridge.adapters.report_html.style import (
     fitting,
     room_for,
 )
-from weighbridge.domain.picture.shapes import Bars, Curves, Grid, Histogram, Limit, Points, Ranges, Strips
+from weighbridge.domain.report.shapes import Bars, Curves, Grid, Histogram, Limit, Points, Ranges, Strips
 
 #: Beyond so many points hexagons are drawn.
 SCATTERED = 1_000

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 from weighbridge.adapters.report_html import charts
 from weighbridge.adapters.report_html.gauges import draw_gauges
 from weighbridge.adapters.report_html.svg import Styles, compact
-from weighbridge.domain.picture.shapes import Figure, Picture
+from weighbridge.domain.report.shapes import Figure, Picture
 
 
 def page(picture: Picture) -> bytes:

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from weighbridge.domain.errors import ReportFailure
-from weighbridge.domain.picture.shapes import Picture
-from weighbridge.domain.ports import ReportRenderer
+from weighbridge.domain.report.renderer import ReportRenderer
+from weighbridge.domain.report.shapes import Picture
 
 #: How long a report may take, in seconds.
 TIMEOUT = 120.0

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule, run_state_machine_as_test
 
 from weighbridge.adapters.testing.keys import keys, kinds, names, unlawful_keys
-from weighbridge.domain.artefacts import ArtefactRef
 from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound, ConfigurationError, DataError
-from weighbridge.domain.ports import ArtefactStore
+from weighbridge.domain.store.artefact_store import ArtefactStore
+from weighbridge.domain.store.artefacts import ArtefactRef
 
 NewStore = Callable[[], ArtefactStore]
 

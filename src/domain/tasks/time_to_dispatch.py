@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from weighbridge.domain.checks import Increases, NotAboveLargestLabel, NotBelow
-from weighbridge.domain.comparison import NotWorseThanLive
-from weighbridge.domain.data_rules import DEFAULT_RULES
-from weighbridge.domain.dataset import SplitSpec
-from weighbridge.domain.estimator import EstimatorSpec
-from weighbridge.domain.gate import Threshold
-from weighbridge.domain.schema import Category, Number, Schema
-from weighbridge.domain.task import TaskDefinition
+from weighbridge.domain.data.dataset import SplitSpec
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.evaluation.checks.check import Increases, NotAboveLargestLabel, NotBelow
+from weighbridge.domain.evaluation.comparison import NotWorseThanLive
+from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.evaluation.rules.defaults import DEFAULT_RULES
+from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.task import TaskDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,12 +9,13 @@ from http import HTTPStatus
 from typing import cast
 from urllib.parse import quote
 
-from weighbridge.domain.ranges import training_ranges
-from weighbridge.domain.schema import Category, Row, Value
-from weighbridge.domain.serving import Classification, LoadedModel, PredictionService
+from weighbridge.domain.data.ranges import training_ranges
+from weighbridge.domain.data.schema import Category, Row, Value
+from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.serving.service import LoadedModel, PredictionService
 from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.micro_batcher import Answer, Turns
 from weighbridge.entrypoints.http.schemas import request_adapter
-from weighbridge.entrypoints.http.turns import Answer, Turns
 
 OUTSIDE_HEADER = "X-Outside-Training-Range"
 

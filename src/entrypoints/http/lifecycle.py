@@ -10,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from weighbridge.domain.history import History
-from weighbridge.domain.ports import AnswerObserver, ServingTelemetry
-from weighbridge.domain.serving import PredictionService
+from weighbridge.domain.registry.history import History
+from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.serving.telemetry import ServingTelemetry
 from weighbridge.entrypoints.http.access_log import AccessLog
 
 #: After the start the history waits so many seconds for the framework, and for the first answers.

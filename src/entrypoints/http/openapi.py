@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from fastapi import FastAPI
 
-from weighbridge.domain.serving import LoadedModel, PredictionService
+from weighbridge.domain.serving.service import LoadedModel, PredictionService
 from weighbridge.entrypoints.http.errors import MEDIA_TYPE
 from weighbridge.entrypoints.http.keys import OPEN_PATHS
 

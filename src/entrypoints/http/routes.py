@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from weighbridge.domain.ports import AnswerObserver, ServingTelemetry
-from weighbridge.domain.serving import LoadedModel, PredictionService
+from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.service import LoadedModel, PredictionService
+from weighbridge.domain.serving.telemetry import ServingTelemetry
 from weighbridge.entrypoints.http.answers import (
     OUTSIDE_HEADER,
     Answers,

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, with_confi
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from weighbridge.domain.schema import Category, Feature, Number, Row, Schema
+from weighbridge.domain.data.schema import Category, Feature, Number, Row, Schema
 
 Adapter: TypeAlias = TypeAdapter[Row]
 

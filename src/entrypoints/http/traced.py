@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weighbridge.domain.ports import Tracing
+from weighbridge.domain.system import Tracing
 from weighbridge.entrypoints.http.asgi import App, Message, Receive, Scope, Send
 
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weighbridge.domain.gate import Verdict
-from weighbridge.domain.history import Weighing
-from weighbridge.domain.releases import ModelVersion
+from weighbridge.domain.evaluation.gate import Verdict
+from weighbridge.domain.registry.history import Weighing
+from weighbridge.domain.registry.releases import ModelVersion
 
 _LEFT, _RIGHT, _TOP, _BOTTOM, HEIGHT = 46, 12, 16, 30, 230
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weighbridge.domain.figures import Figures, quantile
+from weighbridge.domain.serving.figures import Figures, quantile
 from weighbridge.entrypoints.http.paths import API
 
 #: Where models are asked; what the page itself asks for is nobody's business.

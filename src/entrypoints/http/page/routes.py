@@ -15,10 +15,11 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
 from weighbridge.domain.errors import ArtefactNotFound, StoreError, UnknownVersion
-from weighbridge.domain.history import History
-from weighbridge.domain.ports import AnswerObserver, ServingTelemetry
-from weighbridge.domain.releases import ModelVersion
-from weighbridge.domain.serving import PredictionService
+from weighbridge.domain.registry.history import History
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.serving.telemetry import ServingTelemetry
 from weighbridge.entrypoints.http.answers import LiveAnswers, label_or_value
 from weighbridge.entrypoints.http.errors import RequestProblem, bad_row
 from weighbridge.entrypoints.http.page.now import figures_in_words

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from weighbridge.domain.ranges import training_ranges
-from weighbridge.domain.schema import Category, Feature, Number
-from weighbridge.domain.serving import Classification, LoadedModel
+from weighbridge.domain.data.ranges import training_ranges
+from weighbridge.domain.data.schema import Category, Feature, Number
+from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.serving.service import LoadedModel
 from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.micro_batcher import Answer
 from weighbridge.entrypoints.http.paths import API
-from weighbridge.entrypoints.http.turns import Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.domain.artefacts import dataset_timestamp
-from weighbridge.domain.figures import Figures
-from weighbridge.domain.gate import Verdict
-from weighbridge.domain.history import Snapshot
-from weighbridge.domain.schema import Category
-from weighbridge.domain.serving import LoadedModel, PredictionService
+from weighbridge.domain.data.schema import Category
+from weighbridge.domain.evaluation.gate import Verdict
+from weighbridge.domain.registry.history import Snapshot
+from weighbridge.domain.serving.figures import Figures
+from weighbridge.domain.serving.service import LoadedModel, PredictionService
+from weighbridge.domain.store.artefacts import dataset_timestamp
 from weighbridge.entrypoints.http.page.chart import draw, headline
 from weighbridge.entrypoints.http.page.now import figures_in_words
 from weighbridge.entrypoints.http.page.trying import Tried, fields_of

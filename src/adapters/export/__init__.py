@@ -1,0 +1,1 @@
+"""Releases written to folders for other programs."""

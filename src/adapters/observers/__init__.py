@@ -1,0 +1,1 @@
+"""Observers of answers and sinks of events, and several of them as one."""

@@ -1,0 +1,96 @@
+"""Comparing a second model with the live one beside the answers: on a thread of its own, a little at a time."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+
+from weighbridge.domain.data.schema import Row, Value
+from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.service import LoadedModel
+from weighbridge.domain.serving.shadow import Answered, Shadow
+from weighbridge.domain.serving.telemetry import ShadowTelemetry
+
+#: Between two looks at what is waiting, in seconds. Nobody is woken for a row: that would cost its answer more
+#: than all the rest.
+_PAUSE = 0.1
+
+#: So many rows are predicted before answers get their turn. A thread that computes is made to pause only after
+#: 5 ms, which an answer would have to wait for.
+_AT_ONCE = 64
+
+#: The share of a core that comparing may take. What comes quicker than that waits, and is dropped in the end: a
+#: sample of a busy service tells as much as all of it.
+_SHARE = 0.1
+
+#: Rows that may wait; those that come beyond are dropped, and counted.
+MOST_WAITING = 10_000
+
+
+class Shadowing(AnswerObserver):
+    """Queues what was answered, and has ``shadow`` compare it.
+
+    Args:
+        shadow: what compares; it is followed first when the thread begins.
+        telemetry: told of what is dropped.
+        seconds: about how often ``shadow`` looks for what it is to be.
+        most_waiting: how many rows may wait.
+    """
+
+    def __init__(
+        self, shadow: Shadow, telemetry: ShadowTelemetry, seconds: float, most_waiting: int = MOST_WAITING
+    ) -> None:
+        self._shadow = shadow
+        self._telemetry = telemetry
+        self._seconds = seconds
+        self._most_waiting = most_waiting
+        self._waiting: deque[Answered] = deque()
+        self._stop = threading.Event()
+        # A daemon: a store that hangs must not keep the process from stopping.
+        self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+
+    def start(self) -> None:
+        """Begin to compare."""
+        self._thread.start()
+
+    def observe(self, model: LoadedModel, row: Row, answer: Value | Classification, request_id: str) -> None:  # noqa: ARG002
+        """See the port."""
+        if self._shadow.version is None:
+            return
+        if len(self._waiting) < self._most_waiting:
+            self._waiting.append(Answered(model, row, answer))
+        else:
+            self._telemetry.dropped()
+
+    def stop(self) -> None:
+        """End; what is waiting is not compared any more."""
+        self._stop.set()
+        self._thread.join(timeout=2.0)
+
+    def _run(self) -> None:
+        due = 0.0
+        while True:
+            try:
+                if time.monotonic() >= due:
+                    self._shadow.follow()
+                    # Spread by a tenth either way, so that replicas do not ask the store in step.
+                    due = time.monotonic() + self._seconds * random.uniform(0.9, 1.1)  # noqa: S311
+                self._work_off()
+            except Exception:
+                logging.getLogger("weighbridge").exception("shadowing failed; it goes on with what comes next")
+                due = time.monotonic() + self._seconds
+            if self._stop.wait(_PAUSE):
+                return
+
+    def _work_off(self) -> None:
+        # Not longer than there were rows when it began: what is to be followed has its turn too.
+        for _ in range(0, len(self._waiting), _AT_ONCE):
+            if self._stop.is_set():
+                return
+            begun = time.thread_time()
+            self._shadow.compare([self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))])
+            time.sleep((time.thread_time() - begun) * (1 / _SHARE - 1))

@@ -1,0 +1,1 @@
+"""Models as ONNX: encoding, decoding and predicting."""

@@ -1,1 +1,0 @@
-"""How fitted models of scikit-learn become ONNX, for the ONNX codec. Imported only to encode."""

@@ -1,0 +1,124 @@
+"""What a second model would have answered, as Prometheus metrics beside the service's own."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from weighbridge.adapters.prometheus.shared_counters import Cells
+from weighbridge.domain.serving.telemetry import ShadowTelemetry
+
+if TYPE_CHECKING:
+    from weighbridge.adapters.prometheus.shared_counters import Key
+    from weighbridge.domain.registry.releases import Release
+
+#: Upper bounds of the buckets of differences, in the target's unit, whatever that is.
+DIFFERENCES = (0.0, *(float(f"{digits}e{power}") for power in range(-4, 5) for digits in ("1", "2.5", "5")), 1e5)
+
+_DIFFERENCES, _ROWS, _OTHERWISE, _FAILURES, _DROPPED = (
+    "shadow_differences",
+    "shadow_rows",
+    "shadow_otherwise",
+    "shadow_failures",
+    "shadow_dropped",
+)
+
+
+class PrometheusShadow(ShadowTelemetry):
+    """Counts into cells; ``families`` makes what is exposed of all processes.
+
+    Args:
+        cells: where to count.
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._release: Release | None = None
+        self._problem: str | None = None
+        self._is_on = False
+
+    def shadowing(self, release: Release | None, problem: str | None) -> None:
+        """See the port."""
+        self._release, self._problem, self._is_on = release, problem, True
+
+    def differed(self, version: str, differences: Sequence[float]) -> None:
+        """See the port."""
+        self._add((_ROWS, version), len(differences))
+        start = self._start((_DIFFERENCES, version), len(DIFFERENCES) + 2) if differences else None
+        if start is not None:
+            numbers = self._cells.numbers
+            for difference in differences:
+                numbers[start] += difference
+                numbers[start + 1 + bisect_left(DIFFERENCES, difference)] += 1
+
+    def labelled(self, version: str, rows: int, otherwise: int) -> None:
+        """See the port."""
+        self._add((_ROWS, version), rows)
+        self._add((_OTHERWISE, version), otherwise)
+
+    def failed(self, version: str, reason: str, rows: int) -> None:
+        """See the port."""
+        self._add((_FAILURES, version, reason), rows)
+
+    def dropped(self) -> None:
+        """See the port."""
+        self._add((_DROPPED,), 1)
+
+    def families(self) -> Iterator[Any]:
+        """What is exposed: nothing at all while nobody shadows."""
+        if not self._is_on:
+            return
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        totals = self._cells.totals()
+
+        def counter(kind: str, name: str, says: str, *labels: str) -> Any:
+            family = CounterMetricFamily(f"weighbridge_shadow_{name}", says, labels=labels)
+            for key, numbers in sorted(totals.items()):
+                if key[0] == kind:
+                    family.add_metric(key[1:], numbers[0])
+            return family
+
+        yield counter(_ROWS, "rows", "Rows that a second model predicted as well.", "version")
+        yield counter(_OTHERWISE, "disagreements", "Rows of which it predicted another class.", "version")
+        yield counter(_FAILURES, "failures", "Rows that it could not be compared on.", "version", "reason")
+        yield CounterMetricFamily(
+            "weighbridge_shadow_dropped",
+            "Answered rows that were not compared, because too many waited.",
+            value=totals.get((_DROPPED,), [0.0])[0],
+        )
+        sizes = HistogramMetricFamily(
+            "weighbridge_shadow_difference",
+            "From the answer to the second model's prediction: absolute, in the target's unit.",
+            labels=("version",),
+        )
+        for key, numbers in sorted(totals.items()):
+            if key[0] == _DIFFERENCES:
+                bounds = [*(repr(bound) for bound in DIFFERENCES), "+Inf"]
+                sizes.add_metric(key[1:], list(zip(bounds, accumulate(numbers[1:]), strict=True)), numbers[0])
+        yield sizes
+        failing = float(self._problem is not None)
+        yield GaugeMetricFamily(
+            "weighbridge_shadow_failing", "Whether the second model cannot be had.", value=failing
+        )
+        info = GaugeMetricFamily(
+            "weighbridge_shadow_info", "The second model.", labels=("task", "version", "format")
+        )
+        if self._release is not None:
+            version = self._release.version
+            info.add_metric((version.task, str(version), self._release.record.model.format), 1.0)
+        yield info
+
+    def _add(self, key: Key, number: float) -> None:
+        start = self._start(key, 1)
+        if start is not None:
+            self._cells.numbers[start] += number
+
+    def _start(self, key: Key, size: int) -> int | None:
+        try:
+            return self._cells.block(key, size)
+        except MemoryError:
+            # What is not counted here fails no answer; so many versions as fill the room take weeks.
+            return None

@@ -1,0 +1,1 @@
+"""Stores and files in S3, by boto3."""

@@ -1,0 +1,1 @@
+"""Models as skops files: encoding, decoding and predicting."""

@@ -1,0 +1,1 @@
+"""Tables as CSV, JSON, Parquet and Arrow: datasets for training, rows for prediction."""

@@ -1,0 +1,250 @@
+"""Tables out of bytes: CSV through pandas, Parquet through pyarrow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+
+from weighbridge.adapters.tables.csv_text import plain_text
+from weighbridge.domain.data.dataset_reader import DatasetReader
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.errors import DataError, Problem
+from weighbridge.domain.store.artefacts import DATASET_SUFFIXES, dataset_suffix
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What stands for nothing in a column of numbers; the list that pandas has.
+NULL_SPELLINGS = (
+    *("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "Null", "null", "None", "<NA>"),
+    *("#N/A", "#N/A N/A", "#NA", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"),
+)
+
+#: Opens the text of a file, from its beginning.
+_Text: TypeAlias = Callable[[], io.RawIOBase]
+
+_WRONG_FIELDS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+
+
+class TabularReader(DatasetReader):
+    """Reads ``.csv``, also compressed as ``.csv.gz`` or ``.csv.zst``, and ``.parquet`` by the suffix of the key.
+
+    The same rows give the same frame for the schema's columns in either format: numbers are float64 with NaN
+    for nulls, categories are text with a missing value for nulls; where a Parquet file has an index of the texts
+    of a category, they come as pandas' categories. A column that is something else stays what it is, for admission
+    to report.
+    """
+
+    def read_file(self, key: str, file: BinaryIO, schema: Schema) -> pd.DataFrame:
+        """See ``DatasetReader.read_file``.
+
+        CSV is UTF-8, or UTF-16 with a byte order mark, separated by commas, with a header. Category columns
+        are text whatever they look like, and only an empty cell is null; elsewhere NULL_SPELLINGS are. A row
+        with fewer fields than the header ends in nulls, one with more is an error. Blank lines are skipped.
+        A header alone gives a frame without rows. Columns that the schema does not name are kept.
+        """
+        suffix = dataset_suffix(key)
+        if suffix is None:
+            expected = f"{', '.join(DATASET_SUFFIXES[:-1])} or {DATASET_SUFFIXES[-1]}"
+            raise DataError(key, [Problem(f"not a dataset: expected a name that ends in {expected}")])
+        if not file.seek(0, io.SEEK_END):
+            raise DataError(key, [Problem("the dataset is empty")])
+        if suffix == ".parquet":
+            return _read_parquet(key, file, schema)
+        return _read_csv(key, lambda: plain_text(key, file, suffix), schema)
+
+
+def _read_csv(key: str, text: _Text, schema: Schema) -> pd.DataFrame:
+    header = _header(key, text())
+    try:
+        frame = _parsed_as_expected(text(), header, schema)
+        if frame is None:
+            frame = _parsed(text, header, _categories(schema))
+        return _plain_numbers(frame, schema)
+    except ValueError as error:  # which pandas' own parser errors are
+        raise DataError(key, [_parser_problem(error)]) from error
+
+
+def _categories(schema: Schema) -> list[Category]:
+    return [one for one in (*schema.features, schema.target) if isinstance(one, Category)]
+
+
+def _parsed_as_expected(text: io.RawIOBase, header: list[str], schema: Schema) -> pd.DataFrame | None:
+    """Parse numbers as numbers, which spares pandas its guesses; None when something else may be among them."""
+    import warnings
+
+    import pandas as pd
+
+    categories = [one for one in _categories(schema) if one.name in header]
+    numbers = [
+        one.name for one in (*schema.features, schema.target) if isinstance(one, Number) and one.name in header
+    ]
+    if len(header) != len(categories) + len(numbers) or any(map(_looks_like_numbers, categories)):
+        return None
+    options: dict[str, Any] = {
+        "na_values": {one.name: [""] for one in categories},
+        "keep_default_na": False,
+        "dtype": dict.fromkeys(numbers, "float64"),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # of objects, which are looked for below
+        try:
+            frame: pd.DataFrame = pd.read_csv(text, **options)
+        except ValueError:
+            return None
+    texts = all(frame[one.name].dtype == "str" for one in categories)
+    # Truth values have become 0 and 1.
+    truths = any(frame[name].iloc[:1].isin((0, 1)).any() and frame[name].isin((0, 1)).all() for name in numbers)
+    return frame if texts and not truths else None
+
+
+def _parsed(text: _Text, header: list[str], categories: list[Category]) -> pd.DataFrame:
+    """Parse in pieces, which is cheap, and again as a whole when that could make a difference.
+
+    Pandas reads text fastest, and in the least memory, where it finds out by itself that it is text. Where it
+    found something else in all pieces or in some, it has to be told.
+    """
+    import warnings
+
+    import pandas as pd
+
+    names = {one.name for one in categories}
+    nulls = {name: [""] if name in names else list(NULL_SPELLINGS) for name in header}
+
+    def parse(**options: Any) -> pd.DataFrame:
+        parsed: pd.DataFrame = pd.read_csv(text(), na_values=nulls, keep_default_na=False, **options)
+        return parsed
+
+    texts = [one for one in categories if one.name in header]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # of objects, which are looked for below
+        frame = parse(dtype={one.name: str for one in texts if _looks_like_numbers(one)})
+    # Beside text, numbers or truth values of one piece become objects.
+    if all(frame[one.name].dtype == "str" for one in texts) and not any(kind == "object" for kind in frame.dtypes):
+        return frame
+    del frame
+    return parse(dtype={one.name: str for one in texts}, low_memory=False)
+
+
+def _looks_like_numbers(category: Category) -> bool:
+    """Whether pandas may take a column of these levels for numbers or truth values."""
+    return all(level.lower() in ("true", "false") or _is_number(level) for level in category.levels)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _header(key: str, text: io.RawIOBase) -> list[str]:
+    """The names in the header, checked, together with the first row, which pandas would not count.
+
+    Raises:
+        DataError: there is no header, it has a name twice, or the first row has more fields than it has.
+    """
+    reader = csv.reader(io.TextIOWrapper(io.BufferedReader(text), "utf-8", newline=""))
+    try:
+        header = _next_row(reader)
+        first = _next_row(reader)
+    except csv.Error as error:
+        raise DataError(key, [Problem(f"no CSV can be read from line {reader.line_num}: {error}")]) from error
+    if not header:
+        raise DataError(key, [Problem("the dataset is empty")])
+    _check_names(key, header)
+    if len(first) > len(header):
+        raise DataError(key, [_field_problem(reader.line_num, len(first), len(header))])
+    return header
+
+
+def _next_row(reader: Any) -> list[str]:
+    # A line of nothing but spaces is blank to pandas as well.
+    return next((row for row in reader if len(row) > 1 or (row and row[0].strip(" \t"))), [])
+
+
+def _check_names(key: str, names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        raise DataError(key, [Problem("the header has this column more than once", name) for name in twice])
+
+
+def _parser_problem(error: ValueError) -> Problem:
+    found = _WRONG_FIELDS.search(str(error))
+    if found is None:
+        return Problem(f"no CSV can be read: {error}")
+    expected, line, saw = map(int, found.groups())
+    return _field_problem(line, saw, expected)
+
+
+def _field_problem(line: int, saw: int, expected: int) -> Problem:
+    return Problem(f"line {line} has {saw} fields, the header has {expected}")
+
+
+def _read_parquet(key: str, file: BinaryIO, schema: Schema) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # What is in memory already is not copied.
+    source = pa.BufferReader(file.getbuffer()) if isinstance(file, io.BytesIO) else file
+    try:
+        metadata = pq.read_metadata(source)
+        paths = {metadata.schema.column(place).path for place in range(metadata.num_columns)}
+        # Text that repeats itself is read fastest as what it most often is in the file, an index of few values.
+        texts = [one.name for one in _categories(schema) if one.name in paths]
+        parquet = pq.ParquetFile(source, metadata=metadata, read_dictionary=texts)
+        table = parquet.read(use_threads=False)  # threads that wait for a busy machine cost more than they save
+        _check_names(key, table.column_names)
+        names = table.column_names
+        plain = pa.table([_plain_column(table.column(name), name in texts) for name in names], names=names)
+        del table  # else it would hold what is given away below
+        # The metadata of pandas would turn columns into an index or back into its own types. Columns that can be
+        # handed over as they are, read-only, are not copied, and the others are let go one by one.
+        frame: pd.DataFrame = plain.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
+        del plain
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(key, [Problem(f"no Parquet can be read: {reason}")]) from error
+    return _plain_numbers(frame, schema)
+
+
+def _plain_column(column: Any, indexed: bool) -> Any:
+    """The column in a type that pandas has too.
+
+    Args:
+        column: as it was read.
+        indexed: an index of texts may stay one.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        kind = column.type.value_type
+        if indexed and pa.types.is_string(kind):
+            return column
+        column = column.cast(pa.large_string() if pa.types.is_string(kind) else kind)
+    if pa.types.is_decimal(column.type):
+        return column.cast(pa.float64())
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        return column.cast(pa.string())  # some writers do not mark text as text
+    return column
+
+
+def _plain_numbers(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Whole numbers, half precision and columns without a single value become float64."""
+    import numpy as np
+
+    for feature in (*schema.features, schema.target):
+        if feature.name not in frame.columns:
+            continue
+        column = frame[feature.name]
+        if isinstance(feature, Number):
+            if column.dtype != np.float64 and (column.dtype.kind in "iuf" or column.isna().all()):
+                frame[feature.name] = column.astype(np.float64)
+        elif column.dtype != "str" and column.isna().all():
+            frame[feature.name] = column.astype("str")
+    return frame

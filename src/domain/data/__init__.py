@@ -1,0 +1,1 @@
+"""Columns, rows and datasets, and what may be admitted as one."""

@@ -1,0 +1,1 @@
+"""What a candidate has to achieve: metrics, thresholds, checks, rules, and the decision."""

@@ -1,0 +1,1 @@
+"""Behavioural checks of a model."""

@@ -1,0 +1,172 @@
+"""Rules about distributions that are not what they were: of the target, and of the features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from weighbridge.domain.evaluation.rules.rule import (
+    RULE_ALPHA,
+    Evidence,
+    Finding,
+    Rule,
+    check_levels,
+    conclude,
+    grade,
+    nothing_to_compare,
+)
+from weighbridge.domain.statistics.drift import ColumnDrift, compare_statistics, describe, distance
+from weighbridge.domain.statistics.summaries import NumberSummary
+
+if TYPE_CHECKING:
+    from weighbridge.domain.data.schema import Schema
+    from weighbridge.domain.statistics.summaries import ColumnSummary, Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class TargetChanged(Rule):
+    """The target is distributed otherwise than in the live release's data: another unit, other labels.
+
+    Overall and among the rows of each level of each category. The measure is the Kolmogorov-Smirnov distance
+    of numbers and the total variation of categories: 0.1 means that a tenth of the rows have moved past some
+    value, or into another class.
+    """
+
+    warning: float | None = 0.1
+    error: float | None = 0.25
+    alpha: float = RULE_ALPHA
+
+    def __post_init__(self) -> None:
+        check_levels(self.name, self.warning, self.error, self.alpha)
+
+    @property
+    def name(self) -> str:
+        """What is looked for."""
+        return "target changed"
+
+    def validate(self, schema: Schema) -> None:
+        """Nothing can be wrong with it."""
+
+    def inspect(self, evidence: Evidence) -> Finding:
+        """Compare, at ``alpha`` over all comparisons."""
+        live, now = evidence.live_statistics, evidence.statistics
+        if live is None:
+            return nothing_to_compare(self.name, "no live release has statistics")
+        pairs = _target_pairs(live, now)
+        items, numbers = [], {}
+        for where, (before, after) in pairs.items():
+            found = distance(before, after)
+            numbers[where] = found.value
+            apart = found.value if found.p_value * len(pairs) < self.alpha else 0.0
+            said = f"{where} ({found.value:.3g} of 1 apart{_ratio(before, after)})"
+            said += f": before {describe(before)}; now {describe(after)}"
+            items.append((grade(apart, self.warning, self.error), said))
+        return conclude(self.name, items, "the target is distributed as it was", numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationStability(Rule):
+    """A feature's population stability index against the live release's data; 0.1 and 0.25 are the convention."""
+
+    warning: float | None = 0.1
+    error: float | None = 0.25
+    alpha: float = RULE_ALPHA
+
+    def __post_init__(self) -> None:
+        check_levels(self.name, self.warning, self.error, self.alpha)
+
+    @property
+    def name(self) -> str:
+        """What is looked for."""
+        return "feature drift by population stability index"
+
+    def validate(self, schema: Schema) -> None:
+        """Nothing can be wrong with it."""
+
+    def inspect(self, evidence: Evidence) -> Finding:
+        """Compare with the live release's data."""
+        live = evidence.live_statistics
+        if live is None:
+            return nothing_to_compare(self.name, "no live release has statistics")
+        return self.compare(live, evidence.statistics)
+
+    def compare(self, live: Statistics, now: Statistics) -> Finding:
+        """Compare feature by feature, at ``alpha`` over all of them."""
+        drifts = _feature_drifts(live, now)
+        items = []
+        for drift in drifts:
+            index = drift.psi if drift.psi_p_value * len(drifts) < self.alpha else 0.0
+            said = _say(drift, f"population stability index {drift.psi:.3g}")
+            items.append((grade(index, self.warning, self.error), said))
+        numbers = {drift.column: drift.psi for drift in drifts}
+        return conclude(self.name, items, "no feature has drifted", numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class KolmogorovSmirnov(Rule):
+    """A number feature's Kolmogorov-Smirnov distance from the live release's data."""
+
+    warning: float | None = 0.1
+    error: float | None = 0.25
+    alpha: float = RULE_ALPHA
+
+    def __post_init__(self) -> None:
+        check_levels(self.name, self.warning, self.error, self.alpha)
+
+    @property
+    def name(self) -> str:
+        """What is looked for."""
+        return "feature drift by Kolmogorov-Smirnov distance"
+
+    def validate(self, schema: Schema) -> None:
+        """Nothing can be wrong with it."""
+
+    def inspect(self, evidence: Evidence) -> Finding:
+        """Compare with the live release's data."""
+        live = evidence.live_statistics
+        if live is None:
+            return nothing_to_compare(self.name, "no live release has statistics")
+        return self.compare(live, evidence.statistics)
+
+    def compare(self, live: Statistics, now: Statistics) -> Finding:
+        """Compare feature by feature, at ``alpha`` over all of them."""
+        drifts = [
+            drift for drift in _feature_drifts(live, now) if isinstance(now.features[drift.column], NumberSummary)
+        ]
+        items = []
+        for drift in drifts:
+            found = drift.distance
+            apart = found.value if found.p_value * len(drifts) < self.alpha else 0.0
+            said = _say(drift, f"{found.value:.3g} of 1 apart")
+            items.append((grade(apart, self.warning, self.error), said))
+        numbers = {drift.column: drift.distance.value for drift in drifts}
+        return conclude(self.name, items, "no number feature has drifted", numbers)
+
+
+def _feature_drifts(live: Statistics, now: Statistics) -> list[ColumnDrift]:
+    return [drift for drift in compare_statistics(live, now) if drift.column in now.features]
+
+
+def _say(drift: ColumnDrift, measure: str) -> str:
+    return f"'{drift.column}' ({measure}): before {drift.before}; now {drift.now}"
+
+
+def _target_pairs(live: Statistics, now: Statistics) -> Mapping[str, tuple[ColumnSummary, ColumnSummary]]:
+    pairs = {f"'{now.target_name}'": (live.target, now.target)}
+    for feature, levels in now.target_by_level.items():
+        before = live.target_by_level.get(feature, {})
+        pairs |= {
+            f"'{now.target_name}' where {feature} is {level}": (before[level], after)
+            for level, after in levels.items()
+            if level in before
+        }
+    return {where: pair for where, pair in pairs.items() if type(pair[0]) is type(pair[1])}
+
+
+def _ratio(before: ColumnSummary, now: ColumnSummary) -> str:
+    if isinstance(before, NumberSummary) and isinstance(now, NumberSummary):
+        earlier, later = before.quantile(0.5), now.quantile(0.5)
+        if earlier and later:
+            return f", the median {later / earlier:.4g} times what it was"
+    return ""

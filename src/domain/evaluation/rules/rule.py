@@ -1,0 +1,183 @@
+"""What a rule about data is: two levels, the evidence it looks at, and what it finds."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from weighbridge.domain.errors import TaskError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from weighbridge.domain.data.dataset import Dataset, Split
+    from weighbridge.domain.data.schema import Schema
+    from weighbridge.domain.evaluation.metrics import Metrics
+    from weighbridge.domain.statistics.summaries import NumberSummary, Statistics
+
+#: The chance that a rule that tests by sampling theory raises anything on another sample of the same source.
+#: Nine such rules together stay below one run in a hundred.
+RULE_ALPHA = 0.001
+
+
+class FindingLevel(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found.
+
+    Args:
+        name: the rule's.
+        level: how bad it is.
+        detail: in words, whatever the level: the columns, what was expected and what is there.
+        numbers: what the words rest on, finite.
+    """
+
+    name: str
+    level: FindingLevel
+    detail: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvidence:
+    """What is known of the live release.
+
+    Args:
+        statistics: of the data that it was trained and weighed on; None where its record keeps none.
+        metrics: its recorded scores, on its own test rows.
+        test_rows: how many those were.
+        predicted: its predictions for the new test rows, of shape [rows]; None when they cannot be had.
+        errors: the distribution of its absolute errors on its own test rows, as ``summarise_errors`` gave it;
+            None where its record keeps none.
+    """
+
+    statistics: Statistics | None
+    metrics: Metrics
+    test_rows: int
+    predicted: np.ndarray[Any, Any] | None
+    errors: NumberSummary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What rules look at.
+
+    Args:
+        dataset: the new data.
+        split: of it.
+        statistics: of ``dataset``.
+        metrics: the candidate's, on the test rows.
+        predicted: the candidate's predictions for the test rows, of shape [rows].
+        live: the live release; None when there is none.
+        history: the scores of earlier releases, in any order.
+    """
+
+    dataset: Dataset
+    split: Split
+    statistics: Statistics
+    metrics: Metrics
+    predicted: np.ndarray[Any, Any]
+    live: LiveEvidence | None = None
+    history: tuple[Metrics, ...] = ()
+
+    @property
+    def live_statistics(self) -> Statistics | None:
+        """Those of the live release's data; None when there are none."""
+        return None if self.live is None else self.live.statistics
+
+
+class Rule(Protocol):
+    """Something that goes wrong with data. Implementations are frozen dataclasses of plain values.
+
+    Every rule has a ``warning`` and an ``error`` level, of which either may be None: never raised. A finding
+    that reaches a level has it. Rules that compare samples also have an ``alpha``: what could be chance, at
+    that probability over all that the rule looks at, is never raised, whatever the levels.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What is looked for, in a few words; unique within a task."""
+
+    @abstractmethod
+    def validate(self, schema: Schema) -> None:
+        """See that the rule fits the task.
+
+        Raises:
+            TaskError: it does not.
+        """
+
+    @abstractmethod
+    def inspect(self, evidence: Evidence) -> Finding:
+        """Look; what cannot be looked at for want of a live release or a history is ok, and says so."""
+
+
+def check_levels(
+    name: str, warning: float | None, error: float | None, alpha: float = 0.5, shortage: bool = False
+) -> None:
+    """See that a rule's levels are sound, and that the warning level is the first to be reached.
+
+    Args:
+        name: the rule's, for the message.
+        warning: a finite number above 0, or None.
+        error: the same.
+        alpha: a probability.
+        shortage: whether too little is what is bad.
+
+    Raises:
+        TaskError: they are not.
+    """
+    for kind, level in (("warning", warning), ("error", error)):
+        if level is not None and not (math.isfinite(level) and level > 0):
+            raise TaskError(f"rule '{name}': the {kind} level {level!r} is not a finite number above 0")
+    if warning is not None and error is not None and (error > warning if shortage else error < warning):
+        raise TaskError(
+            f"rule '{name}': the error level {error:g} would be reached before the warning level {warning:g}"
+        )
+    if not 0 < alpha < 1:
+        raise TaskError(f"rule '{name}': alpha is {alpha!r}; it must be between 0 and 1")
+
+
+def grade(value: float, warning: float | None, error: float | None) -> FindingLevel:
+    """The level that ``value`` reaches; one that equals a level has reached it. NaN reaches none."""
+    if error is not None and value >= error:
+        return FindingLevel.ERROR
+    if warning is not None and value >= warning:
+        return FindingLevel.WARNING
+    return FindingLevel.OK
+
+
+def grade_shortage(value: float, warning: float | None, error: float | None) -> FindingLevel:
+    """Like ``grade`` where too little is bad: a value that equals a level suffices."""
+    if error is not None and value < error:
+        return FindingLevel.ERROR
+    if warning is not None and value < warning:
+        return FindingLevel.WARNING
+    return FindingLevel.OK
+
+
+def conclude(
+    name: str, items: Sequence[tuple[FindingLevel, str]], fine: str, numbers: Mapping[str, float]
+) -> Finding:
+    """One finding of several looks: as bad as the worst, in the words of all that are not ok, or ``fine``."""
+    raised = [text for level, text in items if level is not FindingLevel.OK]
+    levels = {level for level, _ in items}
+    by_severity = (FindingLevel.ERROR, FindingLevel.WARNING)
+    level = next((level for level in by_severity if level in levels), FindingLevel.OK)
+    return Finding(name, level, "; ".join(raised) or fine, numbers)
+
+
+def nothing_to_compare(name: str, what: str) -> Finding:
+    """The finding of a rule that has nothing to go by."""
+    return Finding(name, FindingLevel.OK, f"not looked at: {what}")

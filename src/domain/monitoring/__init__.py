@@ -1,0 +1,1 @@
+"""What became of predictions: the log, the labels, the comparison with training."""

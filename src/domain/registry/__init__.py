@@ -1,0 +1,1 @@
+"""Releases, refusals and promotions, and what can be done with them."""

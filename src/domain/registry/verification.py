@@ -1,0 +1,156 @@
+"""Whether what is in the registry is still what was put there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from weighbridge.domain.errors import ArtefactNotFound, ModelError, NothingReleased, RegistryError, UnknownVersion
+from weighbridge.domain.registry.loading import decode_release
+from weighbridge.domain.registry.releases import ModelVersion, Promotion
+from weighbridge.domain.store.artefacts import PROMOTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from weighbridge.domain.model.codec import ModelCodec
+    from weighbridge.domain.registry.model_registry import ModelRegistry
+    from weighbridge.domain.registry.record_rules import RecordKind, RecordRules
+    from weighbridge.domain.store.artefact_store import ArtefactStore
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was looked at, by the key of its record, and everything that is wrong with it."""
+
+    key: str
+    faults: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"key": self.key, "faults": list(self.faults)}
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Looks at records, and at the models that they name. It changes nothing.
+
+    Every method may raise StoreError: what cannot be asked for now is not what is wrong.
+    """
+
+    store: ArtefactStore
+    registry: ModelRegistry
+    codecs: Sequence[ModelCodec]
+    rules: RecordRules
+
+    def release(self, version: ModelVersion) -> Verified:
+        """A release: its record, its schema's fingerprint, the digest of its bytes, and the golden rows.
+
+        Raises:
+            UnknownVersion: there is none.
+        """
+        key = version.record_key
+        faults = self._faults_of_record("release", key)
+        try:
+            release = self.registry.read(version)
+        except UnknownVersion:
+            raise
+        except RegistryError as error:
+            return Verified(key, (*faults, str(error)))
+        model = release.record.model
+        if release.document["decision"]["verdict"] == "reject":
+            faults.append("it is the record of a refusal")
+        if not model.sha256.startswith(version.digest):
+            faults.append(f"the version is not that of a model with the sha256 {model.sha256}")
+        if "fingerprint" not in release.document["schema"]:
+            faults.append("its schema has no fingerprint")
+        try:
+            data = self.registry.fetch(release)
+            if len(data) != model.size:
+                faults.append(f"'{model.key}' has {len(data):,} bytes; the record says {model.size:,}")
+            decode_release(release, data, self.codecs)
+        except ModelError as error:
+            faults.append(str(error))
+        return Verified(key, tuple(faults))
+
+    def refusal(self, version: ModelVersion) -> Verified:
+        """The record of a refused candidate.
+
+        Raises:
+            UnknownVersion: there is none.
+        """
+        key = version.rejected_key
+        faults = self._faults_of_record("release", key)
+        try:
+            refusal = self.registry.read_refusal(version)
+        except UnknownVersion:
+            raise
+        except RegistryError as error:
+            return Verified(key, (*faults, str(error)))
+        if refusal.document["decision"]["verdict"] != "reject":
+            faults.append("it is not the record of a refusal")
+        return Verified(key, tuple(faults))
+
+    def promotions(self, task: str) -> Iterator[Verified]:
+        """Every promotion, oldest first. One of a version that was pruned is history, unless it is the last."""
+        prefix = f"{PROMOTIONS}/{task}_"
+        # What goes on with a letter belongs to a task with a longer name.
+        keys = [ref.key for ref in self.store.list(prefix) if ref.key[len(prefix) :][:1].isdigit()]
+        try:
+            live = self.registry.live(task)
+            self.registry.read(live.version)
+            problem = ""
+        except NothingReleased:
+            problem = ""
+        except RegistryError as error:
+            problem = str(error)
+        for key in keys:
+            faults = self._faults_of_promotion(task, key)
+            # The last one holds, or nothing does.
+            if key == keys[-1] and problem and not faults:
+                faults.append(f"it is the live one, and {problem}")
+            yield Verified(key, tuple(faults))
+
+    def everything(self, task: str) -> Iterator[Verified]:
+        """Every release, refusal and promotion of a task, as they are looked at.
+
+        What is removed meanwhile is left out.
+        """
+        for version in self.registry.versions(task):
+            try:
+                yield self.release(version)
+            except UnknownVersion:
+                continue
+        for version in self.registry.refused_versions(task):
+            try:
+                yield self.refusal(version)
+            except UnknownVersion:
+                continue
+        yield from self.promotions(task)
+
+    def _faults_of_record(self, kind: RecordKind, key: str) -> list[str]:
+        try:
+            return self.rules.faults(kind, json.loads(self.store.read(key).data))
+        except (ValueError, RecursionError, ArtefactNotFound):
+            # The registry says so in its own words.
+            return []
+
+    def _faults_of_promotion(self, task: str, key: str) -> list[str]:
+        data = self.store.read(key).data
+        try:
+            document = json.loads(data)
+            faults = self.rules.faults("promotion", document)
+            if not faults:
+                promotion = Promotion.from_dict(task, document)
+                if promotion.key(data) != key:
+                    faults.append(f"its name is not that of its time and its bytes, '{promotion.key(data)}'")
+        except (ValueError, RecursionError) as error:
+            faults = [f"it cannot be read: {error}"]
+        return faults

@@ -1,0 +1,89 @@
+"""Taking the picture of a weighing: all sections, the answer first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from weighbridge.domain.data.schema import Category
+from weighbridge.domain.errors import WeighbridgeError
+from weighbridge.domain.report.behaviour import checks_section
+from weighbridge.domain.report.classes import classes_section
+from weighbridge.domain.report.drifts import drift_section
+from weighbridge.domain.report.influence import influence_section
+from weighbridge.domain.report.origin import origin_section
+from weighbridge.domain.report.outcome import outcome_section
+from weighbridge.domain.report.searches import search_section
+from weighbridge.domain.report.shapes import Picture, Section, Table
+from weighbridge.domain.report.slices import slices_section
+from weighbridge.domain.report.verdict import headline, verdict_section
+
+if TYPE_CHECKING:
+    from weighbridge.domain.registry.provenance import Record
+    from weighbridge.domain.report.subject import Subject
+
+#: Sections whose words and tables are not in the record otherwise.
+_FOUND = ("slices", "outcome", "drift", "search", "features")
+
+
+def take_picture(subject: Subject, record: Record, command_options: str) -> Picture:
+    """The picture of a weighing. A section that cannot be made says so in its place.
+
+    Args:
+        subject: what was weighed.
+        record: of the weighing.
+        command_options: what the commands of this store and task need, such as `` --store ./dir``.
+    """
+    by_class = isinstance(subject.task.schema.target, Category)
+    decision = record.decision
+    return Picture(
+        task=record.task,
+        version=record.version,
+        created=f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC",
+        verdict=str(decision.verdict),
+        headline=headline(decision),
+        reasons=decision.reasons,
+        sections=(
+            verdict_section(subject),
+            checks_section(subject),
+            _made("slices", "Slices", lambda: slices_section(subject)),
+            _made(
+                "outcome",
+                "Predicted and observed",
+                lambda: (classes_section if by_class else outcome_section)(subject),
+            ),
+            _made("drift", "Drift", lambda: drift_section(subject)),
+            _made("search", "Search", lambda: search_section(subject)),
+            _made("features", "Features", lambda: influence_section(subject)),
+            origin_section(record, command_options),
+        ),
+    )
+
+
+def findings_of(picture: Picture) -> list[dict[str, Any]]:
+    """What a picture found that no other part of a record tells, as plain data: words and tables by section.
+
+    Of a figure its description stands for it.
+    """
+    return [
+        {
+            "key": section.key,
+            "title": section.title,
+            "lead": list(section.lead),
+            "figures": [{"title": figure.title, "description": figure.description} for figure in section.figures],
+            "tables": [_plain(table) for table in section.tables if table.caption != "Rules about data"],
+        }
+        for section in picture.sections
+        if section.key in _FOUND
+    ]
+
+
+def _plain(table: Table) -> dict[str, Any]:
+    return {"caption": table.caption, "columns": list(table.columns), "rows": [list(row) for row in table.rows]}
+
+
+def _made(key: str, title: str, make: Callable[[], Section]) -> Section:
+    try:
+        return make()
+    except (WeighbridgeError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        return Section(key, title, (f"This part could not be made: {type(error).__name__}: {error}",))

@@ -1,0 +1,21 @@
+"""Drawing reports."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from weighbridge.domain.report.shapes import Picture
+
+
+class ReportRenderer(Protocol):
+    """Draws the picture of a weighing."""
+
+    @abstractmethod
+    def render(self, picture: Picture) -> bytes:
+        """The report as one self-contained HTML file.
+
+        Raises:
+            ReportFailure: it cannot be drawn; the message says why.
+        """

@@ -1,0 +1,72 @@
+"""What a picture is taken of: a candidate that was weighed, and all that it was weighed with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from weighbridge.domain.data.dataset import Dataset, Split
+    from weighbridge.domain.model.fitted import FittedModel
+    from weighbridge.domain.training.candidate_evaluation import Weighing
+    from weighbridge.domain.training.live_model import LiveModel
+    from weighbridge.domain.training.search.search import Candidate
+    from weighbridge.domain.training.task import TaskDefinition
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+#: Beyond so many rows a figure shows a sample of so many.
+SAMPLE_ROWS = 5_000
+#: Rows that are predicted at a time: the peak of memory is not raised by looking at all of them.
+CHUNK_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A weighed candidate.
+
+    Args:
+        task: what it is for.
+        candidate: the fitted model, and its search.
+        dataset: every admitted row.
+        parts: its split.
+        live: the live model.
+        weighing: what was found, and the decision.
+    """
+
+    task: TaskDefinition
+    candidate: Candidate
+    dataset: Dataset
+    parts: Split
+    live: LiveModel
+    weighing: Weighing
+
+
+def sampled(rows: int, wanted: int = SAMPLE_ROWS) -> Array:
+    """The positions of ``wanted`` rows in ascending order, or of all; the same for the same numbers."""
+    if rows <= wanted:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, wanted, replace=False))
+
+
+def sample_note(rows: int, wanted: int = SAMPLE_ROWS) -> str:
+    """What is to be said of ``sampled``."""
+    return f"All {rows:,} test rows." if rows <= wanted else f"A sample of {wanted:,} of {rows:,} test rows."
+
+
+def predict_in_chunks(model: FittedModel, features: pd.DataFrame) -> Array:
+    """Predictions of shape [rows], a part of the rows at a time."""
+    parts = [
+        np.asarray(model.predict(features.iloc[start : start + CHUNK_ROWS]))
+        for start in range(0, len(features), CHUNK_ROWS)
+    ]
+    return np.concatenate(parts)
+
+
+def floats(values: Array) -> tuple[float, ...]:
+    """Numbers as plain data."""
+    return tuple(np.asarray(values, np.float64).tolist())

@@ -1,0 +1,62 @@
+"""Writing the report of a weighing. Whatever goes wrong with it is told and recorded, and fails nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from weighbridge.domain.errors import WeighbridgeError
+from weighbridge.domain.events import ReportFailed, ReportWritten
+from weighbridge.domain.registry.releases import ModelVersion
+
+if TYPE_CHECKING:
+    from weighbridge.domain.registry.provenance import Record
+    from weighbridge.domain.report.renderer import ReportRenderer
+    from weighbridge.domain.report.subject import Subject
+    from weighbridge.domain.store.artefact_store import ArtefactStore
+    from weighbridge.domain.system import EventSink
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """How reports are made.
+
+    Args:
+        renderer: draws them.
+        command_options: what the commands of this store and task need, such as `` --store ./dir``.
+    """
+
+    renderer: ReportRenderer
+    command_options: str = ""
+
+
+def write_report(
+    subject: Subject, record: Record, reports: Reports, store: ArtefactStore, events: EventSink
+) -> dict[str, Any]:
+    """Take the picture of a weighing, draw it, and store it before the record that names it.
+
+    Returns:
+        For the record: ``key``, ``sha256`` and ``size``, or the ``problem``; and ``sections``, what was found that
+        no other part of the record tells.
+    """
+    from weighbridge.domain.report.building import findings_of, take_picture
+
+    version = ModelVersion.parse(record.task, record.version)
+    entry: dict[str, Any] = {}
+    # Whatever it is, a bug in this code too, a good model must not be kept from its release by its picture.
+    try:
+        with warnings.catch_warnings():
+            # What libraries have to say of odd rows was said when the model was weighed.
+            warnings.simplefilter("ignore")
+            picture = take_picture(subject, record, reports.command_options)
+        entry["sections"] = findings_of(picture)
+        data = reports.renderer.render(picture)
+        ref = store.write(version.report_key, data)
+    except Exception as error:
+        problem = str(error) if isinstance(error, WeighbridgeError) else f"{type(error).__name__}: {error}"
+        events.emit(ReportFailed(str(version), problem))
+        return {"problem": problem} | entry
+    events.emit(ReportWritten(str(version), ref.key, len(data)))
+    return {"key": ref.key, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)} | entry

@@ -1,0 +1,217 @@
+"""Predicting the rows of a table, piece by piece, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from weighbridge.domain.data.column_admission import LISTED, Examined, examine_columns
+from weighbridge.domain.data.columns import AdmittedColumns, Array, Encoded
+from weighbridge.domain.data.ranges import training_ranges
+from weighbridge.domain.data.schema import Category, Schema
+from weighbridge.domain.data.tables import Answered, Chunk, Output, TableReader, TableWriter
+from weighbridge.domain.errors import DataError, DataTooLarge, Problem
+from weighbridge.domain.model.predictor import Predictor
+from weighbridge.domain.registry.releases import Release
+
+_NOT_FINITE = "the model has no finite prediction for this row: its numbers are too large"
+
+#: Told of each chunk: the predictions of its good rows, and how many rows are outside of a feature's range.
+Observer = Callable[["Array | Encoded", Mapping[str, int]], None]
+
+
+class BatchModel(NamedTuple):
+    """A release, and what predicts as it does."""
+
+    release: Release
+    predictor: Predictor
+
+    @property
+    def schema(self) -> Schema:
+        """What the rows have to be."""
+        return self.release.record.schema
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What became of a table: how many rows it had, how many were bad, and were outside of a feature's range."""
+
+    rows: int = 0
+    skipped: int = 0
+    outside: dict[str, int] = field(default_factory=dict)
+
+
+def output_of(model: BatchModel, *, echo: bool, skips: bool) -> Output:
+    """How the predictions of a model are written."""
+    target = model.schema.target
+    levels = target.levels if isinstance(target, Category) else ()
+    return Output(model.schema.prediction, levels, model.release.version.qualified, echo, skips)
+
+
+def predict_table(
+    model: BatchModel,
+    reader: TableReader,
+    writer: TableWriter,
+    output: Output,
+    *,
+    subject: str = "the rows",
+    others_allowed: bool = False,
+    most_rows: int | None = None,
+    listed: int = LISTED,
+    observe: Observer = lambda _predicted, _outside: None,
+) -> BatchResult:
+    """Predict every row of a table.
+
+    Args:
+        model: that predicts.
+        reader: gives the rows.
+        writer: takes rows and predictions, and is finished when all is well.
+        output: how they are written; where it skips, bad rows are told and not predicted.
+        subject: what the rows are of, for messages.
+        others_allowed: columns that are no features are passed over.
+        most_rows: that a table may have; None for any number.
+        listed: how many problems a refusal lists.
+        observe: told of what is predicted, chunk by chunk.
+
+    Raises:
+        DataError: it is no table of the model's features; or rows are bad, and the output does not skip. Every
+            row was looked at by then, but what was written is worth nothing.
+        DataTooLarge: it has more rows.
+        ModelError: the model fails.
+    """
+    ranges = training_ranges(model.release.document)
+    result, problems, more = BatchResult(), list[Problem](), 0
+    for chunk in reader.chunks():
+        result.rows += chunk.rows
+        if most_rows is not None and result.rows > most_rows:
+            raise DataTooLarge(subject, [Problem(f"there are more rows than the {most_rows:,} that are allowed")])
+        _check_echo(output, chunk, subject)
+        examined = examine_columns(
+            model.schema, chunk.columns, subject, first_row=chunk.first_row, others_allowed=others_allowed
+        )
+        bad = _bad_rows(chunk, examined)
+        if bad and not output.skips:
+            more += _list(problems, bad, listed)
+        if problems:
+            # It is refused in any case; what is left is to tell what else is wrong.
+            continue
+        answered, good = _answered(model, chunk, examined, bad)
+        if answered.problems and not output.skips:
+            more += _list(problems, answered.problems, listed)
+            continue
+        outside = _outside(good, ranges)
+        for name, count in outside.items():
+            result.outside[name] = result.outside.get(name, 0) + count
+        result.skipped += len(answered.problems)
+        predicted = answered.prediction
+        observe(predicted if not answered.problems else _without(predicted, answered.problems), outside)
+        writer.write(chunk, answered)
+    if problems:
+        raise DataError(subject, problems, more)
+    writer.finish()
+    return result
+
+
+def _check_echo(output: Output, chunk: Chunk, subject: str) -> None:
+    taken = [name for name in output.added_columns() if name in chunk.columns] if output.echo else []
+    if taken:
+        raise DataError(
+            subject,
+            [
+                Problem("the input has a column of this name, beside which no answer of it can stand", name)
+                for name in taken
+            ],
+        )
+
+
+def _bad_rows(chunk: Chunk, examined: Examined) -> dict[int, list[Problem]]:
+    found: dict[int, list[Problem]] = defaultdict(list)
+    for problem in chunk.faults:
+        found[int(problem.row or 0) - chunk.first_row].append(problem)
+    # Of a row that is none its cells tell nothing.
+    told = {int(problem.row or 0) - chunk.first_row for problem in chunk.faults if problem.column is None}
+    for problem in examined.problems():
+        place = int(problem.row or 0) - chunk.first_row
+        if place not in told:
+            found[place].append(problem)
+    return dict(sorted(found.items()))
+
+
+def _list(problems: list[Problem], bad: Mapping[int, Sequence[Problem]], listed: int) -> int:
+    """Take so many problems into the list; how many more there are."""
+    every = [problem for row in bad.values() for problem in row]
+    room = listed - len(problems)
+    problems += every[:room]
+    return max(0, len(every) - room)
+
+
+def _answered(
+    model: BatchModel, chunk: Chunk, examined: Examined, bad: dict[int, list[Problem]]
+) -> tuple[Answered, AdmittedColumns]:
+    """What the rows are answered, and the rows that were admitted."""
+    good: Array | None = None
+    columns = examined.columns
+    if bad:
+        good = np.ones(chunk.rows, bool)
+        good[list(bad)] = False
+        columns = columns.take(good)
+    predicted = model.predictor.predict_columns(columns)
+    likely = None
+    if isinstance(model.schema.target, Category):
+        likely = model.predictor.predict_proba(columns.plain())
+    finite = _finite(predicted, likely)
+    if not finite.all():
+        places = np.arange(chunk.rows) if good is None else np.flatnonzero(good)
+        for place in places[~finite].tolist():
+            bad[place] = [Problem(_NOT_FINITE, row=chunk.first_row + place)]
+        bad = dict(sorted(bad.items()))
+    if good is not None:
+        # For each row the place of its prediction; that of a bad row is anybody's.
+        places = np.maximum(np.cumsum(good) - 1, 0)
+        if not columns.rows:
+            predicted, likely = _nothing(model, chunk.rows)
+        elif isinstance(predicted, Encoded):
+            predicted, likely = predicted.take(places), None
+        else:
+            predicted, likely = predicted[places], None if likely is None else likely[places]
+    return Answered(predicted, likely, bad), columns
+
+
+def _nothing(model: BatchModel, rows: int) -> tuple[Array, Array | None]:
+    """Predictions of rows that are all bad."""
+    target = model.schema.target
+    if isinstance(target, Category):
+        return np.full(rows, target.levels[0], object), np.zeros((rows, len(target.levels)))
+    return np.zeros(rows), None
+
+
+def _finite(predicted: Array | Encoded, likely: Array | None) -> Array:
+    if likely is not None:
+        return np.asarray(np.isfinite(likely).all(axis=1))
+    if isinstance(predicted, Encoded):
+        finite = np.isfinite(np.asarray(predicted.values, np.float64))
+        # A value that no row has does no harm.
+        return np.broadcast_to(np.True_, len(predicted)) if finite.all() else finite[predicted.codes]
+    return np.asarray(np.isfinite(predicted))
+
+
+def _without(predicted: Array | Encoded, problems: Mapping[int, object]) -> Array | Encoded:
+    good = np.ones(len(predicted), bool)
+    good[list(problems)] = False
+    return predicted.take(good) if isinstance(predicted, Encoded) else predicted[good]
+
+
+def _outside(columns: AdmittedColumns, ranges: Mapping[str, tuple[float, float]]) -> dict[str, int]:
+    """For each number feature that has such rows, how many are outside the range it had in training."""
+    found: dict[str, int] = {}
+    for name, (low, high) in ranges.items():
+        values = columns.columns.get(name)
+        if not isinstance(values, np.ndarray) or not len(values):
+            continue
+        if values.min() < low or values.max() > high:
+            found[name] = int(((values < low) | (values > high)).sum())
+    return found

@@ -1,0 +1,1 @@
+"""Summaries of data, and how far two of them are apart."""

@@ -1,0 +1,1 @@
+"""Keys, artefacts and the store that holds them."""

@@ -1,0 +1,1 @@
+"""Tasks, and how a candidate is trained and evaluated."""

@@ -1,0 +1,1 @@
+"""Predicting whole files."""

@@ -1,0 +1,238 @@
+"""The commands that read the releases in a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weighbridge.entrypoints.cli.options import (
+    STORE,
+    TASK,
+    Debug,
+    Format,
+    Json,
+    Level,
+    LogFormat,
+    LogLevel,
+    Store,
+    Task,
+    open_container,
+    option,
+    set_up_logs,
+)
+from weighbridge.entrypoints.settings import PREFIX
+
+if TYPE_CHECKING:
+    from weighbridge.domain.registry.model_registry import ModelRegistry
+    from weighbridge.domain.registry.releases import ModelVersion, Promotion, Refusal, Release
+
+models = typer.Typer(help="The releases in the store.", no_args_is_help=True, rich_markup_mode=None)
+
+VersionText = Annotated[
+    str, typer.Argument(help="A version as 'models list' or 'models list --rejected' shows it, or 'live'.")
+]
+Rejected = Annotated[bool, option("--rejected", "List the candidates that were refused, with their first reason.")]
+Limit = Annotated[
+    int,
+    typer.Option("--limit", envvar=f"{PREFIX}LIMIT", help="List so many at most; 0 lists them all.", min=0),
+]
+
+
+@models.command("list", short_help="List the releases of a task, newest first.")
+def list_models(
+    rejected: Rejected = False,
+    limit: Limit = 20,
+    store: Store = STORE,
+    task: Task = TASK,
+    as_json: Json = False,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """List the releases of a task, newest first; what is live and what is held is marked.
+
+    Only the records that are listed are read. When there are more, the log says how many.
+
+    Example: weighbridge models list --rejected --limit 5
+    """
+    set_up_logs(log_format, log_level, debug)
+    import logging
+
+    from weighbridge.entrypoints.cli.console import print_json, print_table
+    from weighbridge.entrypoints.task_loading import task_name
+
+    name = task_name(task)
+    registry = open_container(store=store).registry()
+    versions = registry.refused_versions(name) if rejected else registry.versions(name)
+    listed = versions[:limit] if limit else versions
+    found = [(version, _read_or_problem(registry, version, rejected)) for version in listed]
+    live = None if rejected else _live(registry, name)
+    if as_json:
+        print_json([_as_document(version, what, live, rejected) for version, what in found])
+    elif rejected:
+        print_table(("VERSION", "WHEN", "REASON", "DATASET"), [_refused_line(*one) for one in found])
+    else:
+        columns = ("VERSION", "LIVE", "HOLD", "WHEN", "VERDICT", "METRICS", "DATASET")
+        print_table(columns, [_released_line(*one, live) for one in found])
+    if len(listed) < len(versions):
+        more = len(versions) - len(listed)
+        logging.getLogger("weighbridge").info("%d older ones are not listed; --limit 0 lists them all", more)
+
+
+@models.command("show", short_help="Show the whole record of a release or a refusal.")
+def show_model(
+    version: VersionText,
+    store: Store = STORE,
+    task: Task = TASK,
+    as_json: Json = False,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """Show the whole record of a release, of a refused candidate, or of the live release.
+
+    Example: weighbridge models show live --json
+    """
+    set_up_logs(log_format, log_level, debug)
+    from weighbridge.entrypoints.cli.console import print_json, print_table
+    from weighbridge.entrypoints.cli.model_texts import layout_of_record
+    from weighbridge.entrypoints.task_loading import task_name
+
+    name = task_name(task)
+    registry = open_container(store=store).registry()
+    found = read_either(registry, name, version)
+    if as_json:
+        print_json(dict(found.document))
+        return
+    live = _live(registry, name)
+    promotion = live if live is not None and live.version == found.version else None
+    print_table(("FIELD", "VALUE"), list(layout_of_record(found.document, promotion)))
+
+
+@models.command("diff", short_help="Show two records side by side.")
+def diff_models(
+    a: VersionText,
+    b: VersionText,
+    store: Store = STORE,
+    task: Task = TASK,
+    as_json: Json = False,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """Show two records side by side: metrics, parameters, dataset, schema, libraries. A star marks what differs.
+
+    Example: weighbridge models diff 2021-07-03T23-05-32Z-0a1b2c3d live
+    """
+    set_up_logs(log_format, log_level, debug)
+    from weighbridge.domain.registry.record_diff import compare_records
+    from weighbridge.entrypoints.cli.console import print_json, print_table
+    from weighbridge.entrypoints.cli.model_texts import layout_of_comparison
+    from weighbridge.entrypoints.task_loading import task_name
+
+    name = task_name(task)
+    registry = open_container(store=store).registry()
+    one, other = (read_either(registry, name, version) for version in (a, b))
+    rows = compare_records(one.document, other.document)
+    if as_json:
+        fields = [row.to_dict() for row in rows]
+        print_json({"a": str(one.version), "b": str(other.version), "fields": fields})
+    else:
+        columns = ("", "SECTION", "FIELD", str(one.version), str(other.version))
+        print_table(columns, list(layout_of_comparison(rows)))
+
+
+def version_named(registry: ModelRegistry, task: str, text: str) -> ModelVersion:
+    """The version that was asked for; ``live`` stands for the live one.
+
+    Raises:
+        UnknownVersion: it is no version.
+        NothingReleased: nothing is live.
+    """
+    from weighbridge.domain.registry.releases import ModelVersion
+
+    return registry.live(task).version if text == "live" else ModelVersion.parse(task, text)
+
+
+def read_either(registry: ModelRegistry, task: str, text: str) -> Release | Refusal:
+    """The release or the refusal that was asked for.
+
+    Raises:
+        UnknownVersion: there is neither; or NothingReleased, RegistryError.
+    """
+    from weighbridge.domain.errors import UnknownVersion
+
+    version = version_named(registry, task, text)
+    try:
+        return registry.read(version)
+    except UnknownVersion as released:
+        try:
+            return registry.read_refusal(version)
+        except UnknownVersion:
+            raise released from None
+
+
+def _live(registry: ModelRegistry, task: str) -> Promotion | None:
+    from weighbridge.domain.errors import NothingReleased
+
+    try:
+        return registry.live(task)
+    except NothingReleased:
+        return None
+
+
+def _read_or_problem(registry: ModelRegistry, version: ModelVersion, rejected: bool) -> Release | Refusal | str:
+    """What was asked for; or why it cannot be read, which must not hide the others."""
+    from weighbridge.domain.errors import RegistryError
+
+    try:
+        return registry.read_refusal(version) if rejected else registry.read(version)
+    except RegistryError as error:
+        return str(error)
+
+
+def _as_document(
+    version: ModelVersion, found: Release | Refusal | str, live: Promotion | None, rejected: bool
+) -> dict[str, Any]:
+    what: dict[str, Any] = (
+        {"version": str(version), "problem": found} if isinstance(found, str) else dict(found.document)
+    )
+    if rejected:
+        return what
+    is_live = live is not None and live.version == version
+    return what | {"live": is_live, "hold": is_live and live is not None and live.hold}
+
+
+def _released_line(
+    version: ModelVersion, found: Release | Refusal | str, live: Promotion | None
+) -> tuple[str, ...]:
+    from weighbridge.entrypoints.cli.model_texts import headlines, when
+
+    is_live = live is not None and live.version == version
+    marks = ("live" if is_live else "", "hold" if live is not None and is_live and live.hold else "")
+    if isinstance(found, str):
+        return (str(version), *marks, "", "unreadable", found, "")
+    record = found.document
+    return (
+        str(version),
+        *marks,
+        when(record["created_at"]),
+        record["decision"]["verdict"].replace("_", " "),
+        headlines(record["metrics"]),
+        record["dataset"]["key"],
+    )
+
+
+def _refused_line(version: ModelVersion, found: Release | Refusal | str) -> tuple[str, ...]:
+    from weighbridge.entrypoints.cli.model_texts import first_reason, when
+
+    if isinstance(found, str):
+        return (str(version), "", f"unreadable: {found}", "")
+    record = found.document
+    return (
+        str(version),
+        when(record["created_at"]),
+        first_reason(record["decision"]["reasons"]),
+        record["dataset"]["key"],
+    )

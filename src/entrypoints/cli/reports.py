@@ -1,0 +1,138 @@
+"""The commands that show how a model was weighed: its report, and its model card."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError
+from weighbridge.entrypoints.cli.options import (
+    STORE,
+    TASK,
+    Debug,
+    Format,
+    Level,
+    LogFormat,
+    LogLevel,
+    Store,
+    Task,
+    open_container,
+    option,
+    set_up_logs,
+)
+
+if TYPE_CHECKING:
+    from weighbridge.domain.registry.releases import ModelVersion
+    from weighbridge.entrypoints.container import Container
+
+WeighedVersion = Annotated[str, typer.Argument(help="A version, released or refused, or 'live'.")]
+Output = Annotated[
+    Optional[str],  # noqa: UP045
+    option("--output", "The file to write to.  [default: standard output]"),
+]
+Open = Annotated[bool, option("--open", "Open it in a browser.")]
+Licence = Annotated[str, option("--license", "The licence of the model, as model hubs name licences.")]
+
+
+def add_report_commands(models: typer.Typer) -> None:
+    """Add ``report`` and ``card`` to the commands for models."""
+    models.command("report", short_help="Show the report of a weighing.")(show_report)
+    models.command("card", short_help="Print the model card of a release.")(show_card)
+
+
+def show_report(
+    version: WeighedVersion,
+    output: Output = None,
+    in_browser: Open = False,
+    store: Store = STORE,
+    task: Task = TASK,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """Show the report of a weighing, released or refused: one HTML file that needs nothing else.
+
+    Example: weighbridge models report live --open
+    """
+    set_up_logs(log_format, log_level, debug)
+    if output is not None and in_browser:
+        raise ConfigurationError("--output and --open exclude each other; give one of them")
+    container = open_container(store=store, task=task)
+    wanted = _version(version, task, container)
+    data = _read(wanted, container)
+    if in_browser:
+        _open(wanted, data)
+    else:
+        _write(output, data)
+
+
+def show_card(
+    version: WeighedVersion,
+    output: Output = None,
+    licence: Licence = "unknown",
+    store: Store = STORE,
+    task: Task = TASK,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """Print a model card: the content of the report as Markdown, with the metadata that model hubs read.
+
+    Example: weighbridge models card live --output README.md --license apache-2.0
+    """
+    set_up_logs(log_format, log_level, debug)
+    from weighbridge.domain.registry.recorded import read_weighed
+    from weighbridge.domain.report.model_card import model_card
+    from weighbridge.entrypoints.container import command_options
+
+    container = open_container(store=store, task=task)
+    record = read_weighed(container.registry(), _version(version, task, container)).record
+    _write(output, model_card(record, command_options(container.settings()), licence).encode())
+
+
+def _version(text: str, task: str, container: Container) -> ModelVersion:
+    from weighbridge.domain.registry.releases import ModelVersion
+    from weighbridge.entrypoints.task_loading import task_name
+
+    name = task_name(task)
+    return container.registry().live(name).version if text == "live" else ModelVersion.parse(name, text)
+
+
+def _read(version: ModelVersion, container: Container) -> bytes:
+    from weighbridge.domain.registry.recorded import read_weighed
+
+    try:
+        return container.store().read(version.report_key).data
+    except ArtefactNotFound as error:
+        report = read_weighed(container.registry(), version).record.report
+        why = "it was weighed without one" if report is None else report.get("problem", "it was removed")
+        raise ConfigurationError(
+            f"there is no report of {version}: {why}; 'weighbridge models card {version}' tells what is recorded"
+        ) from error
+
+
+def _write(output: str | None, data: bytes) -> None:
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        Path(output).write_bytes(data)
+    except OSError as error:
+        raise ConfigurationError(f"'{output}' cannot be written: {error.strerror or error}") from error
+    print(f"wrote {output} ({len(data):,} bytes)")
+
+
+def _open(version: ModelVersion, data: bytes) -> None:
+    import tempfile
+    import webbrowser
+
+    # It stays there: the browser may read it long after this command has ended.
+    path = Path(tempfile.mkdtemp(prefix="weighbridge-")) / f"{version.task}_{version}.html"
+    path.write_bytes(data)
+    print(path)
+    if not webbrowser.open(path.as_uri()):
+        raise ConfigurationError("no browser could be opened; open the file above in one, or use --output")

@@ -1,0 +1,87 @@
+"""The command for stores: is one fit for use?"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote, urlsplit
+
+import typer
+
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.cli.options import (
+    STORE,
+    STORE_HELP,
+    Debug,
+    Format,
+    Json,
+    Level,
+    LogFormat,
+    LogLevel,
+    set_up_logs,
+)
+from weighbridge.entrypoints.settings import PREFIX, load_settings
+
+if TYPE_CHECKING:
+    from weighbridge.domain.store.artefact_store import ArtefactStore
+
+store_app = typer.Typer(help="Stores.", no_args_is_help=True, rich_markup_mode=None)
+
+Url = Annotated[str, typer.Argument(envvar=f"{PREFIX}STORE", help=STORE_HELP)]
+
+
+@store_app.command("check", short_help="Try every operation on a store, and tell what it lacks.")
+def check(
+    url: Url = STORE,
+    as_json: Json = False,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """Try every operation that is needed under scratch/, measure it, clean up, and tell what the store lacks.
+
+    Exit code 0 when the store is fit for use, 2 when it is not, 75 when it does not answer.
+
+    Example: weighbridge store check s3://bucket/prefix
+    """
+    set_up_logs(log_format, log_level, debug)
+    from weighbridge.domain.store.store_check import check_store
+    from weighbridge.entrypoints.cli.console import print_json, print_table
+    from weighbridge.entrypoints.container import open_store, wire
+
+    settings = load_settings({"store": url})
+    container = wire(settings)
+    # Whether it overwrites is what is to be found out, so nothing else finds it out first.
+    store = open_store(settings, container.clock(), container.events(), trusted=True)
+    try:
+        report = check_store(store, container.clock(), secrets.token_hex(4))
+    finally:
+        _remove_empty_folder(store)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        rows = [(one.operation, f"{one.seconds * 1000:,.1f}", one.problem or "ok") for one in report.steps]
+        print_table(("OPERATION", "MS", "RESULT"), rows)
+        for lack in report.lacks:
+            print(f"{'LACKS, AND NEEDS,' if lack.needed else 'lacks'} {lack.what}")
+    log = logging.getLogger("weighbridge")
+    if report.left_behind:
+        log.warning("could not be removed: %s", ", ".join(report.left_behind))
+    if not report.fit:
+        log.error("%s is not fit for publishing: mend what is told above, or use another store", store.url)
+        raise typer.Exit(exit_codes.USAGE)
+    if not as_json:
+        print(f"{store.url} is fit for use")
+
+
+def _remove_empty_folder(store: ArtefactStore) -> None:
+    """In a folder, the kind of what was tried is a folder too, which no operation of a store removes."""
+    from weighbridge.domain.store.store_check import SCRATCH
+
+    address = urlsplit(store.url)
+    if address.scheme == "file":
+        with suppress(OSError):
+            Path(unquote(address.path), SCRATCH).rmdir()

@@ -1,0 +1,209 @@
+"""The commands around a task file: drafting one from data, and trying one before it is trusted with a search."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from weighbridge.domain.errors import ConfigurationError, DataError
+from weighbridge.domain.store.artefacts import DATASET_SUFFIXES, DATASETS, Artefact, ArtefactRef
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.cli.options import (
+    TASK,
+    Debug,
+    Format,
+    Json,
+    Level,
+    LogFormat,
+    LogLevel,
+    Task,
+    option,
+    set_up_logs,
+)
+from weighbridge.entrypoints.settings import load_settings
+
+if TYPE_CHECKING:
+    from weighbridge.domain.training.task_check import TaskReport, Trial
+    from weighbridge.entrypoints.container import Container
+
+task_app = typer.Typer(help="Task files.", no_args_is_help=True, rich_markup_mode=None)
+
+DatasetOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    option("--dataset", "A .csv, .csv.gz, .csv.zst or .parquet file to try the task on."),
+]
+CsvFile = Annotated[Path, typer.Argument(help="A .csv file with the features and the target.", show_default=False)]
+Target = Annotated[
+    Optional[str],  # noqa: UP045
+    option("--target", "The column to predict.  [default: the last one]"),
+]
+Output = Annotated[Path, option("--output", "The file to write; it must not be there yet.")]
+
+
+@task_app.command("check", short_help="Try a task's definition, and a dataset with it.")
+def check(
+    task: Task = TASK,
+    dataset: DatasetOption = None,
+    as_json: Json = False,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """Try a task's definition; given a dataset, admit it, split it and train the first point of the grid.
+
+    Every problem is reported, and nothing is written. The gate's verdict on a single point is no problem: a
+    search may find a better one.
+
+    Example: weighbridge task check --task task.py:TASK --dataset orders.csv
+    """
+    set_up_logs(log_format, log_level, debug)
+    from weighbridge.entrypoints.task_loading import load_task
+
+    definition = load_task(task)
+    data = None if dataset is None else _read(dataset, DATASET_SUFFIXES)
+    from weighbridge.domain.training.task_check import check_task
+    from weighbridge.entrypoints.cli.console import print_json, print_table
+
+    container = _container()
+    report = check_task(definition, data, container.reader(), container.codecs())
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        print_table(("ABOUT", "FOUND"), _lines(report))
+    if report.task_problems:
+        _fail(exit_codes.USAGE, f"{_count(report.task_problems)} in the task: mend its definition")
+    if report.data_problems:
+        _fail(exit_codes.BAD_DATA, f"{_count(report.data_problems)} in the data: mend it, or the task's schema")
+
+
+@task_app.command("new", short_help="Draft a first task file from a CSV file.")
+def new(
+    file: CsvFile,
+    target: Target = None,
+    output: Output = Path("task.py"),
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """Draft a first task file from a CSV file; every guess in it is marked by a comment.
+
+    Types, ranges and categories are inferred from the rows. What the draft would not admit is refused.
+
+    Example: weighbridge task new orders.csv --target hours --output task.py
+    """
+    set_up_logs(log_format, log_level, debug)
+    if output.suffix != ".py":
+        raise ConfigurationError(f"--output is '{output}'; a task file ends in .py")
+    if output.exists():
+        raise _taken(output)
+    data = _read(file, (".csv",))
+    from weighbridge.entrypoints.cli.task_drafting import ATTRIBUTE, draft
+
+    try:
+        drafted = draft(data, target, _container().reader())
+    except DataError as error:
+        # The remedy of bad data elsewhere, to put it in the store again, would mislead here.
+        logging.getLogger("weighbridge").error(
+            "%s\nNothing was written. Mend the file and try again.",
+            DataError(str(file), error.problems),
+            exc_info=debug,
+        )
+        raise typer.Exit(exit_codes.BAD_DATA) from error
+    try:
+        with output.open("x", encoding="utf-8") as text:
+            text.write(drafted.text)
+    except FileExistsError as error:
+        raise _taken(output) from error
+    except OSError as error:
+        raise ConfigurationError(f"'{output}' cannot be written: {error.strerror}") from error
+    print(f"drafted a task that predicts '{drafted.target}' from {drafted.rows:,} rows")
+    print(f"now read '{output}': {drafted.guesses} guesses are marked '# guess:'; then")
+    print(f"  weighbridge task check --task {quote(f'{output}:{ATTRIBUTE}')} --dataset {quote(str(file))}")
+
+
+def _read(file: Path, suffixes: tuple[str, ...]) -> Artefact:
+    if not file.name.endswith(suffixes):
+        *others, last = suffixes
+        named = f"{', '.join(others)} or {last}" if others else last
+        raise ConfigurationError(f"'{file}' is not a {named} file")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"'{file}' cannot be read: {error.strerror}") from error
+    ref = ArtefactRef(f"{DATASETS}/{file.name}", len(data), "", None, datetime.now(UTC))
+    return Artefact(ref, data, hashlib.sha256(data).hexdigest())
+
+
+def _taken(output: Path) -> ConfigurationError:
+    return ConfigurationError(f"'{output}' is there already and is not overwritten; name another with --output")
+
+
+def _container() -> Container:
+    from weighbridge.entrypoints.container import wire
+
+    return wire(load_settings({}))
+
+
+def _count(problems: Sequence[object]) -> str:
+    return f"{len(problems):,} {'problem' if len(problems) == 1 else 'problems'}"
+
+
+def _fail(code: int, message: str) -> None:
+    logging.getLogger("weighbridge").error("%s", message)
+    raise typer.Exit(code)
+
+
+def _lines(report: TaskReport) -> Iterator[tuple[str, str]]:
+    task, spec = report.task, report.task.estimator
+    names = task.schema.feature_names
+    yield "task", f"{task.name}: '{task.schema.target.name}', {task.schema.target.expectation}"
+    yield "features", f"{len(names)}: {', '.join(names)}"
+    yield "search", f"{spec.points:,} points, {spec.folds} folds, by {spec.scoring}"
+    for problem in report.task_problems:
+        yield "problem", problem
+    if report.rows is not None:
+        yield "dataset", f"{report.dataset}: {report.rows:,} rows, all admitted"
+    if report.split is not None:
+        train, test = report.split
+        yield "split", f"{train:,} rows to train on, {test:,} to weigh on"
+    if report.trial is not None:
+        yield from _trial_lines(report.trial)
+    for found in report.data_problems[: DataError.SHOWN]:
+        yield "problem", str(found)
+    if len(report.data_problems) > DataError.SHOWN:
+        yield "problem", f"... and {len(report.data_problems) - DataError.SHOWN:,} more"
+    if report.ok:
+        data = "" if report.dataset is not None else "; --dataset FILE tries it on data"
+        yield "problems", f"none{data}"
+
+
+def _trial_lines(trial: Trial) -> Iterator[tuple[str, str]]:
+    from weighbridge.domain.evaluation.rules.rule import FindingLevel
+
+    point = ", ".join(f"{name}={value!r}" for name, value in trial.params.items())
+    yield "trial", f"one training, {f'of the first point: {point}' if point else 'of the pipeline as it is'}"
+    for name, value in trial.weighing.metrics.items():
+        yield "metric", f"{name} {value:.4f}"
+    for each in trial.weighing.checks:
+        yield "check", f"{'passed' if each.passed else 'FAILED'}: {each.name} ({each.detail})"
+    findings = trial.weighing.findings
+    for one in findings:
+        if one.level is not FindingLevel.OK:
+            yield "rule", f"{one.level}: {one.name} ({one.detail})"
+    if findings:
+        quiet = sum(one.level is FindingLevel.OK for one in findings)
+        yield "rules", f"{quiet} of {len(findings)} have nothing to say; most compare with a live model"
+    decision = trial.weighing.decision
+    yield "verdict", f"{decision.verdict.replace('_', ' ')}, were this the best that the search finds"
+    for reason in decision.reasons:
+        yield "reason", reason
+    yield "format", trial.format
+    for note in trial.notes:
+        yield "note", note

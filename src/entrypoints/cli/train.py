@@ -1,0 +1,151 @@
+"""The command that trains: once, or again and again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.cli.options import (
+    STORE,
+    TASK,
+    Debug,
+    Format,
+    Json,
+    Level,
+    LogFormat,
+    LogLevel,
+    Store,
+    Task,
+    open_container,
+    option,
+    set_up_logs,
+)
+from weighbridge.entrypoints.logs import said_of_a_run
+from weighbridge.entrypoints.settings import PREFIX
+
+if TYPE_CHECKING:
+    from weighbridge.domain.training.task import TaskDefinition
+    from weighbridge.domain.workflow import Ports, TrainingResult
+
+Force = Annotated[bool, option("--force", "Train even on a dataset that the newest release was trained on.")]
+# Typer reads these annotations at run time, and knows Optional[...] on every Python that it supports.
+ErrorThreshold = Annotated[
+    Optional[float],  # noqa: UP045
+    option("--error-threshold", "Refuse a model that falls short of this; the task's first metric."),
+]
+WarningThreshold = Annotated[
+    Optional[float],  # noqa: UP045
+    option("--warning-threshold", "Accept with a warning a model that falls short of this."),
+]
+FitWorkers = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--workers",
+        envvar=f"{PREFIX}WORKERS",
+        help="How many processes of this machine search, side by side.  [default: 1]",
+        min=1,
+        max=256,
+    ),
+]
+Dask = Annotated[
+    Optional[str],  # noqa: UP045
+    option("--dask", "Search on the Dask cluster with this scheduler: tcp://host:8786. Needs the extra 'dask'."),
+]
+NoReport = Annotated[bool, option("--no-report", "Write no report of the weighing.")]
+Every = Annotated[
+    Optional[str],  # noqa: UP045
+    option("--every", "Stay, and train whenever a dataset has appeared; how often to look: 30m, 1h, 1d."),
+]
+Cron = Annotated[
+    Optional[str],  # noqa: UP045
+    option("--cron", "As --every, looking at the times of a cron expression in UTC: '45 23 * * 5'."),
+]
+
+
+def train(
+    store: Store = STORE,
+    task: Task = TASK,
+    force: Force = False,
+    error_threshold: ErrorThreshold = None,
+    warning_threshold: WarningThreshold = None,
+    workers: FitWorkers = None,
+    dask: Dask = None,
+    every: Every = None,
+    cron: Cron = None,
+    no_report: NoReport = False,
+    as_json: Json = False,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+    debug: Debug = False,
+) -> None:
+    """Train on the newest dataset, weigh the model, and publish it or record why it was refused.
+
+    With --every or --cron it stays in the foreground and trains whenever a dataset has appeared, whatever became
+    of the one before, until SIGTERM or Ctrl-C ends it; --json then prints a line for each training.
+
+    Example: weighbridge train --store s3://bucket/prefix --json
+    """
+    set_up_logs(log_format, log_level, debug)
+    from weighbridge.entrypoints.scikit_learn import import_scikit_learn
+    from weighbridge.entrypoints.task_loading import load_task
+    from weighbridge.entrypoints.training.schedule import schedule
+
+    when = schedule(every, cron)
+    import_scikit_learn()
+    definition = load_task(task).with_levels(error_threshold, warning_threshold)
+    from weighbridge.domain.workflow import Outcome, train_and_release
+    from weighbridge.entrypoints.cli.console import print_json, print_json_line, print_training
+    from weighbridge.entrypoints.training.interrupts import interrupts_end_the_process
+    from weighbridge.entrypoints.training.parallel import parallel_fits
+
+    container = open_container(store=store, task=task, no_report=no_report)
+
+    def train_once() -> TrainingResult:
+        ports = container.ports()
+        with _run(definition.name, ports), parallel_fits(definition, workers, dask):
+            result = train_and_release(definition, ports, force=force)
+        if not as_json:
+            print_training(result)
+        elif when is None:
+            print_json(result.document | {"outcome": str(result.outcome)})
+        else:
+            print_json_line(result.document | {"outcome": str(result.outcome)})
+        if result.outcome is Outcome.REJECTED:
+            _say_refused(definition, result)
+        return result
+
+    if when is not None:
+        from threading import Event
+
+        from weighbridge.entrypoints.training.train_on_schedule import TrainingSchedule
+
+        # SIGTERM is how such a process is told that it has done its work.
+        with interrupts_end_the_process(terminated=exit_codes.OK):
+            TrainingSchedule(definition.name, container.ports(), when, train_once, always=force).run(Event().wait)
+        return
+    with interrupts_end_the_process():
+        if train_once().outcome is Outcome.REJECTED:
+            raise typer.Exit(exit_codes.REFUSED)
+
+
+@contextmanager
+def _run(task: str, ports: Ports) -> Iterator[None]:
+    """What logs and traces say of one training."""
+    tracing = ports.tracing
+    span = nullcontext() if tracing is None else tracing.span("train", task=task, run_id=ports.run_id)
+    with said_of_a_run(run_id=ports.run_id), span:
+        yield
+
+
+def _say_refused(task: TaskDefinition, result: TrainingResult) -> None:
+    kept = f"{result.live} stays live" if result.live else "nothing is live"
+    logging.getLogger("weighbridge").error(
+        "refused, and %s: mend the data or the task; the whole record is in '%s'",
+        kept,
+        f"rejected/{task.name}_{result.document['version']}.json",
+    )

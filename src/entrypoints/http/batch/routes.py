@@ -1,0 +1,173 @@
+"""The route of many rows: a table in any format in, its predictions in any format out.
+
+What comes and what goes is kept on the disk where it is large, and a thread of its own works on it in pieces. So
+memory stays bounded, single rows are not kept waiting, and a batch is refused with all its problems before the
+first byte of an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from weighbridge.adapters.tables.formats import MEDIA_TYPES, table_reader, table_writer
+from weighbridge.domain.data.tables import TableFormat, problem_document
+from weighbridge.domain.errors import DataError, DataTooLarge
+from weighbridge.domain.serving.service import LoadedModel, PredictionService
+from weighbridge.domain.serving.telemetry import ServingTelemetry, Tally
+from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, LiveAnswers, names_in_header
+from weighbridge.entrypoints.http.batch.documents import (
+    BATCH_RESPONSES,
+    MODEL_VERSION_HEADER,
+    ROWS_HEADER,
+    SKIPPED_HEADER,
+)
+from weighbridge.entrypoints.http.batch.negotiation import format_sent, format_wanted
+from weighbridge.entrypoints.http.batch.spool import SpoolResponse, new_spool, receive
+from weighbridge.entrypoints.http.errors import RequestProblem
+from weighbridge.entrypoints.http.paths import API
+from weighbridge.entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    from weighbridge.domain.serving.batch import BatchResult
+
+#: How long a thread that computes keeps the others from running, in seconds: Python's own 5 ms would be seen in
+#: the latency of every single row that comes meanwhile.
+_SWITCH_SECONDS = 0.0005
+
+_SUBJECT = "the body"
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is asked for."""
+
+    model: LoadedModel
+    sent: TableFormat
+    wanted: TableFormat
+    echo: bool
+    skips: bool
+    tally: Tally
+
+
+def build_batch_router(
+    service: PredictionService, answers: LiveAnswers, telemetry: ServingTelemetry, settings: Settings
+) -> APIRouter:
+    """The route of many rows of one task; ``settings`` have its limits."""
+    router = APIRouter()
+    batches = _Batches(service, answers, telemetry, settings)
+
+    @router.post(
+        f"{API}/{service.task}/batch",
+        tags=["prediction"],
+        responses=BATCH_RESPONSES,
+        name="batch",
+        response_class=Response,
+    )
+    async def batch(
+        request: Request,
+        echo: Annotated[
+            Literal["true", "false"], Query(description="Put the rows before the predictions")
+        ] = "false",
+        on_error: Annotated[
+            Literal["refuse", "skip"],
+            Query(description="Refuse a batch that has a bad row, or answer the good ones and list the others"),
+        ] = "refuse",
+    ) -> Response:
+        """Predict many rows: a table in, its predictions out, in the order of the rows.
+
+        JSON is an array of rows, or an object with an array for each feature, all of one length (see the
+        example `columns`), and is answered alike. The answer is in the format that `Accept` prefers, else in
+        that of the body. A batch with bad rows is refused with all its problems, each with the number of its
+        row, up to a hundred of them. With `on_error=skip` the good rows are answered: JSON has their numbers
+        in `rows` and the problems of the others in `errors`; other tables have all rows, with nothing for a
+        prediction where `problem` says what is wrong.
+        """
+        return await batches.answer(request, echo == "true", on_error == "skip")
+
+    return router
+
+
+class _Batches:
+    """Predicts tables, one at a time."""
+
+    def __init__(
+        self, service: PredictionService, answers: LiveAnswers, telemetry: ServingTelemetry, settings: Settings
+    ) -> None:
+        self._service, self._answers, self._telemetry, self._settings = service, answers, telemetry, settings
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="batch")
+        # The thread that predicts may be busy for seconds; what comes meanwhile is written down by another.
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
+
+    async def answer(self, request: Request, echo: bool, skips: bool) -> Response:
+        sent = format_sent(request.headers.get("content-type"), request.headers.get("content-encoding"))
+        wanted = format_wanted(", ".join(request.headers.getlist("accept")), sent)
+        live = self._answers.now()
+        if live is None:
+            detail = self._service.problem or f"no model of {self._service.task} is loaded yet"
+            raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "10"})
+        job = _Job(live.model, sent, wanted, echo, skips, self._telemetry.tally())
+        body = await receive(request, self._settings.max_batch_bytes, self._disk)
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        loop = asyncio.get_running_loop()
+        try:
+            result, content = await loop.run_in_executor(self._executor, partial(self._predict, job, body))
+        except DataTooLarge as error:
+            raise RequestProblem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _detail(error)) from None
+        except DataError as error:
+            faults = [problem_document(problem) for problem in error.problems]
+            raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, _detail(error), faults) from None
+        self._telemetry.count(job.tally)
+        headers = {
+            MODEL_VERSION_HEADER: live.model.release.version.qualified,
+            ROWS_HEADER: str(result.rows),
+            "Vary": "Accept",
+        }
+        if skips:
+            headers[SKIPPED_HEADER] = str(result.skipped)
+        if result.outside:
+            headers[OUTSIDE_HEADER] = names_in_header(list(result.outside)).decode()
+        headers["Content-Type"] = MEDIA_TYPES[wanted]
+        return SpoolResponse(content, headers, self._disk)
+
+    def _predict(self, job: _Job, body: BinaryIO) -> tuple[BatchResult, BinaryIO]:
+        # What only batches need is loaded when the first comes.
+        from weighbridge.domain.serving.batch import BatchModel, output_of, predict_table
+
+        model = BatchModel(job.model.release, job.model.predictor)
+        schema = model.schema
+        output = output_of(model, echo=job.echo, skips=job.skips)
+        content = new_spool()
+        try:
+            with body:
+                reader = table_reader(
+                    job.sent, body, schema, _SUBJECT, most_bytes=self._settings.max_batch_decoded_bytes
+                )
+                is_columns = bool(getattr(reader, "is_columns", False))
+                writer = table_writer(job.wanted, content, output, schema, is_columns=is_columns)
+                result = predict_table(
+                    model,
+                    reader,
+                    writer,
+                    output,
+                    subject=_SUBJECT,
+                    most_rows=self._settings.max_batch_rows,
+                    observe=job.tally.add,
+                )
+            return result, content
+        except BaseException:
+            content.close()
+            raise
+
+
+def _detail(error: DataError) -> str:
+    first, count = str(error.problems[0]), len(error.problems) + error.more
+    return first if count == 1 else f"{first}; and {count - 1:,} more"

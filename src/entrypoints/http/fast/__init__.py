@@ -1,0 +1,1 @@
+"""The quick path of single rows, before the framework."""

@@ -1,0 +1,186 @@
+"""Running the application on a socket, until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from types import FrameType
+
+import uvicorn
+
+from weighbridge.domain.errors import ConfigurationError
+from weighbridge.domain.registry.history import History
+from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.service import PredictionService
+from weighbridge.domain.serving.telemetry import ServingTelemetry
+from weighbridge.domain.system import Tracing
+from weighbridge.entrypoints.edge_events import ServiceListening, ServiceOpen
+from weighbridge.entrypoints.http.asgi import App
+from weighbridge.entrypoints.http.fast.protocol import LimitedProtocol, Limits
+from weighbridge.entrypoints.http.lifecycle import Lifecycle
+from weighbridge.entrypoints.http.traced import Traced
+from weighbridge.entrypoints.logs import say
+from weighbridge.entrypoints.service.app import create_app
+from weighbridge.entrypoints.settings import Settings
+
+#: Connections that wait to be accepted; the same as uvicorn's own.
+_BACKLOG = 2048
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address; port 0 takes a free one.
+
+    Raises:
+        ConfigurationError: the address cannot be had: in use, not this machine's, or not allowed.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose others with --host and --port"
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that says it is stopping before it stops.
+
+    SIGTERM makes ``/readyz`` answer 503 at once, while everything is still answered for ``drain_seconds``: whoever
+    sends requests here has that long to learn of it. Then no connection is accepted any more, and requests
+    under way are finished. SIGINT, and a second SIGTERM, skip the first part.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, lifecycle: Lifecycle, drain_seconds: float, prepare: Callable[[], object]
+    ) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
+        self._drain_seconds = drain_seconds
+        self._prepare = prepare
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer; what is not needed for the first answers is made ready beside them."""
+        await super().startup(sockets)
+        threading.Thread(target=self._make_ready, name="prepare", daemon=True).start()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second; each second, see to the connections whose time is over."""
+        if not counter % 10:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, LimitedProtocol):
+                    connection.check(now)
+        return await super().on_tick(counter)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal that ends the process."""
+        is_first = not self._lifecycle.is_stopping
+        self._lifecycle.is_stopping = True
+        if sig == signal.SIGTERM and is_first and self._drain_seconds:
+            self._captured_signals.append(sig)
+            timer = threading.Timer(self._drain_seconds, self._stop)
+            timer.daemon = True
+            timer.start()
+        else:
+            super().handle_exit(sig, frame)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+    def _make_ready(self) -> None:
+        try:
+            self._prepare()
+        except Exception:
+            logging.getLogger("weighbridge").exception("the routes could not be built; they are tried again")
+        else:
+            _settle()
+
+
+def make_server(
+    service: PredictionService,
+    settings: Settings,
+    telemetry: ServingTelemetry,
+    observer: AnswerObserver | None = None,
+    tracing: Tracing | None = None,
+    history: History | None = None,
+) -> Server:
+    """A uvicorn server of the application, not yet running.
+
+    ``observer`` sees every row that is answered, ``tracing`` has a span for every request, and ``history`` is
+    shown on the page, which there is only with it.
+    """
+    lifecycle = Lifecycle()
+    front = create_app(service, settings, telemetry, lifecycle, observer, history)
+    app: App = front if tracing is None else Traced(front, tracing)
+    # What is answered on the connection itself goes through no application, and would have no span.
+    at_once = front.at_once if tracing is None else None
+    limits = Limits(
+        settings.max_header_bytes, settings.header_seconds, settings.body_seconds, settings.keep_alive_seconds
+    )
+    config = uvicorn.Config(
+        app,
+        http=partial(LimitedProtocol, limits, at_once, lifecycle),  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    return Server(config, lifecycle, settings.drain_seconds, front.prepare)
+
+
+def run(server: Server, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are finished before it returns.
+
+    Args:
+        server: to run.
+        listener: on which to accept.
+        ready: called before the first request is accepted.
+    """
+    # From here on no signal is lost, though uvicorn listens to them only later. Once it has stopped, it raises the
+    # signal that stopped it again: by then that changes nothing, and the process ends as one that did as told.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
+    if ready is not None:
+        ready()
+    server.run(sockets=[listener])
+
+
+def announce(listener: socket.socket, has_keys: bool) -> None:
+    """Log where the service listens, and a warning when strangers may ask it."""
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    say(ServiceListening(f"http://{shown}:{port}"))
+    if not has_keys and not _is_loopback(host):
+        say(ServiceOpen(shown, port))
+
+
+def _settle() -> None:
+    """Come to rest after loading."""
+    # What is there by now stays: it need not be looked through for garbage again and again.
+    gc.collect()
+    gc.freeze()
+    # Return to the system what loading has needed for a moment; where the C library is not glibc, nothing.
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "::1" or host.startswith(("127.", "::ffff:127."))

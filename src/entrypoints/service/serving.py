@@ -1,0 +1,40 @@
+"""Serving in one process, or in several side by side."""
+
+from __future__ import annotations
+
+from weighbridge.entrypoints.container import wire
+from weighbridge.entrypoints.service.server import announce, listen, make_server, run
+from weighbridge.entrypoints.settings import Settings
+
+
+def serve(task: str, settings: Settings, host: str, port: int, wait: bool) -> None:
+    """Serve a task until a signal ends it.
+
+    Args:
+        task: the task's name.
+        settings: ``settings.workers`` says in how many processes.
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        wait: start even when there is no model yet.
+
+    Raises:
+        ConfigurationError: the address cannot be had.
+        WeighbridgeError: the live model cannot be loaded, and ``wait`` does not say to wait for one.
+    """
+    if settings.workers > 1:
+        from weighbridge.entrypoints.service.workers import serve_side_by_side
+
+        serve_side_by_side(task, settings, host, port, wait)
+        return
+    container = wire(settings)
+    service = container.service(task)
+    if wait:
+        service.refresh()
+    else:
+        service.load()
+    observer = container.observer(service)
+    history = container.history(task)
+    server = make_server(service, settings, container.telemetry(), observer, container.tracing(), history)
+    listener = listen(host, port)
+    announce(listener, bool(settings.keys))
+    run(server, listener)
