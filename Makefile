@@ -68,7 +68,7 @@ test-mlflow: setup build/mlflow/.installed ## exports in the hands of MLflow, in
 	MLFLOW_BIN=build/mlflow/bin $(BIN)/python -m pytest tests/mlflow_exports.py
 
 docs-check: setup ## follow README and docs/: every command and Python block in them runs
-	@PYTHONPATH=. $(BIN)/python -m tests.followed
+	@PYTHONPATH=. $(BIN)/python -m tests.support.followed_docs
 
 S3_TESTS := $(patsubst %,tests/integration/test_%.py,store_s3 store_races registry_s3 training_races)
 

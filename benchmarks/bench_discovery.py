@@ -24,8 +24,8 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.clocks import SettableClock
-from tests.unit.test_discovery_cost import SPELLINGS, Pager, Steady, WithoutGroups, spread
+from tests.support.clocks import SettableClock
+from tests.unit.domain.store.test_discovery_cost import SPELLINGS, Pager, Steady, WithoutGroups, spread
 from weighbridge.adapters.s3.store import connect
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import DATASETS, MODELS, PROMOTIONS, dataset_timestamp, parse_timestamp

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.clocks import SettableClock
-from tests.trained import store_of_two, two_releases
-from tests.unit.test_export import skops_release
+from tests.support.clocks import SettableClock
+from tests.support.quick_task import store_of_two, two_releases
+from tests.unit.adapters.export.test_folder import skops_release
 from weighbridge.adapters.export.folder import FolderExporter
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.skops.codec import TRUSTED_TYPES

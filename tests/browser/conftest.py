@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from tests.trained import QUICK
+from tests.support.quick_task import QUICK
 from weighbridge.domain import workflow
 from weighbridge.domain.system import Clock
 from weighbridge.domain.tasks.time_to_dispatch import simulate

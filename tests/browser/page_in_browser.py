@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Seen, Served
-from tests.trained import QUICK
+from tests.support.quick_task import QUICK
 from weighbridge.domain.registry import rollback
 from weighbridge.domain.registry.releases import Promotion
 

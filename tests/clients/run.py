@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.trained import QUICK, copy, store_of_two
+from tests.support.quick_task import QUICK, copy, store_of_two
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 

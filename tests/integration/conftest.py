@@ -18,11 +18,11 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from tests.faultproxy import FaultProxy
+from tests.support.faultproxy import FaultProxy
 from weighbridge.adapters.s3.client import open_client
 
 if TYPE_CHECKING:
-    from tests.integration.faulty import Setting
+    from tests.support.faulty_servers import Setting
 
 #: A WSGI application.
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -127,7 +127,7 @@ def fault_proxy(moto_server: MotoServer) -> Iterator[FaultProxy]:
 @pytest.fixture
 def setting(fault_proxy: FaultProxy, moto_bucket: str) -> Iterator["Setting"]:
     """A fresh bucket behind the proxy."""
-    from tests.integration.faulty import Setting
+    from tests.support.faulty_servers import Setting
 
     setting = Setting(fault_proxy, moto_bucket)
     setting.clear()

@@ -9,8 +9,8 @@ CODE = """
 import asyncio, io, json, resource, sys
 import numpy as np, pyarrow as pa, pyarrow.parquet as pq
 from tempfile import TemporaryFile
-from tests.served import app_of
-from tests.trained import QUICK
+from tests.support.http_service import app_of
+from tests.support.quick_task import QUICK
 
 PATH = f"/api/v0.1/{QUICK.name}/batch"
 PIECE = 50_000

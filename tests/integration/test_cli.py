@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from tests.integration.conftest import s3_client
-from tests.lawful import lawful
-from tests.trained import copy, csv, store_of_two, two_releases
+from tests.support.quick_task import copy, csv, store_of_two, two_releases
+from tests.support.record_rules import lawful
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.tasks.time_to_dispatch import simulate
@@ -28,7 +28,7 @@ from weighbridge.entrypoints.service.server import listen
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 #: The shipped task with one point in its grid; its name is that of the shipped one.
-QUICK = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"
+QUICK = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
 TASK = "time_to_dispatch"
 DATASET = f"datasets/{TASK}_2021-07-01T16|45|38.csv"
 ROW = '{"product_code": "SKU001", "orders_placed": 10}'

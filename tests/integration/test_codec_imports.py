@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.codec_contract import SCHEMA, fitted, frame_of
+from tests.support.codec_contract import SCHEMA, fitted, frame_of
 from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.domain.model.encoding import columns_of

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tests.trained import copy, csv, store_of_two, two_releases
+from tests.support.quick_task import copy, csv, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.registry.dataset_view import FIRST_ROWS
 from weighbridge.entrypoints.cli.main import main

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import doc_tables
-from tests.followed import PAGES, Block, Section, a_bucket, commands, follow, is_like, sections
 from tests.integration.conftest import MotoServer
+from tests.support import doc_tables
+from tests.support.followed_docs import PAGES, Block, Section, a_bucket, commands, follow, is_like, sections
 
 RUNBOOK = doc_tables.PAGE
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def weighbridge_calls(block: Block) -> Iterator[list[str]]:
 
 
 def test_tables_are_those_of_the_code() -> None:
-    """``python -m tests.doc_tables`` writes them."""
+    """``python -m tests.support.doc_tables`` writes them."""
     text = RUNBOOK.read_text()
     assert doc_tables.page(text) == text
     assert doc_tables.INDEX.read_text() == doc_tables.index()

@@ -12,8 +12,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.served import service_of_two, service_on, serving
-from tests.trained import QUICK, store_of_two, two_releases
+from tests.support.http_service import service_of_two, service_on, serving
+from tests.support.quick_task import QUICK, store_of_two, two_releases
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry

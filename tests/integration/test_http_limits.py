@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.served import service_of_two, serving
-from tests.trained import QUICK
+from tests.support.http_service import service_of_two, serving
+from tests.support.quick_task import QUICK
 
 PATH = f"/api/v0.1/{QUICK.name}"
 ROW = b'{"product_code": "SKU001", "orders_placed": 10}'

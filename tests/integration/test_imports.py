@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trained import QUICK, copy, store_of_two, two_releases
+from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 
 #: Runs the command and then tells, on stderr, which modules were imported.
@@ -102,7 +102,7 @@ def test_predicting_and_reading_import_no_trainer(tmp_path: Path) -> None:
 
 def test_training_a_tree_imports_no_more_of_its_libraries_than_it_uses(tmp_path: Path) -> None:
     copy(store_of_two(), LocalStore(tmp_path, create=False))
-    quick = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"
+    quick = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
     # What is drawn of a weighing is told by scikit-learn's own inspection, which needs more of SciPy.
     options = ["--force", "--json", "--no-report", "--store", str(tmp_path), "--task", quick]
     printed, imported = run(COMMAND, "train", *options)

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.clocks import START, SettableClock
-from tests.lawful import lawful, lawful_store
-from tests.registry_contract import make_record
-from tests.trained import QUICK, copy, store_of_two, two_releases
+from tests.support.clocks import START, SettableClock
+from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
+from tests.support.record_rules import lawful, lawful_store
+from tests.support.registry_contract import make_record
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.evaluation.gate import Verdict

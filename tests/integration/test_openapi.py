@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.asgi import ask
-from tests.served import app_of, service_of_two, serving
+from tests.support.asgi_client import ask
+from tests.support.http_service import app_of, service_of_two, serving
 
 COMMAND = str(Path(sys.executable).with_name("schemathesis"))
 

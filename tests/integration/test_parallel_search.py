@@ -21,7 +21,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from tests.trained import csv
+from tests.support.quick_task import csv
 from weighbridge.domain.data.dataset import Dataset
 from weighbridge.domain.errors import ComputeUnavailable, ConfigurationError, TaskError
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate

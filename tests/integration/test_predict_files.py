@@ -21,8 +21,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.integration.conftest import s3_client
-from tests.served import service_of_two
-from tests.trained import QUICK, copy, store_of_two, two_releases
+from tests.support.http_service import service_of_two
+from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.tasks.time_to_dispatch import simulate
 from weighbridge.entrypoints.batch.file_prediction import FileOutcome

@@ -17,7 +17,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.trained import QUICK, copy, store_of_two, two_releases
+from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.tasks.time_to_dispatch import simulate
 from weighbridge.entrypoints.cli.main import main

@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 
 from tests.integration.conftest import shared_client
-from tests.registry_contract import RegistryContract
+from tests.support.registry_contract import RegistryContract
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.testing.store_contract import NewStore
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.trained import csv
+from tests.support.quick_task import csv
 from weighbridge.entrypoints.cli.main import main
 
 TASK = "time_to_dispatch"
-QUICK = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"
+QUICK = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
 
 
 class Done(NamedTuple):

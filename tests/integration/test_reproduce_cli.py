@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.integration.conftest import s3_client, shared_client
-from tests.trained import QUICK, copy, csv, store_of_two, two_releases
+from tests.support.quick_task import QUICK, copy, csv, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.s3.store import S3Store
@@ -22,7 +22,7 @@ from weighbridge.adapters.system import SystemClock
 from weighbridge.entrypoints.cli.main import main
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
-TASK_REF = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"
+TASK_REF = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
 TASK = QUICK.name
 
 

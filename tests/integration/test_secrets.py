@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.followed import in_process
 from tests.integration.conftest import s3_client
-from tests.trained import csv
+from tests.support.followed_docs import in_process
+from tests.support.quick_task import csv
 
-QUICK = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"
+QUICK = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
 SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "the+secret/of-the-store",
     "AWS_SESSION_TOKEN": "the-token-of-the-session",

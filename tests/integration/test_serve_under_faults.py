@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.faultproxy import Fault, FaultProxy
-from tests.integration.faulty import MIXED, Setting
 from tests.integration.test_serving_live import BODY, COMMAND, PATH, ask, command, eventually
-from tests.trained import QUICK, copy, store_of_two, two_releases
+from tests.support.faultproxy import Fault, FaultProxy
+from tests.support.faulty_servers import MIXED, Setting
+from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.system import SystemClock

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.trained import QUICK, copy, store_of_two, two_releases
+from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.trained import QUICK, copy, store_of_two, two_releases
+from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.observers.shadowing import Shadowing
 from weighbridge.domain.errors import UnknownVersion
 from weighbridge.entrypoints.container import Container, wire

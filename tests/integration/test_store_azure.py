@@ -17,8 +17,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.clocks import SettableClock
-from tests.registry_contract import RegistryContract
+from tests.support.clocks import SettableClock
+from tests.support.registry_contract import RegistryContract
 from weighbridge.adapters.cloud.store import ObjectStore, connect
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
 from weighbridge.domain.errors import ArtefactNotFound, StoreDenied, StoreNotFound, StoreUnavailable
@@ -122,7 +122,7 @@ def test_what_is_not_there_and_what_is_refused(container: str, monkeypatch: pyte
 
 
 def test_the_command_line_works_on_it(container: str, tmp_path: Path) -> None:
-    from tests.trained import csv
+    from tests.support.quick_task import csv
 
     (tmp_path / "orders.csv").write_bytes(csv())
     store = ["--store", f"az://{container}/dispatch"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import MotoServer, s3_client, shared_client
-from tests.trained import csv
+from tests.support.quick_task import csv
 from weighbridge.adapters.s3.client import open_client
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.errors import ArtefactExists, ConfigurationError

@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from tests.clocks import SettableClock
-from tests.faultproxy import Fault
 from tests.integration.conftest import s3_client
-from tests.integration.faulty import ENDLESS, MIXED, Setting, is_too_busy
-from tests.registry_contract import TASK, make_record, version_of
+from tests.support.clocks import SettableClock
+from tests.support.faultproxy import Fault
+from tests.support.faulty_servers import ENDLESS, MIXED, Setting, is_too_busy
+from tests.support.registry_contract import TASK, make_record, version_of
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound, NothingReleased, StoreUnavailable

@@ -18,8 +18,8 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
-from tests.clocks import SettableClock
 from tests.integration.conftest import MotoServer
+from tests.support.clocks import SettableClock
 from weighbridge.adapters.cloud.store import ObjectStore, connect
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
 from weighbridge.domain.errors import StoreNotFound

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from obstore.store import MemoryStore
 
-from tests.clocks import SettableClock
+from tests.support.clocks import SettableClock
 from weighbridge.adapters.cloud.store import ObjectStore, connect, translate
 from weighbridge.adapters.telemetry_log import LogEventSink
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract, run_machine

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 import weighbridge.adapters.s3.store
-from tests.clocks import START, SettableClock
 from tests.integration.conftest import shared_client
-from tests.registry_contract import TASK, make_record, version_of
+from tests.support.clocks import START, SettableClock
+from tests.support.registry_contract import TASK, make_record, version_of
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry

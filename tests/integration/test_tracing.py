@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.asgi import ask
-from tests.trained import QUICK, copy, csv, store_of_two
+from tests.support.asgi_client import ask
+from tests.support.quick_task import QUICK, copy, csv, store_of_two
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.tracing_otel import OpenTelemetryTracing
 from weighbridge.entrypoints.container import wire
@@ -24,7 +24,7 @@ from weighbridge.entrypoints.service.app import create_app
 from weighbridge.entrypoints.settings import load_settings
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
-TASK = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"
+TASK = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 

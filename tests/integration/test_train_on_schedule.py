@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.trained import csv
+from tests.support.quick_task import csv
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
-QUICK = f"{Path(__file__).parents[1] / 'trained.py'}:QUICK"
+QUICK = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
 
 
 def test_a_schedule_survives_a_refusal_and_ends_with_0_on_sigterm(tmp_path: Path) -> None:

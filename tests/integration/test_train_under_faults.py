@@ -12,10 +12,10 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from tests.clocks import SettableClock
-from tests.faultproxy import Fault
-from tests.integration.faulty import ENDLESS, MIXED, Setting, Trial, is_too_busy
-from tests.trained import QUICK, csv
+from tests.support.clocks import SettableClock
+from tests.support.faultproxy import Fault
+from tests.support.faulty_servers import ENDLESS, MIXED, Setting, Trial, is_too_busy
+from tests.support.quick_task import QUICK, csv
 from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.s3.store import S3Store

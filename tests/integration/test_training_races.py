@@ -10,11 +10,11 @@ from threading import Barrier, Lock
 
 import pytest
 
-from tests.clocks import START, SettableClock
 from tests.integration.conftest import shared_client
-from tests.registry_contract import TASK as RACED
-from tests.registry_contract import make_record, version_of
-from tests.trained import QUICK, csv
+from tests.support.clocks import START, SettableClock
+from tests.support.quick_task import QUICK, csv
+from tests.support.registry_contract import TASK as RACED
+from tests.support.registry_contract import make_record, version_of
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry

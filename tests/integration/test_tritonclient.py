@@ -14,8 +14,8 @@ import tritonclient.http as sync
 import tritonclient.http.aio as aio
 from tritonclient.utils import InferenceServerException
 
-from tests.served import service_of_two, serving
-from tests.trained import QUICK
+from tests.support.http_service import service_of_two, serving
+from tests.support.quick_task import QUICK
 from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tests.asgi import Reply, ask
-from tests.served import app_of
+from tests.support.asgi_client import Reply, ask
+from tests.support.http_service import app_of
 from weighbridge.entrypoints.http.fast.front import Front
 
 

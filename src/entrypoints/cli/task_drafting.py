@@ -185,18 +185,14 @@ def _task_name(file: str) -> str:
 
 def _imports(features: Iterable[Feature], target: Feature, checks: Sequence[str]) -> str:
     kinds = {type(feature).__name__ for feature in (*features, target)}
-    lines = [
-        "from weighbridge.domain.evaluation.rules.defaults import default_rules",
-        "from weighbridge.domain.data.dataset import SplitSpec",
-        "from weighbridge.domain.training.estimator import EstimatorSpec",
-        "from weighbridge.domain.evaluation.gate import Threshold",
-        f"from weighbridge.domain.data.schema import {', '.join([*sorted(kinds), 'Schema'])}",
-        "from weighbridge.domain.training.task import TaskDefinition",
-    ]
-    module = "class_checks" if isinstance(target, Category) else "checks"
-    if checks:
-        lines.insert(0, f"from domain.{module} import {', '.join(sorted(checks))}")
-    return "\n".join(lines)
+    always = {"EstimatorSpec", "Schema", "SplitSpec", "TaskDefinition", "Threshold", "default_rules"}
+    names = sorted({*always, *kinds, *checks}, key=_isort_key)
+    return "from weighbridge import (\n" + "".join(f"    {name},\n" for name in names) + ")"
+
+
+def _isort_key(name: str) -> tuple[bool, str]:
+    """Classes before functions, as formatters sort the names of an import."""
+    return name.islower(), name
 
 
 def _feature(feature: Feature) -> str:
