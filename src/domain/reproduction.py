@@ -13,7 +13,7 @@ from weighbridge.domain.errors import ArtefactNotFound, DataError, Problem, Task
 from weighbridge.domain.evaluation.metrics import METRICS, Metrics, Slice, measure
 from weighbridge.domain.model.encoding import probabilities_of
 from weighbridge.domain.model.predictions import prediction_digest
-from weighbridge.domain.registry.recorded import read_weighed
+from weighbridge.domain.registry.recorded import read_recorded
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 from weighbridge.domain.training.search.search import fit, search
 
@@ -85,7 +85,7 @@ def reproduce(
         DataError: the dataset is gone, or its bytes are no longer those that were recorded.
         TaskError: the task's schema is not the record's, or the recorded parameters do not fit its pipeline.
     """
-    record = read_weighed(ports.registry, version).record
+    record = read_recorded(ports.registry, version).record
     if task.schema.fingerprint != record.schema.fingerprint:
         raise TaskError(f"the schema of task '{task.name}' is not the one that {version} was trained with")
     artefact = _fetch(record, ports)

@@ -154,7 +154,7 @@ def reproduce(
     Example: weighbridge reproduce live --search
     """
     set_up_logs(log_format, log_level, debug)
-    from weighbridge.domain.registry.releases import ModelVersion
+    from weighbridge.domain.registry.recorded import version_named
     from weighbridge.entrypoints.scikit_learn import import_scikit_learn
     from weighbridge.entrypoints.task_loading import load_task
 
@@ -164,11 +164,7 @@ def reproduce(
     from weighbridge.entrypoints.cli.console import print_json, print_reproduction
 
     container = open_container(store=store)
-    wanted = (
-        container.registry().live(definition.name).version
-        if version == "live"
-        else ModelVersion.parse(definition.name, version)
-    )
+    wanted = version_named(container.registry(), definition.name, version)
     found = reproduction.reproduce(wanted, definition, container.ports(), whole_search=search)
     if as_json:
         print_json(found.to_dict())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from weighbridge.entrypoints import exit_codes
-from weighbridge.entrypoints.cli.models import models, version_named
+from weighbridge.entrypoints.cli.models import models
 from weighbridge.entrypoints.cli.options import (
     STORE,
     TASK,
@@ -125,6 +125,7 @@ def export_model(
     """
     set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.registry.loading import decode_release
+    from weighbridge.domain.registry.recorded import version_named
     from weighbridge.entrypoints.cli.console import print_json
     from weighbridge.entrypoints.task_loading import task_name
 
@@ -189,6 +190,7 @@ def prune_models(
 def _look(verifier: Verifier, task: str, version: str, everything: bool) -> Iterator[Verified]:
     """What was asked for. A version may be that of a refusal."""
     from weighbridge.domain.errors import UnknownVersion
+    from weighbridge.domain.registry.recorded import version_named
 
     if everything:
         yield from verifier.everything(task)

@@ -95,13 +95,14 @@ def show_model(
     Example: weighbridge models show live --json
     """
     set_up_logs(log_format, log_level, debug)
+    from weighbridge.domain.registry.recorded import read_recorded, version_named
     from weighbridge.entrypoints.cli.console import print_json, print_table
     from weighbridge.entrypoints.cli.model_texts import layout_of_record
     from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     registry = open_container(store=store).registry()
-    found = read_either(registry, name, version)
+    found = read_recorded(registry, version_named(registry, name, version))
     if as_json:
         print_json(dict(found.document))
         return
@@ -127,13 +128,14 @@ def diff_models(
     """
     set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.registry.record_diff import compare_records
+    from weighbridge.domain.registry.recorded import read_recorded, version_named
     from weighbridge.entrypoints.cli.console import print_json, print_table
     from weighbridge.entrypoints.cli.model_texts import layout_of_comparison
     from weighbridge.entrypoints.task_loading import task_name
 
     name = task_name(task)
     registry = open_container(store=store).registry()
-    one, other = (read_either(registry, name, version) for version in (a, b))
+    one, other = (read_recorded(registry, version_named(registry, name, version)) for version in (a, b))
     rows = compare_records(one.document, other.document)
     if as_json:
         fields = [row.to_dict() for row in rows]
@@ -141,36 +143,6 @@ def diff_models(
     else:
         columns = ("", "SECTION", "FIELD", str(one.version), str(other.version))
         print_table(columns, list(layout_of_comparison(rows)))
-
-
-def version_named(registry: ModelRegistry, task: str, text: str) -> ModelVersion:
-    """The version that was asked for; ``live`` stands for the live one.
-
-    Raises:
-        UnknownVersion: it is no version.
-        NothingReleased: nothing is live.
-    """
-    from weighbridge.domain.registry.releases import ModelVersion
-
-    return registry.live(task).version if text == "live" else ModelVersion.parse(task, text)
-
-
-def read_either(registry: ModelRegistry, task: str, text: str) -> Release | Refusal:
-    """The release or the refusal that was asked for.
-
-    Raises:
-        UnknownVersion: there is neither; or NothingReleased, RegistryError.
-    """
-    from weighbridge.domain.errors import UnknownVersion
-
-    version = version_named(registry, task, text)
-    try:
-        return registry.read(version)
-    except UnknownVersion as released:
-        try:
-            return registry.read_refusal(version)
-        except UnknownVersion:
-            raise released from None
 
 
 def _live(registry: ModelRegistry, task: str) -> Promotion | None:

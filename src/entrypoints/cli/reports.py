@@ -84,30 +84,29 @@ def show_card(
     Example: weighbridge models card live --output README.md --license apache-2.0
     """
     set_up_logs(log_format, log_level, debug)
-    from weighbridge.domain.registry.recorded import read_weighed
+    from weighbridge.domain.registry.recorded import read_recorded
     from weighbridge.domain.report.model_card import model_card
     from weighbridge.entrypoints.container import command_options
 
     container = open_container(store=store, task=task)
-    record = read_weighed(container.registry(), _version(version, task, container)).record
+    record = read_recorded(container.registry(), _version(version, task, container)).record
     _write(output, model_card(record, command_options(container.settings()), licence).encode())
 
 
 def _version(text: str, task: str, container: Container) -> ModelVersion:
-    from weighbridge.domain.registry.releases import ModelVersion
+    from weighbridge.domain.registry.recorded import version_named
     from weighbridge.entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    return container.registry().live(name).version if text == "live" else ModelVersion.parse(name, text)
+    return version_named(container.registry(), task_name(task), text)
 
 
 def _read(version: ModelVersion, container: Container) -> bytes:
-    from weighbridge.domain.registry.recorded import read_weighed
+    from weighbridge.domain.registry.recorded import read_recorded
 
     try:
         return container.store().read(version.report_key).data
     except ArtefactNotFound as error:
-        report = read_weighed(container.registry(), version).record.report
+        report = read_recorded(container.registry(), version).record.report
         why = "it was weighed without one" if report is None else report.get("problem", "it was removed")
         raise ConfigurationError(
             f"there is no report of {version}: {why}; 'weighbridge models card {version}' tells what is recorded"
