@@ -5,41 +5,27 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from queue import Queue
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
+from tests.support.events import EventQueue
 from tests.support.http_service import service_of_two, service_on, serving
 from tests.support.quick_task import QUICK, store_of_two, two_releases
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.domain.events import Event, ModelLoaded, RefreshFailed
+from weighbridge.domain.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.model.predictor import columns_of_rows
-from weighbridge.domain.system import EventSink
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 
 TASK = QUICK.name
 PREDICT = f"/api/v0.1/{TASK}"
 LIMIT = 1 << 20
 CLOCK = SystemClock()
-
-
-class EventQueue(EventSink):
-    """Hands events to whoever waits for them."""
-
-    def __init__(self) -> None:
-        self.queue: Queue[Event] = Queue()
-
-    def emit(self, event: Event) -> None:
-        self.queue.put(event)
-
-    def next(self) -> Event:
-        return self.queue.get(timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -391,7 +377,7 @@ def test_a_promotion_is_followed_without_a_restart() -> None:
         assert after["model_version"] == f"{TASK}/{first.version}"
         assert after["est_hours_to_dispatch"] != before["est_hours_to_dispatch"]
         assert client.get(f"{PREDICT}/model").json()["version"] == str(first.version)
-    assert events.queue.empty()
+    assert events.is_empty()
 
 
 def test_a_corrupt_release_keeps_the_old_model_and_is_told() -> None:
@@ -426,4 +412,4 @@ def test_a_corrupt_release_keeps_the_old_model_and_is_told() -> None:
         registry.promote(second.version, "back", "a test")
         eventually(lambda: client.get("/readyz").json()["problem"] is None)
         assert post(client, row("10")).json() == before
-    assert events.queue.empty()
+    assert events.is_empty()

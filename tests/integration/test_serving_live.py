@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.events import EventQueue
 from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
@@ -27,10 +28,9 @@ from weighbridge.adapters.prometheus.shared_counters import Cells, private_memor
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.domain.events import Event, ModelLoaded
+from weighbridge.domain.events import ModelLoaded
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.serving.service import PredictionService
-from weighbridge.domain.system import EventSink
 from weighbridge.entrypoints.service.server import listen, make_server
 from weighbridge.entrypoints.settings import load_settings
 
@@ -43,15 +43,11 @@ PROMOTIONS = 50
 CLIENTS = 4
 
 
-class Loads(EventSink):
-    """Hands on which version was loaded."""
-
-    def __init__(self) -> None:
-        self.versions: Queue[str] = Queue()
-
-    def emit(self, event: Event) -> None:
-        assert isinstance(event, ModelLoaded), str(event)
-        self.versions.put(event.version)
+def loaded_version(events: EventQueue) -> str:
+    """The version of the next event, which tells of nothing but a loaded model."""
+    event = events.next()
+    assert isinstance(event, ModelLoaded), str(event)
+    return event.version
 
 
 def answers_of(store: MemoryStore) -> dict[str, bytes]:
@@ -69,11 +65,11 @@ def answers_of(store: MemoryStore) -> dict[str, bytes]:
 
 def test_fifty_promotions_and_rollbacks_under_load() -> None:
     """Every answer is 200, by a version that was live while it was asked for, and what that version predicts."""
-    store, loads = store_of_two(), Loads()
+    store, events = store_of_two(), EventQueue()
     registry = StoreRegistry(store, CLOCK)
-    service = PredictionService(QUICK.name, registry, [OnnxCodec()], CLOCK, loads)
+    service = PredictionService(QUICK.name, registry, [OnnxCodec()], CLOCK, events)
     service.load()
-    live = loads.versions.get(timeout=120)
+    live = loaded_version(events)
     expected = answers_of(store)
     telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
     server = make_server(service, load_settings({"refresh_seconds": 0.005}), telemetry)
@@ -107,7 +103,7 @@ def test_fifty_promotions_and_rollbacks_under_load() -> None:
         for version in itertools.islice(versions, PROMOTIONS):
             at = time.monotonic_ns()
             registry.promote(version, "to and fro", "a test")
-            loaded = loads.versions.get(timeout=120)
+            loaded = loaded_version(events)
             assert loaded == str(version)
             spans.append((live, promoted, time.monotonic_ns()))
             live, promoted = loaded, at

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from tests.integration.conftest import s3_client
 from tests.support.clocks import SettableClock
+from tests.support.events import retries_in
 from tests.support.faultproxy import Fault
 from tests.support.faulty_servers import ENDLESS, MIXED, Setting, is_too_busy
 from tests.support.registry_contract import TASK, make_record, version_of
@@ -135,15 +136,15 @@ def test_a_second_attempt_makes_it_good(setting: Setting, operation: str, fault:
 )
 def test_each_retry_of_the_client_is_told(setting: Setting, fault: Fault, reason: str) -> None:
     for store, direct, _, seconds in setting.trials(fault, attempts=2):
-        setting.retries.seen.clear()
+        setting.retries.take()
         direct.write("datasets/a", DATA)
         setting.proxy.plan(fault)
         right, problem = outcome(store, direct, "read", "datasets/a")
-        if is_too_busy(seconds, right and len(setting.retries.seen) == 1):
+        if is_too_busy(seconds, right and len(retries_in(setting.retries)) == 1):
             continue
         assert right
         assert problem is None
-        assert setting.retries.seen == [("GetObject", reason)]
+        assert retries_in(setting.retries) == [("GetObject", reason)]
         return
 
 
@@ -152,11 +153,11 @@ def test_each_retry_of_the_store_is_told(setting: Setting) -> None:
     direct.write("datasets/a", DATA)
     setting.proxy.plan(Fault.FLIPPED, Fault.TRUNCATED)
     assert store.read("datasets/a").data == DATA
-    assert setting.retries.seen == [("GetObject", "broken body")] * 2
-    setting.retries.seen.clear()
+    assert retries_in(setting.retries) == [("GetObject", "broken body")] * 2
+    setting.retries.take()
     setting.proxy.plan(*[Fault.TRUNCATED_HEAD] * 3)
     assert listed(store) == [("datasets/a", len(DATA))]
-    assert setting.retries.seen == [("ListObjectsV2", "broken head")] * 3
+    assert retries_in(setting.retries) == [("ListObjectsV2", "broken head")] * 3
 
 
 def test_a_head_that_never_comes_whole_is_given_up(setting: Setting) -> None:
@@ -182,7 +183,7 @@ def test_of_what_was_given_up_nothing_more_is_sent(setting: Setting) -> None:
         if is_too_busy(seconds, bool(setting.proxy.met)):
             continue
         assert setting.proxy.met == [("head", Fault.DRIPPED)]
-        assert setting.retries.seen == []
+        assert retries_in(setting.retries) == []
         assert listed(direct)
         return
 

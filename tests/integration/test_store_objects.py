@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from obstore.store import MemoryStore
 
 from tests.support.clocks import SettableClock
+from tests.support.events import Recorder, retries_in
 from weighbridge.adapters.cloud.store import ObjectStore, connect, translate
 from weighbridge.adapters.telemetry_log import LogEventSink
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract, run_machine
@@ -25,8 +26,6 @@ from weighbridge.domain.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from weighbridge.domain.events import Event, StoreRetried
-from weighbridge.domain.system import EventSink
 from weighbridge.entrypoints.container import open_store
 from weighbridge.entrypoints.hidden_modules import hidden_modules
 from weighbridge.entrypoints.settings import load_settings
@@ -134,15 +133,6 @@ class Faulty(MemoryStore):
         return answer
 
 
-class Recorder(EventSink):
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, str]] = []
-
-    def emit(self, event: Event) -> None:
-        assert isinstance(event, StoreRetried)
-        self.seen.append((event.operation, event.reason))
-
-
 def faulty_store(attempts: int) -> tuple[ObjectStore, Faulty, Recorder, list[float]]:
     client, events, pauses = Faulty(), Recorder(), list[float]()
     return (
@@ -186,9 +176,9 @@ def test_what_may_pass_is_tried_again_and_told(operation: str, fault: str, reaso
     if operation == "write" and fault == "before":
         client.plan = ["before", "none", "before"]
     assert outcome(store, operation) == expected
-    assert events.seen == [(name, reason)] * 2 if not asked_again else [(name, reason)]
+    assert retries_in(events) == [(name, reason)] * 2 if not asked_again else [(name, reason)]
     assert all(0 <= pause < 0.1 * 2**number for number, pause in enumerate(pauses, 1))
-    assert len(pauses) == len(events.seen)
+    assert len(pauses) == len(retries_in(events))
     client.plan = ["before"] * 9
     if operation in {"list", "read"}:
         with pytest.raises(StoreUnavailable, match="503 Service Unavailable: busy; check the network"):
@@ -203,7 +193,7 @@ def test_what_will_not_pass_is_not_tried_again() -> None:
     store.write("models/m", b"1")
     with pytest.raises(ArtefactExists):
         store.write("models/m", b"2")
-    assert (events.seen, pauses) == ([], [])
+    assert (retries_in(events), pauses) == ([], [])
 
 
 def test_a_deletion_whose_reply_was_lost_is_done_and_another_finds_nothing() -> None:
@@ -211,7 +201,7 @@ def test_a_deletion_whose_reply_was_lost_is_done_and_another_finds_nothing() -> 
     store.write("models/m", b"1")
     client.plan = ["none", "after"]
     store.delete("models/m")
-    assert events.seen == [("delete", "no answer")]
+    assert retries_in(events) == [("delete", "no answer")]
     with pytest.raises(ArtefactNotFound):
         store.delete("models/m")
     # Gone between the look and the deletion: another has deleted it.
@@ -226,7 +216,7 @@ def test_a_broken_body_is_told_as_a_retry() -> None:
     client.put("models/m", b"flipped", attributes={"weighbridge_sha256": "0" * 64})
     with pytest.raises(StoreUnavailable, match="models/m came broken 3 times"):
         store.read("models/m")
-    assert events.seen == [("get", "broken body")] * 2
+    assert retries_in(events) == [("get", "broken body")] * 2
 
 
 def test_a_listing_goes_on_where_it_broke_off() -> None:

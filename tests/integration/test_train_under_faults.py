@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from tests.support.clocks import SettableClock
+from tests.support.events import Recorder
 from tests.support.faultproxy import Fault
 from tests.support.faulty_servers import ENDLESS, MIXED, Setting, Trial, is_too_busy
 from tests.support.quick_task import QUICK, csv
@@ -20,13 +21,11 @@ from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.errors import NothingReleased, StoreUnavailable
-from weighbridge.domain.events import Event
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.report.renderer import ReportRenderer
 from weighbridge.domain.report.shapes import Picture
 from weighbridge.domain.report.writing import Reports
 from weighbridge.domain.serving.service import PredictionService
-from weighbridge.domain.system import EventSink
 from weighbridge.domain.workflow import Outcome, TrainingResult, train_and_release
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings
@@ -37,11 +36,6 @@ ROW = {"product_code": "SKU003", "orders_placed": 57}
 
 #: In a training each request meets one of the faults, another at each; thorough: each of them.
 THOROUGH = (settings.default or settings()).max_examples >= 1000
-
-
-class Silent(EventSink):
-    def emit(self, event: Event) -> None:
-        """Say nothing."""
 
 
 class PlainReport(ReportRenderer):
@@ -60,7 +54,7 @@ def train(store: S3Store, clock: SettableClock, *, draws: bool = False) -> Train
     container = wire(load_settings({"store": "memory://", "no_report": True}))
     container.store.override(store)
     container.clock.override(clock)
-    container.events.override(Silent())
+    container.events.override(Recorder())
     ports = container.ports()
     return train_and_release(TASK, replace(ports, reports=Reports(PlainReport())) if draws else ports)
 
@@ -228,7 +222,9 @@ class WholeMachine(RuleBasedStateMachine):
         return self.impatient if not self.is_calm and self.is_endless else self.patient
 
     def _service(self, store: S3Store) -> PredictionService:
-        return PredictionService(TASK.name, StoreRegistry(store, self.clock), [OnnxCodec()], self.clock, Silent())
+        return PredictionService(
+            TASK.name, StoreRegistry(store, self.clock), [OnnxCodec()], self.clock, Recorder()
+        )
 
     def _excuse(self) -> None:
         """Nothing fails without a fault, unless a time-out is short."""

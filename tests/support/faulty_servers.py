@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.integration.conftest import shared_client
+from tests.support.events import Recorder
 from tests.support.faultproxy import Fault, FaultProxy
 from weighbridge.adapters.s3.client import THREAD, open_client
 from weighbridge.adapters.s3.store import S3Store
-from weighbridge.domain.events import Event, StoreRetried
-from weighbridge.domain.system import EventSink
 
 #: What a network does to replies, and what a client may meet in any mixture.
 MIXED = [fault for fault in Fault if fault is not Fault.FLIPPED_UPLOAD]
@@ -42,24 +41,13 @@ class Trial(NamedTuple):
     seconds: float
 
 
-class Retries(EventSink):
-    """What was tried again, and why."""
-
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, str]] = []
-
-    def emit(self, event: Event) -> None:
-        assert isinstance(event, StoreRetried)
-        self.seen.append((event.operation, event.reason))
-
-
 class Setting:
     """A bucket behind the proxy. ``pauses`` are those that the stores made between attempts."""
 
     def __init__(self, proxy: FaultProxy, bucket: str) -> None:
         self.proxy, self.bucket = proxy, bucket
         self.pauses: list[float] = []
-        self.retries = Retries()
+        self.retries = Recorder()
         self._folders = count()
 
     def folder(

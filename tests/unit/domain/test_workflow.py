@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.support.clocks import SettableClock, SettableMemory
+from tests.support.events import Recorder
 from tests.support.record_rules import lawful
 from tests.support.registry_contract import Crash, CrashingStore, keys_of
 from weighbridge.adapters.memory import MemoryStore
@@ -41,7 +42,6 @@ from weighbridge.domain.model.encoding import columns_of
 from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.store.artefacts import ArtefactRef
-from weighbridge.domain.system import EventSink
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from weighbridge.domain.training.search.progress import SearchProgress
 from weighbridge.domain.training.task import TaskDefinition
@@ -53,16 +53,6 @@ TASK = replace(
 )
 KEY = "datasets/time_to_dispatch_2021-07-01.csv"
 NEWER = "datasets/time_to_dispatch_2021-07-02.csv"
-
-
-class Recorder(EventSink):
-    """Remembers every event."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
 
 
 class Steps(SearchProgress):

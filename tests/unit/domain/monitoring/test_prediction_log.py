@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.support.class_task import LEVELS, service_of_classes
 from tests.support.clocks import START, SettableClock
+from tests.support.events import Recorder
 from tests.support.http_service import service_of_two
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.observers.prediction_logging import MOST_FILES, PredictionLogging
@@ -27,7 +28,6 @@ from weighbridge.adapters.prometheus.shared_counters import Cells, private_memor
 from weighbridge.domain.data.schema import Number, Schema
 from weighbridge.domain.errors import DataError, StoreUnavailable
 from weighbridge.domain.events import (
-    Event,
     PredictionLogFailed,
     PredictionsLogged,
     PredictionsLost,
@@ -45,7 +45,6 @@ from weighbridge.domain.monitoring.prediction_log import (
 )
 from weighbridge.domain.serving.service import LoadedModel
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.system import EventSink
 
 TABLES = ParquetPredictions()
 
@@ -83,19 +82,11 @@ class Flaky(MemoryStore):
         return super().write(key, data)
 
 
-class Heard(EventSink):
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-
 class Bench:
     """A log without its thread: time moves, and files are written, when the test says so."""
 
     def __init__(self, folder: Path, rate: float = 1.0, redacted: Sequence[str] = (), rows: int = 3) -> None:
-        self.clock, self.heard = SettableClock(), Heard()
+        self.clock, self.recorder = SettableClock(), Recorder()
         self.store = Flaky(self.clock)
         self.telemetry = PrometheusPredictionLog(Cells(private_memory()))
         self.mark = UnwrittenMark("bench", folder)
@@ -104,7 +95,7 @@ class Bench:
             TABLES,
             self.telemetry,
             self.mark,
-            self.heard,
+            self.recorder,
             self.clock,
             rate=rate,
             seconds=60,
@@ -287,7 +278,7 @@ def test_files_are_written_when_they_are_full_or_old(tmp_path: Path) -> None:
     bench.clock.advance(1)
     bench.log.flush()
     assert bench.logged() == [0, 1, 2, 3]
-    assert [type(event) for event in bench.heard.events] == [PredictionsLogged] * 2
+    assert [type(event) for event in bench.recorder.events] == [PredictionsLogged] * 2
     assert bench.metrics() == {"rows_total": 4, "lost_total": 0, "waiting": 0, "failing": 0}
 
 
@@ -300,7 +291,7 @@ def test_rows_wait_for_a_store_that_is_away_up_to_the_bound(tmp_path: Path) -> N
     bench.log.flush()
     most = 3 * MOST_FILES
     assert bench.metrics() == {"rows_total": 0, "lost_total": 5, "waiting": most, "failing": 1}
-    assert bench.heard.events == [PredictionLogFailed("the store is away", 20)]
+    assert bench.recorder.events == [PredictionLogFailed("the store is away", 20)]
     bench.store.away = False
     bench.log.flush()
     assert bench.logged() == list(range(most))
@@ -326,7 +317,7 @@ def test_what_cannot_be_written_at_the_end_is_counted_and_told(tmp_path: Path) -
     bench.answers(32)
     bench.log.stop()
     assert bench.metrics() == {"rows_total": 0, "lost_total": 32, "waiting": 0, "failing": 1}
-    lost = [event for event in bench.heard.events if isinstance(event, PredictionsLost)]
+    lost = [event for event in bench.recorder.events if isinstance(event, PredictionsLost)]
     assert lost == [PredictionsLost(2, "30 were waiting already"), PredictionsLost(30, "the store is away")]
 
 
@@ -347,7 +338,7 @@ def test_what_is_redacted_is_in_no_file(tmp_path: Path) -> None:
     assert list(file.frame.columns) == ["orders_placed"]
     (ref,) = bench.store.list("predictions/")
     assert b"SKU001" not in bench.store.read(ref).data
-    assert [type(event) for event in bench.heard.events] == [PredictionsLogged]
+    assert [type(event) for event in bench.recorder.events] == [PredictionsLogged]
 
 
 def test_a_slip_in_what_is_redacted_is_told_once(tmp_path: Path) -> None:
@@ -355,7 +346,7 @@ def test_a_slip_in_what_is_redacted_is_told_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path, redacted=names)
     bench.answers(6)
     bench.log.flush()
-    told = [event for event in bench.heard.events if isinstance(event, RedactionUnknown)]
+    told = [event for event in bench.recorder.events if isinstance(event, RedactionUnknown)]
     assert told == [RedactionUnknown(str(MODEL.release.version), ("orders", "time"))]
 
 

@@ -5,24 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clocks import START, SettableClock
+from tests.support.events import Recorder
 from tests.support.registry_contract import TASK, keys_of, make_record
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.errors import NothingReleased, RegistryError, UnknownVersion
-from weighbridge.domain.events import Event
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.registry.rollback import roll_back, rollback_targets
-from weighbridge.domain.system import EventSink
-
-
-class Taken(EventSink):
-    """Keeps every event."""
-
-    def __init__(self) -> None:
-        self.taken: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.taken.append(event)
 
 
 class Place:
@@ -32,7 +21,7 @@ class Place:
         self.clock = SettableClock()
         self.store = MemoryStore(self.clock)
         self.registry = StoreRegistry(self.store, self.clock)
-        self.events = Taken()
+        self.events = Recorder()
         self.versions = [self._publish(model) for model in (b"1", b"2", b"3")]
 
     def _publish(self, model: bytes) -> ModelVersion:
@@ -132,7 +121,7 @@ def test_a_version_that_was_pruned_is_passed_over(place: Place) -> None:
     place.promote(three, one, two)
     place.store.delete(one.record_key)
     assert place.roll_back() == three
-    assert [str(event) for event in place.events.taken] == [
+    assert [str(event) for event in place.events.events] == [
         f"passing over {one}, which was live before: it has been pruned"
     ]
     with pytest.raises(UnknownVersion, match=str(one)):
@@ -151,7 +140,7 @@ def test_when_all_that_was_before_is_pruned_it_says_so(place: Place) -> None:
         f"nothing of {TASK} was live before {three} that has not been pruned; name a version to go back to with "
         "--to, 'weighbridge models list' shows them"
     )
-    assert [event.version for event in place.events.taken] == [str(two), str(one)]
+    assert [event.version for event in place.events.events] == [str(two), str(one)]
     assert place.registry.live(TASK).version == three
 
 

@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 
 from tests.support.clocks import SettableClock
+from tests.support.events import Recorder
 from tests.support.quick_task import QUICK, csv
 from tests.support.reports import Kept
 from weighbridge.adapters.memory import MemoryStore
@@ -18,21 +19,10 @@ from weighbridge.domain.events import Event, ReportFailed, ReportWritten
 from weighbridge.domain.report.renderer import ReportRenderer
 from weighbridge.domain.report.writing import Reports
 from weighbridge.domain.store.artefacts import ArtefactRef
-from weighbridge.domain.system import EventSink
 from weighbridge.domain.training.task import TaskDefinition
 from weighbridge.domain.workflow import Outcome, TrainingResult, put_dataset, train_and_release
 from weighbridge.entrypoints.container import command_options, wire
 from weighbridge.entrypoints.settings import load_settings
-
-
-class Heard(EventSink):
-    """Keeps events."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
 
 
 class Watched(MemoryStore):
@@ -53,20 +43,20 @@ class Watched(MemoryStore):
 def train(
     renderer: ReportRenderer | None, store: Watched, task: TaskDefinition = QUICK
 ) -> tuple[TrainingResult, list[Event]]:
-    heard, clock = Heard(), SettableClock()
+    recorder, clock = Recorder(), SettableClock()
     reports = None if renderer is None else Reports(renderer, " --store ./here")
     ports = replace(
         wire(load_settings({"store": "memory://", "no_report": True})).ports(),
         store=store,
         registry=StoreRegistry(store, clock),
         clock=clock,
-        events=heard,
+        events=recorder,
         reports=reports,
     )
     put_dataset(task, ".csv", BytesIO(csv()), clock.now(), ports)
     store.written.clear()
     result = train_and_release(task, ports)
-    return result, [event for event in heard.events if isinstance(event, ReportWritten | ReportFailed)]
+    return result, [event for event in recorder.events if isinstance(event, ReportWritten | ReportFailed)]
 
 
 def test_a_report_is_stored_before_the_record_that_names_it() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.clocks import SettableClock
+from tests.support.events import Recorder
 from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
-from tests.unit.domain.serving.test_service import Recorder
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry

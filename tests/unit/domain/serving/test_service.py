@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support import quick_task as trained
 from tests.support.clocks import START, SettableClock
+from tests.support.events import Recorder
 from tests.support.quick_task import QUICK, store_of_two, two_releases
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec
@@ -33,14 +34,13 @@ from weighbridge.domain.errors import (
     UnknownVersion,
     WeighbridgeError,
 )
-from weighbridge.domain.events import Event, ModelLoaded, RefreshFailed
+from weighbridge.domain.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.registry.provenance import Record
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.serving.service import Prediction, PredictionService
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.system import EventSink
 
 TASK = QUICK.name
 
@@ -75,20 +75,6 @@ class UnsteadyStore(ArtefactStore):
     def _be_there(self) -> None:
         if self.away:
             raise StoreUnavailable("the store\ndoes not answer")
-
-
-class Recorder(EventSink):
-    """Remembers every event."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def take(self) -> list[Event]:
-        taken, self.events = self.events, []
-        return taken
 
 
 class World:

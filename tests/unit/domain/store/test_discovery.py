@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.clocks import SettableClock
+from tests.support.events import Recorder
 from tests.support.strategies import spelled_moments
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.domain.errors import DataError
-from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable, Event
+from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import (
     Artefact,
@@ -22,7 +23,6 @@ from weighbridge.domain.store.artefacts import (
     format_timestamp,
 )
 from weighbridge.domain.store.discovery import PAGE, Found, datasets_of, find_newest, newest_dataset
-from weighbridge.domain.system import EventSink
 
 NOW = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 PREFIX = "datasets/time_"
@@ -76,16 +76,6 @@ class CountingStore(ArtefactStore):
 
     def delete(self, key: str) -> None:
         self._store.delete(key)
-
-
-class Recorder(EventSink):
-    """Keeps every event."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
 
 
 def store_of(*names: str) -> MemoryStore:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.support.clocks import SettableClock
 from weighbridge.domain.errors import ArtefactNotFound
-from weighbridge.domain.events import Event
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import (
     Artefact,
@@ -23,7 +22,6 @@ from weighbridge.domain.store.artefacts import (
     parse_timestamp,
 )
 from weighbridge.domain.store.discovery import PAGE, find_last, find_newest
-from weighbridge.domain.system import EventSink
 
 NOW = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 PREFIX = "datasets/time_"
@@ -111,14 +109,6 @@ class Steady(Sequence[str]):
         if index >= self._count:
             raise IndexError
         return self._form.format((self._first + index * self._pace).strftime("%Y-%m-%dT%H-%M-%SZ"))
-
-
-class Recorder(EventSink):
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
 
 
 def ref_of(key: str) -> ArtefactRef:

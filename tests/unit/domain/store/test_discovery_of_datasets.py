@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.clocks import SettableClock
+from tests.support.events import Recorder
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.domain.errors import DataError, StoreUnavailable
-from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable, Event
+from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 from weighbridge.domain.store.discovery import read_newest_dataset
-from weighbridge.domain.system import EventSink
 
 OLD, NEW, NEWER = (f"datasets/time_2021-07-0{day}.csv" for day in (1, 2, 3))
 UNREADABLE = "datasets/time_latest.csv"
@@ -47,14 +47,6 @@ class BusyStore(ArtefactStore):
 
     def delete(self, key: str) -> None:
         self.store.delete(key)
-
-
-class Recorder(EventSink):
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.clocks import SettableClock
+from tests.support.events import Recorder
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.domain.errors import (
     ComputeUnavailable,
@@ -16,9 +17,7 @@ from weighbridge.domain.errors import (
     StoreUnavailable,
     WeighbridgeError,
 )
-from weighbridge.domain.events import Event
 from weighbridge.domain.store.artefacts import ArtefactRef
-from weighbridge.domain.system import EventSink
 from weighbridge.domain.workflow import Ports
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings
@@ -30,26 +29,16 @@ START = datetime(2021, 7, 3, 12, tzinfo=UTC)
 HOURLY = Every(timedelta(hours=1))
 
 
-class Heard(EventSink):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-
 class Scene:
     """A schedule over a memory store. Waiting moves the clock; trainings are told by when they began."""
 
     def __init__(self, schedule: Schedule = HOURLY, always: bool = False) -> None:
         self.clock = SettableClock(START)
-        self.heard = Heard()
+        self.recorder = Recorder()
         self.store = MemoryStore(self.clock)
         container = wire(load_settings({"store": "memory://", "no_report": True}))
         container.clock.override(self.clock)
-        container.events.override(self.heard)
+        container.events.override(self.recorder)
         container.store.override(self.store)
         self.ports: Ports = container.ports()
         self.trained: list[datetime] = []
@@ -84,7 +73,7 @@ class Scene:
 
     @property
     def told(self) -> list[str]:
-        return [str(event) for event in self.heard.events]
+        return [str(event) for event in self.recorder.events]
 
 
 def hours(*after: float) -> list[datetime]:
