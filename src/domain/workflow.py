@@ -112,12 +112,11 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         ModelError: no codec can hold the model. Nothing is written.
         StoreError, RegistryError: from the ports; what was written by then is garbage at worst, never a lie.
     """
-    fingerprint = task.fingerprint
     phases = Phases(ports.clock, ports.memory, ports.tracing)
     with phases("read"):
         artefact = read_newest_dataset(ports.store, task.name, ports.clock, ports.events)
         newest = _newest(task.name, ports)
-    if newest is not None and not force and _is_trained_on(newest, artefact, fingerprint):
+    if newest is not None and not force and _is_trained_on(newest, artefact, task):
         return _nothing_new(newest, artefact.ref, ports)
 
     with phases("admit"):
@@ -152,7 +151,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         model=model_file(version, encoded, kept=decision.verdict is not Verdict.REJECT),
         schema=task.schema,
         golden=golden_rows(candidate.model, parts.test),
-        task_fingerprint=fingerprint,
+        task_fingerprint=task.fingerprint,
         statistics=weighing.statistics.to_dict(),
         test_errors=None if weighing.test_errors is None else column_to_dict(weighing.test_errors),
         findings=weighing.findings,
@@ -174,7 +173,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
     except ArtefactExists:
         # The same training at the same second, by another process or this one, gives the same version.
         twin = ports.registry.read(version)
-        if not _is_trained_on(twin, artefact, fingerprint):
+        if not _is_trained_on(twin, artefact, task):
             raise
         return _nothing_new(twin, artefact.ref, ports)
     ports.events.emit(ModelReleased(str(version), str(decision.verdict), decision.reasons))
@@ -224,9 +223,9 @@ def _newest(task: str, ports: Ports) -> Release | None:
     return None
 
 
-def _is_trained_on(release: Release, artefact: Artefact, fingerprint: str) -> bool:
+def _is_trained_on(release: Release, artefact: Artefact, task: TaskDefinition) -> bool:
     record = release.record
-    return record.dataset.sha256 == artefact.sha256 and record.task_fingerprint == fingerprint
+    return record.dataset.sha256 == artefact.sha256 and task.has_fingerprint(record.task_fingerprint)
 
 
 def _nothing_new(release: Release, dataset: ArtefactRef, ports: Ports) -> TrainingResult:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from weighbridge.domain.data.dataset import SplitSpec
-from weighbridge.domain.data.plain_data import plain
+from weighbridge.domain.data.plain_data import WITHOUT_MODULES, Naming, plain
 from weighbridge.domain.data.schema import Category, Schema
 from weighbridge.domain.errors import ConfigurationError, TaskError
 from weighbridge.domain.evaluation.checks.check import Check
@@ -18,6 +18,7 @@ from weighbridge.domain.evaluation.metrics import measured, metric_named
 from weighbridge.domain.evaluation.rules.rule import Rule
 from weighbridge.domain.store.artefacts import is_task_name
 from weighbridge.domain.training.estimator import EstimatorSpec
+from weighbridge.domain.training.legacy_names import LEGACY_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,11 @@ class TaskDefinition:
             changed = replace(first, error=error, warning=error)
         return replace(self, thresholds=(changed, *self.thresholds[1:]))
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, naming: Naming = WITHOUT_MODULES) -> dict[str, Any]:
         """The whole definition as plain data.
+
+        Args:
+            naming: how classes and functions are named; by default without their modules.
 
         Raises:
             TaskError: the pipeline cannot be built.
@@ -160,8 +164,8 @@ class TaskDefinition:
             "name": self.name,
             "schema": self.schema.to_dict(),
             "estimator": {
-                "pipeline": {key: plain(value) for key, value in sorted(pipeline.get_params().items())},
-                "grid": {name: plain(values) for name, values in self.estimator.grid.items()},
+                "pipeline": {key: plain(value, naming) for key, value in sorted(pipeline.get_params().items())},
+                "grid": {name: plain(values, naming) for name, values in self.estimator.grid.items()},
                 "folds": self.estimator.folds,
                 "scoring": self.estimator.scoring,
                 "search": self.estimator.search,
@@ -169,16 +173,30 @@ class TaskDefinition:
             },
             "split": asdict(self.split),
             "thresholds": [threshold.to_dict() for threshold in self.thresholds],
-            "checks": [plain(check) for check in self.checks],
+            "checks": [plain(check, naming) for check in self.checks],
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
-            "rules": [plain(rule) for rule in self.rules],
+            "rules": [plain(rule, naming) for rule in self.rules],
         }
         return document | {"join": list(self.join)} if self.join else document
 
     @property
     def fingerprint(self) -> str:
-        """A digest of ``describe()``, units aside: two runs of equal definitions on equal bytes do the same."""
-        text = json.dumps(
-            self.describe() | {"schema": self.schema.identity}, sort_keys=True, separators=(",", ":")
-        )
+        """A digest of ``describe()``, units aside: two runs of equal definitions on equal bytes do the same.
+
+        Raises:
+            TaskError: the pipeline cannot be built.
+        """
+        return self._digest(WITHOUT_MODULES)
+
+    def has_fingerprint(self, recorded: str) -> bool:
+        """Whether ``recorded`` is the fingerprint of this task, as this version or version 0.1.0 computes it.
+
+        Raises:
+            TaskError: the pipeline cannot be built.
+        """
+        return recorded in (self.fingerprint, self._digest(LEGACY_NAMES))
+
+    def _digest(self, naming: Naming) -> str:
+        document = self.describe(naming) | {"schema": self.schema.identity}
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -21,6 +21,7 @@ from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import ConfigurationError, TaskError
 from weighbridge.domain.evaluation.checks.check import Increases, NotAboveLargestLabel, NotBelow
 from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.evaluation.rules.rule import Evidence, Finding, FindingLevel, Rule
 from weighbridge.domain.training.estimator import EstimatorSpec
 from weighbridge.domain.training.task import TaskDefinition
 
@@ -63,6 +64,23 @@ class Opaque:
 @dataclass(frozen=True)
 class NotAtAll(NotBelow):
     """Another check with the fields of the first."""
+
+
+@dataclass(frozen=True)
+class AlwaysFine(Rule):
+    """A rule of a user's own."""
+
+    name: str = "always fine"
+
+    def validate(self, schema: Schema) -> None:
+        pass
+
+    def inspect(self, evidence: Evidence) -> Finding:
+        return Finding(self.name, FindingLevel.OK, "always")
+
+
+class LinearRidge(Ridge):
+    """An estimator of a user's own."""
 
 
 @pytest.mark.parametrize(
@@ -282,6 +300,29 @@ def test_no_address_in_memory_is_part_of_a_fingerprint(value: object) -> None:
     assert f"{id(value):x}" not in text
 
 
+def moved(kind: type[Any]) -> type[Any]:
+    """The same class as another module would define it."""
+    return type(kind.__name__, (kind,), {"__module__": "company.checks", "__qualname__": kind.__qualname__})
+
+
+def test_where_a_class_or_a_function_lives_is_no_part_of_a_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build() -> TaskDefinition:
+        task = with_pipeline(
+            lambda: FunctionTransformer(partial(twice, Opaque()), kw_args={"by": [thrice, Opaque]})
+        )
+        return replace(task, checks=(NotAtAll(0),), rules=(AlwaysFine(),))
+
+    before = build()
+    described, fingerprint = before.describe(), before.fingerprint
+    assert __name__ not in json.dumps(described)
+    for one in (Opaque, NotAtAll, AlwaysFine, twice, thrice):
+        monkeypatch.setattr(one, "__module__", "company.moved")
+    assert build().describe() == described
+    assert build().fingerprint == fingerprint
+    pipelines = [with_pipeline(lambda kind=kind: kind(alpha=2.0)) for kind in (Ridge, moved(Ridge), LinearRidge)]
+    assert pipelines[0].fingerprint == pipelines[1].fingerprint != pipelines[2].fingerprint
+
+
 def test_sets_are_described_in_order() -> None:
     names = [f"name {number}" for number in range(50)]
     one = with_pipeline(lambda: Ridge(alpha=set(names)))
@@ -323,13 +364,13 @@ def test_the_whole_definition_is_described() -> None:
     ]
     assert described["checks"] == [
         {
-            "type": "weighbridge.domain.evaluation.checks.check.Increases",
+            "type": "Increases",
             "feature": "orders",
             "low": 1,
             "high": 2,
             "for_each": None,
         },
-        {"type": "weighbridge.domain.evaluation.checks.check.NotBelow", "bound": 0},
+        {"type": "NotBelow", "bound": 0},
     ]
     assert described["comparisons"] == []
     assert described["rules"] == []
@@ -342,7 +383,7 @@ def test_the_whole_definition_is_described() -> None:
     assert estimator["pipeline"]["regressor__alpha"] == 1.0
     assert estimator["pipeline"]["regressor__random_state"] == 1
     assert estimator["pipeline"]["scale"] == {
-        "type": "sklearn.preprocessing._data.StandardScaler",
+        "type": "StandardScaler",
         "params": {"copy": True, "with_mean": True, "with_std": True},
     }
     assert json.loads(json.dumps(described)) == described
