@@ -50,7 +50,7 @@ class ParquetReader(TableReader):
         self._others, self._most_bytes = others_allowed, most_bytes
 
     def chunks(self) -> Iterator[Chunk]:
-        """See ``TableReader.chunks``. Nothing is decompressed before it is known to be of the right types."""
+        """The rows in pieces. Nothing is decompressed before its types and its size are known to be right."""
         first = 1
         try:
             metadata = pq.read_metadata(self._file)
@@ -104,7 +104,7 @@ class ArrowReader(TableReader):
         self._others, self._most_bytes = others_allowed, most_bytes
 
     def chunks(self) -> Iterator[Chunk]:
-        """See ``TableReader.chunks``. A batch of any number of rows gives several chunks."""
+        """The rows in pieces; a batch of many rows gives several chunks."""
         first = 1
         try:
             is_file = self._file.read(6) == b"ARROW1"
@@ -149,7 +149,7 @@ class ArrowTableWriter(TableWriter):
         self._fields: Any = None
 
     def write(self, chunk: Chunk, answered: Answered) -> None:
-        """See ``TableWriter.write``."""
+        """Write a batch; DataError when a column's values are of another type than in the chunks before it."""
         columns = echoed(chunk, self._schema) if self._output.echo else {}
         columns |= answers(answered, self._output)
         if self._kind != "parquet":
@@ -163,7 +163,7 @@ class ArrowTableWriter(TableWriter):
         self._writer.write_batch(batch)
 
     def finish(self) -> None:
-        """See ``TableWriter.finish``."""
+        """Write the footer; a table without chunks has the added columns alone."""
         if self._writer is None:
             names = self._output.added_columns()
             kinds = [pa.string() if self._output.levels else pa.float64()]

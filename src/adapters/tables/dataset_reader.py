@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from weighbridge.adapters.tables.csv_text import plain_text
+from weighbridge.adapters.tables.null_spellings import NULL_SPELLINGS
 from weighbridge.domain.data.dataset_reader import DatasetReader
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError, Problem
@@ -17,12 +18,6 @@ from weighbridge.domain.store.artefacts import DATASET_SUFFIXES, dataset_suffix
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: What stands for nothing in a column of numbers; the list that pandas has.
-NULL_SPELLINGS = (
-    *("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "Null", "null", "None", "<NA>"),
-    *("#N/A", "#N/A N/A", "#NA", "1.#IND", "1.#QNAN", "-1.#IND", "-1.#QNAN"),
-)
 
 #: Opens the text of a file, from its beginning.
 _Text: TypeAlias = Callable[[], io.RawIOBase]
@@ -40,7 +35,7 @@ class TabularReader(DatasetReader):
     """
 
     def read_file(self, key: str, file: BinaryIO, schema: Schema) -> pd.DataFrame:
-        """See ``DatasetReader.read_file``.
+        """The table in a file of the suffix that ``key`` has.
 
         CSV is UTF-8, or UTF-16 with a byte order mark, separated by commas, with a header. Category columns
         are text whatever they look like, and only an empty cell is null; elsewhere NULL_SPELLINGS are. A row

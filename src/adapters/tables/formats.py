@@ -85,7 +85,7 @@ def table_writer(
 
         return ArrowTableWriter(file, output, schema, kind)
     if kind == "csv":
-        from weighbridge.adapters.tables.csv_table import CsvWriter
+        from weighbridge.adapters.tables.csv_writer import CsvWriter
 
         return CsvWriter(file, output, schema)
     from weighbridge.adapters.tables.json_answers import JsonWriter, NdjsonWriter

@@ -37,7 +37,7 @@ class JsonWriter(TableWriter):
             file.write(b'{"predictions": [')
 
     def write(self, chunk: Chunk, answered: Answered) -> None:
-        """See ``TableWriter.write``."""
+        """Write the answers of a chunk as objects; columns are kept until the end."""
         good = None
         if answered.problems:
             mask = np.ones(chunk.rows, bool)
@@ -61,7 +61,7 @@ class JsonWriter(TableWriter):
             self._is_first = False
 
     def finish(self) -> None:
-        """See ``TableWriter.finish``."""
+        """Write the end of the document, and the columns of an object of arrays."""
         write = self._file.write
         if self._is_columns:
             write(b'{"predictions": {')
@@ -91,7 +91,7 @@ class NdjsonWriter(TableWriter):
         self._texts = _Texts(output)
 
     def write(self, chunk: Chunk, answered: Answered) -> None:
-        """See ``TableWriter.write``."""
+        """Write a line for each row of the chunk."""
         lines = list(_objects(self._texts.columns(chunk, answered, None)))
         for place, problems in answered.problems.items():
             number = chunk.first_row + place

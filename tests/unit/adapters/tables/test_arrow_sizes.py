@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.adapters.tables.arrow_sizes import _Compact, parquet_bytes, stream_bytes
+from weighbridge.adapters.tables.arrow_sizes import parquet_bytes, stream_bytes
+from weighbridge.adapters.tables.thrift_compact import CompactReader
 
 ROWS = 100_000
 TABLE = pa.table({"n": np.zeros(ROWS), "t": pa.array(["a"] * ROWS).dictionary_encode()})
@@ -92,7 +93,7 @@ def test_a_page_is_believed_and_not_the_footer() -> None:
         return bytes([*found, value])
 
     header = body[metadata.row_group(0).column(0).data_page_offset :][:100]
-    size = varint(_Compact(bytes(header)).struct()[2])
+    size = varint(CompactReader(bytes(header)).struct()[2])
     place = body.index(size)
     grown = varint((1 << (7 * len(size) - 2)) - 1)
     assert len(grown) == len(size)

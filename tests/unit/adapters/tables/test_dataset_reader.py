@@ -14,7 +14,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from weighbridge.adapters.tables.dataset_reader import NULL_SPELLINGS, TabularReader
+from weighbridge.adapters.tables.dataset_reader import TabularReader
+from weighbridge.adapters.tables.null_spellings import NULL_SPELLINGS
 from weighbridge.domain.data.admission import admit
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError

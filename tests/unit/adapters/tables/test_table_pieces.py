@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.adapters.tables import csv_table as tables_csv
-from weighbridge.adapters.tables import json_table as tables_json
+from weighbridge.adapters.tables.csv_blocks import BLOCK_BYTES, LINE_BYTES, blocks
+from weighbridge.adapters.tables.csv_writer import csv_lines, csv_texts
 from weighbridge.adapters.tables.formats import table_reader, table_writer
+from weighbridge.adapters.tables.json_pieces import PIECE_BYTES
 from weighbridge.domain.data.columns import Cells, Encoded
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError
@@ -65,7 +66,7 @@ def test_json_of_many_pieces(separators: tuple[str, str]) -> None:
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     dumped = {"ensure_ascii": False, "separators": separators}
     for body in (json.dumps(table, **dumped), json.dumps(rows, **dumped)):  # type: ignore[arg-type]
-        assert len(body) > 2 * tables_json.PIECE_BYTES
+        assert len(body) > 2 * PIECE_BYTES
         assert read("json", body.encode())[:2] == (table, ROWS)
     lines = "\r\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     found, count, chunks = read("ndjson", lines.encode())
@@ -107,17 +108,37 @@ def test_csv_is_cut_between_lines_wherever_it_is_cut(rows: int, data: st.DataObj
     table = {name: cells[:rows] for name, cells in columns(200).items()}
     body = as_csv(table)
     size = data.draw(st.integers(1, len(body) + 1))
-    blocks: list[bytes] = []
 
     class File(io.BytesIO):
         def read(self, _: int | None = -1) -> bytes:
             return super().read(size)
 
-    blocks = list(tables_csv._blocks(File(body)))
-    assert b"".join(blocks) == body
-    for block in blocks:
+    found = list(blocks(File(body), "a table"))
+    assert b"".join(found) == body
+    for block in found:
         assert block.endswith(b"\n")
         assert block.count(b'"') % 2 == 0
+
+
+@pytest.mark.parametrize("line", [b"\n", b'a\n""'], ids=["breaks", "quotes"])
+def test_an_open_quote_is_refused_once_its_line_is_too_long(line: bytes) -> None:
+    # Every byte is asked for once: what lies behind the limit is never read.
+    file = io.BytesIO(b'x,kind\n1,"' + line * (4 * LINE_BYTES // len(line)))
+    with pytest.raises(DataError, match="a line is longer than 1,048,576 bytes; a quote that is never closed"):
+        list(blocks(file, "a table"))
+    assert file.tell() <= 2 * BLOCK_BYTES
+
+
+@given(st.integers(-3, 3), st.integers(1, 1 << 20))
+def test_a_line_may_be_as_long_as_is_allowed_wherever_it_lies(more: int, before: int) -> None:
+    start = b"x" * (before - 1) + b"\n"
+    line = b'"' + b"\n" * (LINE_BYTES + more - 3) + b'"\n'
+    body = start + line + b"end\n"
+    if more > 0:
+        with pytest.raises(DataError, match="a line is longer"):
+            list(blocks(io.BytesIO(body), "a table"))
+    else:
+        assert b"".join(blocks(io.BytesIO(body), "a table")) == body
 
 
 def test_csv_of_many_blocks_with_columns_that_repeat_and_that_do_not() -> None:
@@ -129,7 +150,7 @@ def test_csv_of_many_blocks_with_columns_that_repeat_and_that_do_not() -> None:
         "id": [f"order {place}" for place in range(count)],
     }
     body = b"\xef\xbb\xbf\n" + as_csv(table)
-    assert len(body) > 2 * tables_csv.BLOCK_BYTES
+    assert len(body) > 2 * BLOCK_BYTES
     found, rows, chunks = read("csv", body, others_allowed=True)
     assert (found, rows) == (table, count)
     assert chunks > 2
@@ -188,8 +209,8 @@ def test_text_is_written_as_csv_that_reads_back_as_it_was(texts: list[str]) -> N
 
     import pyarrow as pa
 
-    quoted = tables_csv._texts(pa.array(texts, pa.string()))
-    lines = bytes(tables_csv._lines([quoted, quoted])).decode()
+    quoted = csv_texts(pa.array(texts, pa.string()))
+    lines = bytes(csv_lines([quoted, quoted])).decode()
     assert list(csv.reader(io.StringIO(lines, newline=""))) == [[text, text] for text in texts]
 
 
