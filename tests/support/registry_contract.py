@@ -1,7 +1,6 @@
 """The contract of a ModelRegistry. A store's test module subclasses RegistryContract and gives ``new_store``."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.support.clocks import START, SettableClock
 from tests.support.record_rules import lawful
+from tests.support.stores import Crash, CrashingStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.testing.store_contract import NewStore
 from weighbridge.domain.data.schema import Category, Number, Schema
@@ -38,7 +38,6 @@ from weighbridge.domain.registry.provenance import (
 )
 from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release, version_of_record
 from weighbridge.domain.store.artefact_store import ArtefactStore
-from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 from weighbridge.domain.system import Clock
 
 #: The names of the one begin like those of the other.
@@ -46,53 +45,6 @@ TASKS = ("time", "time_to_dispatch")
 TASK = TASKS[1]
 
 SCHEMA = Schema((Number("orders", minimum=0), Category("product", ("a", "b"))), Number("hours"), "est_hours")
-
-
-class Crash(Exception):
-    """The process ended here."""
-
-
-class CrashingStore(ArtefactStore):
-    """A store whose process ends just before or just after one of its writes, when it is told to."""
-
-    def __init__(self, store: ArtefactStore) -> None:
-        self._store = store
-        self._writes_left: int | None = None
-        self._after = False
-        #: The keys whose writes were attempted, in order.
-        self.attempted: list[str] = []
-
-    def crash_at(self, write: int, after: bool) -> None:
-        """End at the write of this number, counted from 1: before it, or as soon as it is done."""
-        self._writes_left, self._after = write, after
-
-    @property
-    def url(self) -> str:
-        return self._store.url
-
-    def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
-        return self._store.list(prefix, start_after)
-
-    def read(self, what: ArtefactRef | str) -> Artefact:
-        return self._store.read(what)
-
-    def write(self, key: str, data: bytes) -> ArtefactRef:
-        self.attempted.append(key)
-        if self._writes_left is None:
-            return self._store.write(key, data)
-        self._writes_left -= 1
-        if self._writes_left:
-            return self._store.write(key, data)
-        self._writes_left = None
-        if self._after:
-            try:
-                self._store.write(key, data)
-            except ArtefactExists as error:
-                raise Crash from error
-        raise Crash
-
-    def delete(self, key: str) -> None:
-        self._store.delete(key)
 
 
 def make_record(model: bytes, created: datetime, task: str = TASK, verdict: Verdict = Verdict.RELEASE) -> Record:

@@ -1,7 +1,6 @@
 """The registry on the stores that need no server, and its frugality."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -9,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.clocks import START, SettableClock
-from tests.support.registry_contract import TASK, Crash, CrashingStore, RegistryContract, make_record, version_of
+from tests.support.registry_contract import TASK, RegistryContract, make_record, version_of
+from tests.support.stores import CountingStore, Crash, CrashingStore
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.testing.store_contract import NewStore
 from weighbridge.domain.registry.releases import Promotion
-from weighbridge.domain.store.artefacts import ArtefactRef
 
 
 class TestRegistryInMemory(RegistryContract):
@@ -31,17 +30,6 @@ class TestRegistryOnLocalFiles(RegistryContract):
     def new_store(self, tmp_path: Path) -> NewStore:
         numbers = count()
         return lambda: LocalStore(tmp_path / str(next(numbers)), create=True)
-
-
-class CountingStore(CrashingStore):
-    """A store that counts the refs that were listed."""
-
-    listed = 0
-
-    def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
-        for ref in super().list(prefix, start_after):
-            self.listed += 1
-            yield ref
 
 
 def test_the_length_of_the_log_does_not_matter() -> None:
@@ -64,7 +52,7 @@ def refs_listed_for_live(earlier: int) -> int:
     new = make_record(b"new", START)
     registry.publish(b"new", new)
     promoted = registry.promote(version_of(new), "", "")
-    store.listed = 0
+    store.forget()
     assert registry.live(TASK) == promoted
     return store.listed
 

@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.clocks import SettableClock, SettableMemory
-from tests.support.events import Recorder
+from tests.support.clocks import SettableMemory
 from tests.support.record_rules import lawful
-from tests.support.registry_contract import Crash, CrashingStore, keys_of
-from weighbridge.adapters.memory import MemoryStore
+from tests.support.registry_contract import keys_of
+from tests.support.stores import Crash
+from tests.support.worlds import World
 from weighbridge.adapters.onnx.codec import OnnxCodec
-from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.adapters.system import SystemRevision
 from weighbridge.adapters.tables.dataset_reader import TabularReader
@@ -71,14 +70,11 @@ class Steps(SearchProgress):
         self.said.append("finished")
 
 
-class World:
-    """A store with its registry, a clock, and what was told."""
+class TrainingWorld(World):
+    """A world with all that a training needs."""
 
     def __init__(self) -> None:
-        self.clock = SettableClock()
-        self.store = CrashingStore(MemoryStore(self.clock))
-        self.registry = StoreRegistry(self.store, self.clock)
-        self.recorder = Recorder()
+        super().__init__()
         self.steps = Steps()
         self.ports = Ports(
             store=self.store,
@@ -118,14 +114,14 @@ def with_threshold(error: float, warning: float) -> TaskDefinition:
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
+def world() -> TrainingWorld:
+    world = TrainingWorld()
     world.store.write(KEY, csv())
     return world
 
 
 @pytest.fixture
-def trained(world: World) -> World:
+def trained(world: World) -> TrainingWorld:
     """A minute after the first release, which is trained only once."""
     for kind in ("models", "promotions"):
         for ref in first_release().store.list(f"{kind}/"):
@@ -135,8 +131,8 @@ def trained(world: World) -> World:
 
 
 @cache
-def first_release() -> World:
-    world = World()
+def first_release() -> TrainingWorld:
+    world = TrainingWorld()
     world.store.write(KEY, csv())
     world.train()
     return world
@@ -266,7 +262,7 @@ def test_the_time_it_took_is_the_clocks() -> None:
         def finish(self) -> None:
             slow.clock.advance(90)
 
-    slow = World()
+    slow = TrainingWorld()
     slow.store.write(KEY, csv())
     slow.ports = replace(slow.ports, progress=Working())
     record = slow.train().document
@@ -410,13 +406,13 @@ def test_another_dataset_is_trained_on(trained: World) -> None:
     ids=["thresholds", "checks", "seed", "grid"],
 )
 def test_a_changed_task_is_trained_again(
-    trained: World, change: Callable[[TaskDefinition], TaskDefinition]
+    trained: TrainingWorld, change: Callable[[TaskDefinition], TaskDefinition]
 ) -> None:
     assert trained.train(change(TASK)).outcome == "released"
 
 
 def test_the_same_bytes_and_task_give_the_same_model(world: World) -> None:
-    other = World()
+    other = TrainingWorld()
     other.clock.advance(86_400)
     other.store.write(NEWER, csv())
     one, two = world.train().document, other.train().document
@@ -484,7 +480,7 @@ def test_a_held_promotion_is_left_alone(trained: World) -> None:
 
 
 @pytest.mark.parametrize("moment", ["first", "later", "same-second"])
-def test_a_promotion_that_a_crash_prevented_is_made_up_for(world: World, moment: str) -> None:
+def test_a_promotion_that_a_crash_prevented_is_made_up_for(world: TrainingWorld, moment: str) -> None:
     if moment != "first":
         world.train()
         world.store.write(NEWER, csv(seed=2))
@@ -513,7 +509,7 @@ def test_a_promotion_that_a_crash_prevented_is_made_up_for(world: World, moment:
 
 @pytest.mark.parametrize(("write", "after"), [(1, False), (1, True), (2, False)])
 def test_a_training_that_was_cut_off_before_its_publication_is_done_again(
-    world: World, write: int, after: bool
+    world: TrainingWorld, write: int, after: bool
 ) -> None:
     world.store.crash_at(write, after)
     with pytest.raises(Crash):
@@ -561,7 +557,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD.keys())
-def test_bad_data_writes_nothing(trained: World, data: bytes) -> None:
+def test_bad_data_writes_nothing(trained: TrainingWorld, data: bytes) -> None:
     before, live = keys_of(trained.store), trained.registry.live(TASK.name)
     trained.store.write(NEWER, data)
     with pytest.raises(DataError) as caught:
@@ -574,7 +570,7 @@ def test_bad_data_writes_nothing(trained: World, data: bytes) -> None:
 
 
 def test_no_dataset_writes_nothing() -> None:
-    world = World()
+    world = TrainingWorld()
     with pytest.raises(DataError) as caught:
         world.train()
     [problem] = caught.value.problems
@@ -606,7 +602,7 @@ def test_a_format_that_cannot_hold_the_model_is_passed_over(world: World) -> Non
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_dataset_is_put_under_its_proper_name(suffix: str) -> None:
-    world = World()
+    world = TrainingWorld()
     frame = simulate(30, 1)
     data = frame.to_csv(index=False).encode() if suffix == ".csv" else frame.to_parquet(index=False)
     at = datetime(2021, 7, 1, 16, 45, 38, 900_000, tzinfo=UTC)
@@ -621,7 +617,7 @@ def test_a_dataset_is_put_under_its_proper_name(suffix: str) -> None:
 # Whether there are enough rows to train on is the split's question.
 @pytest.mark.parametrize("data", [data for name, data in BAD.items() if name != "too few rows"])
 def test_a_dataset_that_would_not_be_admitted_is_not_put(data: bytes) -> None:
-    world = World()
+    world = TrainingWorld()
     with pytest.raises(DataError) as caught:
         put_dataset(TASK, ".csv", BytesIO(data), datetime(2021, 7, 1, tzinfo=UTC), world.ports)
     assert caught.value.subject == "datasets/time_to_dispatch_2021-07-01T00-00-00Z.csv"

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clocks import START, SettableClock
-from tests.support.registry_contract import TASK, TASKS, Crash, make_record, version_of
-from weighbridge.adapters.memory import MemoryStore
+from tests.support.registry_contract import TASK, TASKS, make_record, version_of
+from tests.support.stores import Crash
+from tests.support.worlds import World
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.errors import NothingReleased, RegistryError, UnknownVersion
 from weighbridge.domain.evaluation.gate import Verdict
@@ -19,25 +20,11 @@ from weighbridge.domain.registry.rollback import rollback_targets
 DAY = timedelta(days=1)
 
 
-class DyingStore(MemoryStore):
-    """A store whose process ends at one of its deletions."""
-
-    deletions_left = -1
-
-    def delete(self, key: str) -> None:
-        if self.deletions_left == 0:
-            raise Crash
-        self.deletions_left -= 1
-        super().delete(key)
-
-
-class Place:
+class RetentionWorld(World):
     """A registry, a year after START."""
 
     def __init__(self) -> None:
-        self.clock = SettableClock(START + 365 * DAY)
-        self.store = DyingStore(self.clock)
-        self.registry = StoreRegistry(self.store, self.clock)
+        super().__init__(now=START + 365 * DAY)
 
     def release(self, days: float, task: str = TASK, report: bool = False) -> ModelVersion:
         """One that was trained so many days ago."""
@@ -57,10 +44,6 @@ class Place:
             self.store.write(report(version), b"<html>")
         return version
 
-    def promote(self, *versions: ModelVersion) -> None:
-        for version in versions:
-            self.registry.promote(version, "", "")
-
     def plan(self, keep: int = 1, days: float = 90) -> list[Removal]:
         return plan_pruning(self.store, self.registry, self.clock, TASK, keep, timedelta(days=days))
 
@@ -77,27 +60,27 @@ def report(version: ModelVersion) -> str:
 
 
 @pytest.fixture
-def place() -> Place:
-    return Place()
+def world() -> RetentionWorld:
+    return RetentionWorld()
 
 
-def test_what_is_old_and_not_among_the_newest_goes_whole(place: Place) -> None:
-    old, kept = place.release(200, report=True), place.release(150, report=True)
-    refused, recent = place.refuse(100, report=True), place.refuse(80, report=True)
-    place.release(300, task=TASKS[0])
-    place.store.write(f"datasets/{TASK}_2020-01-01.csv", b"")
-    place.promote(kept)
-    before = place.all_keys()
+def test_what_is_old_and_not_among_the_newest_goes_whole(world: RetentionWorld) -> None:
+    old, kept = world.release(200, report=True), world.release(150, report=True)
+    refused, recent = world.refuse(100, report=True), world.refuse(80, report=True)
+    world.release(300, task=TASKS[0])
+    world.store.write(f"datasets/{TASK}_2020-01-01.csv", b"")
+    world.promote(kept)
+    before = world.all_keys()
     expected = [
         Removal(old, "release", (old.record_key, old.model_key("onnx"), report(old))),
         Removal(refused, "refusal", (refused.rejected_key, report(refused))),
     ]
-    assert place.plan() == expected
-    assert place.all_keys() == before
-    assert place.prune() == expected
-    assert before - place.all_keys() == {key for removal in expected for key in removal.keys}
-    assert report(recent) in place.all_keys()
-    assert place.plan() == []
+    assert world.plan() == expected
+    assert world.all_keys() == before
+    assert world.prune() == expected
+    assert before - world.all_keys() == {key for removal in expected for key in removal.keys}
+    assert report(recent) in world.all_keys()
+    assert world.plan() == []
     assert expected[1].to_dict() == {
         "version": str(refused),
         "kind": "refusal",
@@ -107,84 +90,84 @@ def test_what_is_old_and_not_among_the_newest_goes_whole(place: Place) -> None:
 
 @pytest.mark.parametrize("microsecond", [0, 900_000])
 @pytest.mark.parametrize(("days", "goes"), [(89.9, False), (90, False), (90.1, True)])
-def test_the_limit_itself_is_not_older(place: Place, days: float, goes: bool, microsecond: int) -> None:
+def test_the_limit_itself_is_not_older(world: RetentionWorld, days: float, goes: bool, microsecond: int) -> None:
     # Versions tell whole seconds.
-    place.clock = SettableClock(START.replace(microsecond=microsecond))
-    place.registry = StoreRegistry(place.store, place.clock)
-    version = place.refuse(days)
-    assert [removal.version for removal in place.plan()] == [version] * goes
+    world.clock = SettableClock(START.replace(microsecond=microsecond))
+    world.registry = StoreRegistry(world.store, world.clock)
+    version = world.refuse(days)
+    assert [removal.version for removal in world.plan()] == [version] * goes
 
 
-def test_nothing_that_a_rollback_could_go_to_goes(place: Place) -> None:
-    versions = [place.release(300 - number) for number in range(6)]
+def test_nothing_that_a_rollback_could_go_to_goes(world: RetentionWorld) -> None:
+    versions = [world.release(300 - number) for number in range(6)]
     one, two, three, four, five, six = versions
     # Six is the newest and was never live; two rollbacks are kept.
-    place.promote(one, two, three, four, five)
-    assert [removal.version for removal in place.plan(keep=2)] == [one, two]
-    assert [removal.version for removal in place.plan(keep=1)] == [one, two, three]
-    place.promote(two)
+    world.promote(one, two, three, four, five)
+    assert [removal.version for removal in world.plan(keep=2)] == [one, two]
+    assert [removal.version for removal in world.plan(keep=1)] == [one, two, three]
+    world.promote(two)
     # The live one is old; what it would go back to is the first.
-    assert [removal.version for removal in place.plan(keep=1)] == [three, four, five]
+    assert [removal.version for removal in world.plan(keep=1)] == [three, four, five]
     del six
 
 
-def test_rollbacks_pass_over_what_was_pruned_before(place: Place) -> None:
-    one, two, three, four = (place.release(300 - number) for number in range(4))
-    place.promote(one, two, three, four)
-    place.store.delete(three.record_key)
-    assert [removal.version for removal in place.plan(keep=1) if removal.kind == "release"] == [one]
-    assert [removal for removal in place.plan(keep=1) if removal.kind == "leftover"] == [
+def test_rollbacks_pass_over_what_was_pruned_before(world: RetentionWorld) -> None:
+    one, two, three, four = (world.release(300 - number) for number in range(4))
+    world.promote(one, two, three, four)
+    world.store.delete(three.record_key)
+    assert [removal.version for removal in world.plan(keep=1) if removal.kind == "release"] == [one]
+    assert [removal for removal in world.plan(keep=1) if removal.kind == "leftover"] == [
         Removal(three, "leftover", (three.model_key("onnx"),))
     ]
 
 
-def test_without_anything_live_the_newest_are_kept(place: Place) -> None:
-    versions = [place.release(300 - number) for number in range(3)]
-    assert [removal.version for removal in place.plan(keep=2)] == versions[:1]
+def test_without_anything_live_the_newest_are_kept(world: RetentionWorld) -> None:
+    versions = [world.release(300 - number) for number in range(3)]
+    assert [removal.version for removal in world.plan(keep=2)] == versions[:1]
     with pytest.raises(NothingReleased):
-        place.registry.live(TASK)
+        world.registry.live(TASK)
 
 
-def test_when_what_is_live_cannot_be_read_nothing_is_removed(place: Place) -> None:
-    place.release(300)
-    place.release(299)
-    place.store.write(f"promotions/{TASK}_2022-07-01T00-00-00Z-00000000.json", b"{}")
+def test_when_what_is_live_cannot_be_read_nothing_is_removed(world: RetentionWorld) -> None:
+    world.release(300)
+    world.release(299)
+    world.store.write(f"promotions/{TASK}_2022-07-01T00-00-00Z-00000000.json", b"{}")
     with pytest.raises(RegistryError):
-        place.plan()
+        world.plan()
 
 
-def test_what_is_promoted_after_the_plan_was_made_stays(place: Place) -> None:
-    old, new = place.release(300), place.release(299)
-    place.promote(new)
-    plan = place.plan()
+def test_what_is_promoted_after_the_plan_was_made_stays(world: RetentionWorld) -> None:
+    old, new = world.release(300), world.release(299)
+    world.promote(new)
+    plan = world.plan()
     assert [removal.version for removal in plan] == [old]
-    place.promote(old)
-    assert list(prune(place.store, place.registry, plan)) == []
-    assert place.registry.fetch(place.registry.read(old))
+    world.promote(old)
+    assert list(prune(world.store, world.registry, plan)) == []
+    assert world.registry.fetch(world.registry.read(old))
 
 
-def test_bytes_of_a_training_under_way_are_no_leftover(place: Place) -> None:
+def test_bytes_of_a_training_under_way_are_no_leftover(world: RetentionWorld) -> None:
     for hours in (23, 25):
-        version = ModelVersion.of(TASK, place.clock.now() - timedelta(hours=hours), "0" * 64)
-        place.store.write(version.model_key("onnx"), b"bytes")
-    assert [(removal.version, removal.kind) for removal in place.plan(days=0)] == [(version, "leftover")]
-    assert place.plan(days=2) == []
+        version = ModelVersion.of(TASK, world.clock.now() - timedelta(hours=hours), "0" * 64)
+        world.store.write(version.model_key("onnx"), b"bytes")
+    assert [(removal.version, removal.kind) for removal in world.plan(days=0)] == [(version, "leftover")]
+    assert world.plan(days=2) == []
 
 
-def test_other_names_are_left_alone(place: Place) -> None:
+def test_other_names_are_left_alone(world: RetentionWorld) -> None:
     for key in (f"models/{TASK}_old.onnx", f"reports/{TASK}_2020.html", "models/README", f"models/x_{TASK}.json"):
-        place.store.write(key, b"")
-    before = place.all_keys()
-    assert place.prune(days=0) == []
-    assert place.all_keys() == before
+        world.store.write(key, b"")
+    before = world.all_keys()
+    assert world.prune(days=0) == []
+    assert world.all_keys() == before
 
 
-def test_what_somebody_else_removes_meanwhile_is_no_matter(place: Place) -> None:
-    old, new = place.release(300), place.release(299)
-    place.promote(new)
-    plan = place.plan()
-    place.store.delete(old.model_key("onnx"))
-    assert list(prune(place.store, place.registry, plan)) == plan
+def test_what_somebody_else_removes_meanwhile_is_no_matter(world: RetentionWorld) -> None:
+    old, new = world.release(300), world.release(299)
+    world.promote(new)
+    plan = world.plan()
+    world.store.delete(old.model_key("onnx"))
+    assert list(prune(world.store, world.registry, plan)) == plan
 
 
 STEPS = st.lists(
@@ -198,68 +181,68 @@ STEPS = st.lists(
 def test_pruning_keeps_its_promises_even_when_it_is_cut_off(
     steps: list[tuple[str, int]], keep: int, days: int, deletions: int
 ) -> None:
-    place = Place()
+    world = RetentionWorld()
     released: list[ModelVersion] = []
     for step, number in steps:
         if step == "release":
-            released.append(place.release(number, report=number % 2 == 0))
+            released.append(world.release(number, report=number % 2 == 0))
         elif step == "refuse":
-            place.refuse(number, report=number % 2 == 0)
+            world.refuse(number, report=number % 2 == 0)
         elif step == "bytes":
-            version = ModelVersion.of(TASK, place.clock.now() - timedelta(days=number), "1" * 64)
-            place.store.write(version.model_key("skops"), b"")
+            version = ModelVersion.of(TASK, world.clock.now() - timedelta(days=number), "1" * 64)
+            world.store.write(version.model_key("skops"), b"")
         elif released:
-            place.promote(released[number % len(released)])
-    before = place.all_keys()
-    live = _live(place)
-    targets = [] if live is None else list(rollback_targets(place.registry, live))
-    limit = place.clock.now() - timedelta(days=days)
+            world.promote(released[number % len(released)])
+    before = world.all_keys()
+    live = _live(world)
+    targets = [] if live is None else list(rollback_targets(world.registry, live))
+    limit = world.clock.now() - timedelta(days=days)
     needed = {*sorted(released, reverse=True)[:keep], *([live] if live else []), *targets[:keep]}
 
-    place.store.deletions_left = deletions
+    world.store.deletions_left = deletions
     try:
-        place.prune(keep, days)
+        world.prune(keep, days)
     except Crash:
         # Whatever is still called a release is whole.
-        for version in place.registry.versions(TASK):
-            place.registry.fetch(place.registry.read(version))
-        place.store.deletions_left = -1
-        place.prune(keep, days)
-    place.store.deletions_left = -1
+        for version in world.registry.versions(TASK):
+            world.registry.fetch(world.registry.read(version))
+        world.store.deletions_left = None
+        world.prune(keep, days)
+    world.store.deletions_left = None
 
-    assert set(place.registry.versions(TASK)) == {
+    assert set(world.registry.versions(TASK)) == {
         version for version in released if version in needed or version.created >= limit.replace(microsecond=0)
     }
-    for version in place.registry.versions(TASK):
-        place.registry.fetch(place.registry.read(version))
-    assert _live(place) == live
-    left = place.all_keys()
+    for version in world.registry.versions(TASK):
+        world.registry.fetch(world.registry.read(version))
+    assert _live(world) == live
+    left = world.all_keys()
     assert left <= before
     assert {key for key in before - left if key.startswith(("datasets/", "promotions/"))} == set()
     # A second pruning finds nothing.
-    assert place.plan(keep, days) == []
-    for version in place.registry.refused_versions(TASK):
+    assert world.plan(keep, days) == []
+    for version in world.registry.refused_versions(TASK):
         assert version.created >= limit.replace(microsecond=0)
 
 
-def _live(place: Place) -> ModelVersion | None:
+def _live(world: RetentionWorld) -> ModelVersion | None:
     try:
-        return place.registry.live(TASK).version
+        return world.registry.live(TASK).version
     except NothingReleased:
         return None
 
 
-def test_the_record_goes_before_the_bytes(place: Place) -> None:
-    old, new = place.release(300), place.release(299)
-    place.promote(new)
-    place.store.deletions_left = 1
+def test_the_record_goes_before_the_bytes(world: RetentionWorld) -> None:
+    old, new = world.release(300), world.release(299)
+    world.promote(new)
+    world.store.deletions_left = 1
     with pytest.raises(Crash):
-        place.prune()
+        world.prune()
     with pytest.raises(UnknownVersion):
-        place.registry.read(old)
-    assert place.store.read(old.model_key("onnx"))
-    place.store.deletions_left = -1
-    assert [removal.kind for removal in place.prune()] == ["leftover"]
+        world.registry.read(old)
+    assert world.store.read(old.model_key("onnx"))
+    world.store.deletions_left = None
+    assert [removal.kind for removal in world.prune()] == ["leftover"]
 
 
 @pytest.mark.parametrize(

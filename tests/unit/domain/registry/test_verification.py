@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.clocks import START, SettableClock
+from tests.support.clocks import START
 from tests.support.quick_task import QUICK, store_of_two, two_releases
 from tests.support.registry_contract import make_record, version_of
-from tests.unit.domain.serving.test_service import UnsteadyStore
+from tests.support.worlds import World
 from weighbridge.adapters.json_schema.rules import JsonSchemaRules
-from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec
-from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.errors import StoreUnavailable, UnknownVersion
 from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.registry.releases import ModelVersion
@@ -24,13 +22,11 @@ TASK = QUICK.name
 OLD, LIVE = (release.version for release in two_releases())
 
 
-class Place:
+class VerifiedWorld(World):
     """A store with two trained releases, a refusal, and promotions of both releases."""
 
     def __init__(self) -> None:
-        self.memory: MemoryStore = store_of_two()
-        self.store = UnsteadyStore(self.memory)
-        self.registry = StoreRegistry(self.store, SettableClock())
+        super().__init__(store_of_two())
         self.refused = make_record(b"refused", START, TASK, Verdict.REJECT)
         self.registry.refuse(self.refused)
         self.verifier = Verifier(self.store, self.registry, [OnnxCodec()], JsonSchemaRules())
@@ -53,26 +49,26 @@ class Place:
 
 
 @pytest.fixture
-def place() -> Place:
-    return Place()
+def world() -> VerifiedWorld:
+    return VerifiedWorld()
 
 
-def test_what_is_whole_holds(place: Place) -> None:
-    rejected = f"rejected/{TASK}_{place.refused.version}.json"
-    assert list(place.verifier.everything(TASK)) == [
-        Verified(key, ()) for key in (LIVE.record_key, OLD.record_key, rejected, *place.promotion_keys())
+def test_what_is_whole_holds(world: VerifiedWorld) -> None:
+    rejected = f"rejected/{TASK}_{world.refused.version}.json"
+    assert list(world.verifier.everything(TASK)) == [
+        Verified(key, ()) for key in (LIVE.record_key, OLD.record_key, rejected, *world.promotion_keys())
     ]
-    assert place.verifier.release(OLD).holds
-    assert place.verifier.refusal(version_of(place.refused)).to_dict() == {"key": rejected, "faults": []}
-    assert list(place.verifier.everything("time")) == []
+    assert world.verifier.release(OLD).holds
+    assert world.verifier.refusal(version_of(world.refused)).to_dict() == {"key": rejected, "faults": []}
+    assert list(world.verifier.everything("time")) == []
 
 
-def test_a_version_that_is_not_there_is_unknown(place: Place) -> None:
+def test_a_version_that_is_not_there_is_unknown(world: VerifiedWorld) -> None:
     never = replace(LIVE, digest="00000000")
     with pytest.raises(UnknownVersion):
-        place.verifier.release(never)
+        world.verifier.release(never)
     with pytest.raises(UnknownVersion):
-        place.verifier.refusal(LIVE)
+        world.verifier.refusal(LIVE)
 
 
 def set_in(*path: str, value: Any) -> Callable[[dict[str, Any]], object]:
@@ -112,37 +108,37 @@ def move_predictions(document: dict[str, Any]) -> None:
     ],
 )
 def test_every_fault_of_a_release_is_named(
-    place: Place, change: Callable[[dict[str, Any]], object] | bytes, said: list[str]
+    world: VerifiedWorld, change: Callable[[dict[str, Any]], object] | bytes, said: list[str]
 ) -> None:
-    place.change(LIVE.record_key, change)
-    found = place.verifier.release(LIVE)
+    world.change(LIVE.record_key, change)
+    found = world.verifier.release(LIVE)
     assert not found.holds
     assert found.key == LIVE.record_key
     assert len(found.faults) == len(said), found.faults
     for fault, words in zip(found.faults, said, strict=True):
         assert words in fault
-    assert place.faults()[LIVE.record_key] == list(found.faults)
+    assert world.faults()[LIVE.record_key] == list(found.faults)
 
 
 @pytest.mark.parametrize("damage", ["gone", "other"])
-def test_bytes_that_are_not_those_that_were_published_are_named(place: Place, damage: str) -> None:
+def test_bytes_that_are_not_those_that_were_published_are_named(world: VerifiedWorld, damage: str) -> None:
     key = OLD.model_key("onnx")
-    place.change(key, b"other")
+    world.change(key, b"other")
     if damage == "gone":
-        place.store.delete(key)
-    (fault,) = place.faults()[OLD.record_key]
+        world.store.delete(key)
+    (fault,) = world.faults()[OLD.record_key]
     assert f"'{key}'" in fault
-    assert list(place.faults()) == [OLD.record_key]
+    assert list(world.faults()) == [OLD.record_key]
 
 
-def test_faults_of_a_refusal_are_named(place: Place) -> None:
-    key = version_of(place.refused).rejected_key
-    place.change(key, set_in("decision", "verdict", value="release"))
-    assert place.faults() == {
+def test_faults_of_a_refusal_are_named(world: VerifiedWorld) -> None:
+    key = version_of(world.refused).rejected_key
+    world.change(key, set_in("decision", "verdict", value="release"))
+    assert world.faults() == {
         key: ["model.key: None is not of type 'string'", "it is not the record of a refusal"]
     }
-    place.change(key, b"null")
-    assert [len(faults) for faults in place.faults().values()] == [2]
+    world.change(key, b"null")
+    assert [len(faults) for faults in world.faults().values()] == [2]
 
 
 @pytest.mark.parametrize(
@@ -156,44 +152,44 @@ def test_faults_of_a_refusal_are_named(place: Place) -> None:
     ],
 )
 def test_faults_of_a_promotion_are_named(
-    place: Place, change: Callable[[dict[str, Any]], object] | bytes, said: str
+    world: VerifiedWorld, change: Callable[[dict[str, Any]], object] | bytes, said: str
 ) -> None:
-    first, _ = place.promotion_keys()
-    place.change(first, change)
-    (fault,) = place.faults()[first]
+    first, _ = world.promotion_keys()
+    world.change(first, change)
+    (fault,) = world.faults()[first]
     assert said in fault
-    assert list(place.faults()) == [first]
+    assert list(world.faults()) == [first]
 
 
-def test_a_promotion_of_what_was_pruned_is_history_unless_it_is_the_live_one(place: Place) -> None:
-    place.store.delete(OLD.record_key)
-    assert place.faults() == {}
-    place.store.delete(LIVE.record_key)
-    (key,) = place.faults()
-    assert key == place.promotion_keys()[-1]
-    assert f"it is the live one, and there is no release {LIVE} of {TASK}" in place.faults()[key][0]
+def test_a_promotion_of_what_was_pruned_is_history_unless_it_is_the_live_one(world: VerifiedWorld) -> None:
+    world.store.delete(OLD.record_key)
+    assert world.faults() == {}
+    world.store.delete(LIVE.record_key)
+    (key,) = world.faults()
+    assert key == world.promotion_keys()[-1]
+    assert f"it is the live one, and there is no release {LIVE} of {TASK}" in world.faults()[key][0]
 
 
-def test_a_name_that_is_none_of_a_promotion_is_named(place: Place) -> None:
+def test_a_name_that_is_none_of_a_promotion_is_named(world: VerifiedWorld) -> None:
     key = f"promotions/{TASK}_2021.json"
-    place.store.write(key, place.store.read(place.promotion_keys()[0]).data)
-    place.store.write("promotions/time_to_dispatch_again_2021-07-03T00-00-00Z-00000000.json", b"another task's")
-    (fault,) = place.faults()[key]
+    world.store.write(key, world.store.read(world.promotion_keys()[0]).data)
+    world.store.write("promotions/time_to_dispatch_again_2021-07-03T00-00-00Z-00000000.json", b"another task's")
+    (fault,) = world.faults()[key]
     assert "its name is not that of its time and its bytes" in fault
-    assert list(place.faults()) == [key]
+    assert list(world.faults()) == [key]
 
 
-def test_a_store_that_is_away_is_not_a_fault(place: Place) -> None:
-    place.store.away = True
-    for look in (lambda: place.verifier.release(LIVE), lambda: list(place.verifier.everything(TASK))):
+def test_a_store_that_is_away_is_not_a_fault(world: VerifiedWorld) -> None:
+    world.unsteady.go_away()
+    for look in (lambda: world.verifier.release(LIVE), lambda: list(world.verifier.everything(TASK))):
         with pytest.raises(StoreUnavailable):
             look()
 
 
-def test_what_is_removed_while_everything_is_looked_at_is_left_out(place: Place) -> None:
-    looks = place.verifier.everything(TASK)
+def test_what_is_removed_while_everything_is_looked_at_is_left_out(world: VerifiedWorld) -> None:
+    looks = world.verifier.everything(TASK)
     assert next(looks).key == LIVE.record_key
-    place.store.delete(OLD.record_key)
-    refused: ModelVersion = version_of(place.refused)
-    place.store.delete(refused.rejected_key)
-    assert [one.key for one in looks] == [*place.promotion_keys(), refused.rejected_key][:2]
+    world.store.delete(OLD.record_key)
+    refused: ModelVersion = version_of(world.refused)
+    world.store.delete(refused.rejected_key)
+    assert [one.key for one in looks] == [*world.promotion_keys(), refused.rejected_key][:2]

@@ -1,7 +1,7 @@
 """The service follows the live release, and nothing that happens to the store takes its model away."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,12 +15,10 @@ from hypothesis import strategies as st
 
 from tests.support import quick_task as trained
 from tests.support.clocks import START, SettableClock
-from tests.support.events import Recorder
-from tests.support.quick_task import QUICK, store_of_two, two_releases
+from tests.support.quick_task import QUICK, store_of_two
+from tests.support.worlds import ServiceWorld
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec
-from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.adapters.tables.dataset_reader import TabularReader
 from weighbridge.domain.data.admission import admit
 from weighbridge.domain.data.dataset import split
@@ -37,84 +35,19 @@ from weighbridge.domain.errors import (
 from weighbridge.domain.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.registry.provenance import Record
-from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.serving.service import Prediction, PredictionService
-from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 
 TASK = QUICK.name
 
 
-class UnsteadyStore(ArtefactStore):
-    """A store that can be away for a while."""
-
-    def __init__(self, store: ArtefactStore) -> None:
-        self._store = store
-        self.away = False
-
-    @property
-    def url(self) -> str:
-        return self._store.url
-
-    def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
-        self._be_there()
-        return self._store.list(prefix, start_after)
-
-    def read(self, what: ArtefactRef | str) -> Artefact:
-        self._be_there()
-        return self._store.read(what)
-
-    def write(self, key: str, data: bytes) -> ArtefactRef:
-        self._be_there()
-        return self._store.write(key, data)
-
-    def delete(self, key: str) -> None:
-        self._be_there()
-        self._store.delete(key)
-
-    def _be_there(self) -> None:
-        if self.away:
-            raise StoreUnavailable("the store\ndoes not answer")
-
-
-class World:
-    """A service on a store with two releases, of which the second is live."""
-
-    def __init__(self, store: ArtefactStore) -> None:
-        self.clock = SettableClock()
-        self.store = UnsteadyStore(store)
-        self.registry = StoreRegistry(self.store, self.clock)
-        self.recorder = Recorder()
-        self.service = PredictionService(
-            TASK, self.registry, (OnnxCodec(), SkopsCodec()), self.clock, self.recorder
-        )
-        self.first, self.second = (release.version for release in two_releases())
-
-    def promote(self, version: ModelVersion) -> None:
-        self.registry.promote(version, "", "ann")
-
-    def replace(self, key: str, data: bytes | None) -> None:
-        self.store.delete(key)
-        if data is not None:
-            self.store.write(key, data)
-
-    @property
-    def serving(self) -> ModelVersion | None:
-        return None if self.service.loaded is None else self.service.loaded.release.version
-
-    @property
-    def problem(self) -> str:
-        assert self.service.problem is not None
-        return self.service.problem
+@pytest.fixture
+def world() -> ServiceWorld:
+    return ServiceWorld()
 
 
 @pytest.fixture
-def world() -> World:
-    return World(store_of_two())
-
-
-@pytest.fixture
-def loaded(world: World) -> World:
+def loaded(world: ServiceWorld) -> ServiceWorld:
     """The second release is loaded."""
     world.service.load()
     world.recorder.take()
@@ -122,12 +55,12 @@ def loaded(world: World) -> World:
     return world
 
 
-def test_a_service_begins_with_nothing(world: World) -> None:
+def test_a_service_begins_with_nothing(world: ServiceWorld) -> None:
     assert (world.service.task, world.service.loaded, world.service.problem) == (TASK, None, None)
     assert world.recorder.events == []
 
 
-def test_the_live_release_is_loaded(world: World) -> None:
+def test_the_live_release_is_loaded(world: ServiceWorld) -> None:
     world.service.load()
     model = world.service.loaded
     assert model is not None
@@ -140,7 +73,7 @@ def test_the_live_release_is_loaded(world: World) -> None:
 
 
 @pytest.mark.parametrize("follow", [PredictionService.load, PredictionService.refresh])
-def test_a_new_promotion_is_followed(loaded: World, follow: Callable[[PredictionService], None]) -> None:
+def test_a_new_promotion_is_followed(loaded: ServiceWorld, follow: Callable[[PredictionService], None]) -> None:
     before = loaded.service.loaded
     follow(loaded.service)
     assert loaded.service.loaded is before
@@ -154,7 +87,9 @@ def test_a_new_promotion_is_followed(loaded: World, follow: Callable[[Prediction
     assert loaded.recorder.take() == [ModelLoaded(str(loaded.first), 0.0)]
 
 
-def test_another_promotion_of_the_same_version_changes_what_is_said_and_not_the_model(loaded: World) -> None:
+def test_another_promotion_of_the_same_version_changes_what_is_said_and_not_the_model(
+    loaded: ServiceWorld,
+) -> None:
     before = loaded.service.loaded
     assert before is not None
     held = loaded.registry.promote(loaded.second, "until monday", "bob", hold=True)
@@ -169,7 +104,7 @@ def test_another_promotion_of_the_same_version_changes_what_is_said_and_not_the_
     assert (loaded.service.problem, loaded.recorder.take()) == (None, [])
 
 
-def test_the_time_that_loading_took_is_told(world: World) -> None:
+def test_the_time_that_loading_took_is_told(world: ServiceWorld) -> None:
     class SlowCodec(OnnxCodec):
         """Takes two seconds."""
 
@@ -182,7 +117,9 @@ def test_the_time_that_loading_took_is_told(world: World) -> None:
     assert world.recorder.events == [ModelLoaded(str(world.second), 2.0)]
 
 
-def test_a_model_that_was_taken_stays_usable(loaded: World) -> None:
+def test_a_model_that_was_taken_stays_usable(
+    loaded: ServiceWorld,
+) -> None:
     row = QUICK.schema.admit_row({"orders_placed": 123, "product_code": "SKU004"})
     taken = loaded.service.loaded
     assert taken is not None
@@ -197,7 +134,9 @@ def test_a_model_that_was_taken_stays_usable(loaded: World) -> None:
     assert now.predict(row).value != before.value
 
 
-def test_predictions_are_those_of_the_model_that_was_fitted(loaded: World) -> None:
+def test_predictions_are_those_of_the_model_that_was_fitted(
+    loaded: ServiceWorld,
+) -> None:
     record = loaded.registry.read(loaded.second).record
     data = trained.csv(seed=2)
     unread = Artefact(ArtefactRef("datasets/a.csv", len(data), "", None, START), data, sha256(data).hexdigest())
@@ -226,8 +165,8 @@ def test_predictions_are_those_of_the_model_that_was_fitted(loaded: World) -> No
     check()
 
 
-def _bytes_are(data: bytes | None) -> Callable[[World], None]:
-    def spoil(world: World) -> None:
+def _bytes_are(data: bytes | None) -> Callable[[ServiceWorld], None]:
+    def spoil(world: ServiceWorld) -> None:
         key = world.registry.read(world.first).record.model.key
         assert key is not None
         world.replace(key, data)
@@ -235,36 +174,36 @@ def _bytes_are(data: bytes | None) -> Callable[[World], None]:
     return spoil
 
 
-def _record_is(data: bytes | None) -> Callable[[World], None]:
+def _record_is(data: bytes | None) -> Callable[[ServiceWorld], None]:
     return lambda world: world.replace(world.first.record_key, data)
 
 
-def _record_says(change: Callable[[Record], Record]) -> Callable[[World], None]:
-    def spoil(world: World) -> None:
+def _record_says(change: Callable[[Record], Record]) -> Callable[[ServiceWorld], None]:
+    def spoil(world: ServiceWorld) -> None:
         record = change(world.registry.read(world.first).record)
         world.replace(world.first.record_key, record.to_json())
 
     return spoil
 
 
-def _garbage(world: World) -> None:
+def _garbage(world: ServiceWorld) -> None:
     """Bytes that are exactly what was published, and no model."""
     digest = sha256(b"garbage").hexdigest()
     _bytes_are(b"garbage")(world)
     _record_says(lambda record: replace(record, model=replace(record.model, sha256=digest)))(world)
 
 
-def _golden(change: Callable[[Any], Any]) -> Callable[[World], None]:
+def _golden(change: Callable[[Any], Any]) -> Callable[[ServiceWorld], None]:
     return _record_says(lambda record: replace(record, golden=(*record.golden[:-1], change(record.golden[-1]))))
 
 
-def _promotion(world: World) -> None:
+def _promotion(world: ServiceWorld) -> None:
     world.store.write(f"promotions/{TASK}_2099-01-01T00-00-00Z-00000000.json", b"{}")
 
 
 ONE_FEATURE = Schema((Number("orders_placed", minimum=0),), QUICK.schema.target, QUICK.schema.prediction)
 
-FAULTS: dict[str, tuple[Callable[[World], None], type[WeighbridgeError], str]] = {
+FAULTS: dict[str, tuple[Callable[[ServiceWorld], None], type[WeighbridgeError], str]] = {
     "garbage": (_garbage, ModelUnreadable, ""),
     "other bytes": (_bytes_are(b"other"), ModelUnreadable, "are not those that were published"),
     "no bytes": (_bytes_are(None), ModelUnreadable, "is gone"),
@@ -307,7 +246,7 @@ FAULTS: dict[str, tuple[Callable[[World], None], type[WeighbridgeError], str]] =
 
 @pytest.mark.parametrize(("spoil", "kind", "says"), FAULTS.values(), ids=FAULTS.keys())
 def test_a_bad_release_is_not_loaded_and_is_reported_once(
-    loaded: World, spoil: Callable[[World], None], kind: type[WeighbridgeError], says: str
+    loaded: ServiceWorld, spoil: Callable[[ServiceWorld], None], kind: type[WeighbridgeError], says: str
 ) -> None:
     before = loaded.service.loaded
     loaded.promote(loaded.first)
@@ -337,23 +276,25 @@ def test_a_bad_release_is_not_loaded_and_is_reported_once(
     assert len(loaded.recorder.take()) == 1
 
 
-def test_golden_rows_may_be_off_by_the_tolerance(world: World) -> None:
+def test_golden_rows_may_be_off_by_the_tolerance(world: ServiceWorld) -> None:
     _golden(lambda row: replace(row, prediction=row.prediction * (1 + 5e-6)))(world)
     world.promote(world.first)
     world.service.load()
     assert world.serving == world.first
 
 
-def test_a_record_without_golden_rows_is_loaded(world: World) -> None:
+def test_a_record_without_golden_rows_is_loaded(world: ServiceWorld) -> None:
     _record_says(lambda record: replace(record, golden=()))(world)
     world.promote(world.first)
     world.service.load()
     assert world.serving == world.first
 
 
-def test_an_outage_is_sat_out(loaded: World) -> None:
+def test_an_outage_is_sat_out(
+    loaded: ServiceWorld,
+) -> None:
     before = loaded.service.loaded
-    loaded.store.away = True
+    loaded.unsteady.go_away()
     with pytest.raises(StoreUnavailable):
         loaded.service.load()
     for _ in range(3):
@@ -361,20 +302,22 @@ def test_an_outage_is_sat_out(loaded: World) -> None:
         assert loaded.service.loaded is before
         assert loaded.service.problem == "the store does not answer"
     assert loaded.recorder.take() == [RefreshFailed(str(loaded.second), "the store does not answer")]
-    loaded.store.away = False
+    loaded.unsteady.come_back()
     loaded.promote(loaded.first)
     loaded.service.refresh()
     assert (loaded.service.problem, loaded.serving) == (None, loaded.first)
     loaded.recorder.take()
-    loaded.store.away = True
+    loaded.unsteady.go_away()
     loaded.service.refresh()
     assert loaded.recorder.take() == [RefreshFailed(str(loaded.first), "the store does not answer")]
 
 
-def test_another_problem_is_news(loaded: World) -> None:
-    loaded.store.away = True
+def test_another_problem_is_news(
+    loaded: ServiceWorld,
+) -> None:
+    loaded.unsteady.go_away()
     loaded.service.refresh()
-    loaded.store.away = False
+    loaded.unsteady.come_back()
     loaded.promote(loaded.first)
     _bytes_are(None)(loaded)
     loaded.service.refresh()
@@ -383,7 +326,7 @@ def test_another_problem_is_news(loaded: World) -> None:
 
 
 def test_nothing_released_is_a_problem_and_not_an_event_while_there_is_no_model() -> None:
-    world = World(MemoryStore(SettableClock()))
+    world = ServiceWorld(MemoryStore(SettableClock()))
     with pytest.raises(NothingReleased) as caught:
         world.service.load()
     assert world.service.problem is None
@@ -398,7 +341,9 @@ def test_nothing_released_is_a_problem_and_not_an_event_while_there_is_no_model(
     assert world.recorder.events == [ModelLoaded(str(world.second), 0.0)]
 
 
-def test_a_log_that_is_gone_is_news_while_a_model_is_served(loaded: World) -> None:
+def test_a_log_that_is_gone_is_news_while_a_model_is_served(
+    loaded: ServiceWorld,
+) -> None:
     before = loaded.service.loaded
     for ref in list(loaded.store.list("promotions/")):
         loaded.store.delete(ref.key)
@@ -410,7 +355,7 @@ def test_a_log_that_is_gone_is_news_while_a_model_is_served(loaded: World) -> No
     assert loaded.recorder.take() == [RefreshFailed(str(loaded.second), problem)]
 
 
-def test_a_first_release_that_is_bad_leaves_no_model(world: World) -> None:
+def test_a_first_release_that_is_bad_leaves_no_model(world: ServiceWorld) -> None:
     world.promote(world.first)
     _bytes_are(None)(world)
     world.service.refresh()
@@ -428,7 +373,7 @@ _JSON: st.SearchStrategy[Any] = st.sampled_from(
 @given(st.data())
 def test_whatever_a_record_says_refresh_never_raises(data: st.DataObject) -> None:
     """Any part of the live record, replaced by anything: what is served is a whole release, or the old one."""
-    world = World(store_of_two())
+    world = ServiceWorld()
     world.service.load()
     document = json.loads(world.store.read(world.first.record_key).data)
     part: Any = document
@@ -450,7 +395,7 @@ def test_whatever_a_record_says_refresh_never_raises(data: st.DataObject) -> Non
         assert world.serving == world.second
 
 
-def _is_readable(world: World) -> bool:
+def _is_readable(world: ServiceWorld) -> bool:
     try:
         world.registry.read(world.first)
     except RegistryError:
@@ -458,7 +403,7 @@ def _is_readable(world: World) -> bool:
     return True
 
 
-def _promote_unread(world: World) -> None:
+def _promote_unread(world: ServiceWorld) -> None:
     live = world.registry.live(TASK)
     promotion = replace(live, version=world.first, at=datetime(2099, 1, 1, tzinfo=UTC))
     data = json.dumps(promotion.to_dict()).encode()

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from tests.support.asgi_client import ask
 from tests.support.clocks import START, SettableClock
-from tests.support.quick_task import QUICK, store_of_two, two_releases
+from tests.support.quick_task import QUICK, two_releases
 from tests.support.registry_contract import TASK as MADE_TASK
 from tests.support.registry_contract import make_record
+from tests.support.worlds import ServiceWorld
 from tests.unit.adapters.prometheus.test_telemetry import samples
-from tests.unit.domain.serving.test_service import UnsteadyStore
 from tests.unit.entrypoints.http.fast.test_front import PATH, QUICKLY, body_of
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.observers.shadowing import Shadowing
@@ -76,23 +76,15 @@ class Told(ShadowTelemetry, EventSink):
         return taken
 
 
-class Place:
-    """A service over two releases of which the second is live, and what a shadow of it tells."""
+class ShadowWorld(ServiceWorld):
+    """A service, and what a shadow of it tells."""
 
     def __init__(self, wanted: str) -> None:
-        self.clock = SettableClock(datetime.fromisoformat("2030-01-01T00:00:00Z"))
-        self.store = UnsteadyStore(store_of_two())
-        self.registry = StoreRegistry(self.store, self.clock)
-        self.told = Told()
         codecs = [OnnxCodec()]
-        self.service = PredictionService(QUICK.name, self.registry, codecs, self.clock, Told())
+        super().__init__(now=datetime.fromisoformat("2030-01-01T00:00:00Z"), codecs=codecs)
+        self.told = Told()
         self.service.load()
         self.shadow = Shadow(self.service, wanted, self.registry, codecs, self.told, self.told)
-
-    @property
-    def live(self) -> LoadedModel:
-        assert self.service.loaded is not None
-        return self.service.loaded
 
     def publish(self, model: Release, at: datetime) -> ModelVersion:
         """The same model, as if trained then."""
@@ -101,117 +93,117 @@ class Place:
         record = replace(model.record, version=str(version), created_at=at, model=file)
         return self.registry.publish(self.registry.fetch(model), record).version
 
-    def promote(self, version: ModelVersion) -> None:
-        self.registry.promote(version, "because", "ann")
+    def promote(self, *versions: ModelVersion) -> None:
+        super().promote(*versions)
         self.service.load()
 
     def answered(self) -> list[Answered]:
-        return [Answered(self.live, row, self.live.predictor.predict_row(row)) for row in ROWS]
+        return [Answered(self.loaded, row, self.loaded.predictor.predict_row(row)) for row in ROWS]
 
 
 def test_a_named_version_predicts_what_it_would_have_answered() -> None:
     old, new = two_releases()
-    place = Place(str(old.version))
-    assert place.shadow.version is None
-    place.shadow.compare(place.answered())
-    assert place.told.counted == []
-    place.shadow.follow()
-    place.shadow.follow()
-    assert place.shadow.version == place.told.second == old.version
-    assert place.told.take() == [ShadowChanged(str(old.version))]
-    place.shadow.compare(place.answered())
-    predictors = [OnnxCodec().decode(place.registry.fetch(one), one.record.schema) for one in (old, new)]
+    world = ShadowWorld(str(old.version))
+    assert world.shadow.version is None
+    world.shadow.compare(world.answered())
+    assert world.told.counted == []
+    world.shadow.follow()
+    world.shadow.follow()
+    assert world.shadow.version == world.told.second == old.version
+    assert world.told.take() == [ShadowChanged(str(old.version))]
+    world.shadow.compare(world.answered())
+    predictors = [OnnxCodec().decode(world.registry.fetch(one), one.record.schema) for one in (old, new)]
     ours, theirs = (np.array(predictor.predict_rows(ROWS)) for predictor in predictors)
-    assert place.told.counted == [(str(old.version), np.abs(ours - theirs).tolist())]
-    assert max(place.told.counted[0][1]) > 0
+    assert world.told.counted == [(str(old.version), np.abs(ours - theirs).tolist())]
+    assert max(world.told.counted[0][1]) > 0
 
 
 def test_while_it_is_the_live_one_there_is_no_second_model() -> None:
     old, new = two_releases()
-    place = Place(old.version.qualified)
-    place.shadow.follow()
-    answered_by_new = place.answered()
-    place.promote(old.version)
+    world = ShadowWorld(old.version.qualified)
+    world.shadow.follow()
+    answered_by_new = world.answered()
+    world.promote(old.version)
     # Until it looks, what the same version has answered is left out, and what another has is not.
-    place.shadow.compare(place.answered())
-    assert place.told.counted == []
-    place.shadow.compare([*place.answered(), *answered_by_new])
-    assert len(place.told.counted[0][1]) == len(ROWS)
-    place.shadow.follow()
-    assert place.shadow.version is place.told.second is None
-    place.promote(new.version)
-    place.shadow.follow()
-    assert place.shadow.version == old.version
-    changes = [str(event) for event in place.told.take()]
+    world.shadow.compare(world.answered())
+    assert world.told.counted == []
+    world.shadow.compare([*world.answered(), *answered_by_new])
+    assert len(world.told.counted[0][1]) == len(ROWS)
+    world.shadow.follow()
+    assert world.shadow.version is world.told.second is None
+    world.promote(new.version)
+    world.shadow.follow()
+    assert world.shadow.version == old.version
+    changes = [str(event) for event in world.told.take()]
     assert changes == [f"shadowing with {old.version}", "shadowing with no model", f"shadowing with {old.version}"]
 
 
 def test_the_newest_unpromoted_is_newer_than_the_live_one_and_was_never_live() -> None:
     old, new = two_releases()
-    place = Place(NEWEST_UNPROMOTED)
-    place.publish(old, old.version.created - timedelta(hours=1))
-    place.shadow.follow()
-    assert place.shadow.version is None
-    assert place.told.take() == []
-    first = place.publish(old, START)
-    place.shadow.follow()
-    assert place.shadow.version == first
-    second = place.publish(old, START + timedelta(days=1))
-    place.shadow.follow()
-    assert place.shadow.version == second
+    world = ShadowWorld(NEWEST_UNPROMOTED)
+    world.publish(old, old.version.created - timedelta(hours=1))
+    world.shadow.follow()
+    assert world.shadow.version is None
+    assert world.told.take() == []
+    first = world.publish(old, START)
+    world.shadow.follow()
+    assert world.shadow.version == first
+    second = world.publish(old, START + timedelta(days=1))
+    world.shadow.follow()
+    assert world.shadow.version == second
     # Promoted, and rolled back from: it was live, so it is the first one's turn again.
-    place.promote(second)
-    place.shadow.follow()
-    assert place.shadow.version is None
-    place.promote(new.version)
-    place.shadow.follow()
-    assert place.shadow.version == first
-    place.promote(first)
-    place.shadow.follow()
-    assert place.shadow.version is None
-    assert place.told.problem is None
+    world.promote(second)
+    world.shadow.follow()
+    assert world.shadow.version is None
+    world.promote(new.version)
+    world.shadow.follow()
+    assert world.shadow.version == first
+    world.promote(first)
+    world.shadow.follow()
+    assert world.shadow.version is None
+    assert world.told.problem is None
 
 
 def test_a_version_that_is_no_version_is_refused_at_once() -> None:
     with pytest.raises(UnknownVersion, match="'newest' is not a version"):
-        Place("newest")
+        ShadowWorld("newest")
 
 
 def test_what_cannot_be_loaded_is_told_once_and_tried_again() -> None:
     old, _ = two_releases()
-    place = Place(str(old.version))
-    data = place.store.read(old.record.model.key or "").data
-    place.store.delete(old.record.model.key or "")
+    world = ShadowWorld(str(old.version))
+    data = world.store.read(old.record.model.key or "").data
+    world.store.delete(old.record.model.key or "")
     for _ in range(2):
-        place.shadow.follow()
+        world.shadow.follow()
     problem = f"the model '{old.record.model.key}' of {old.version} is gone"
-    assert place.told.take() == [ShadowFailed(problem)]
-    assert (place.told.second, place.told.problem) == (None, problem)
-    place.store.write(old.record.model.key or "", data)
-    place.shadow.follow()
-    assert (place.told.second, place.told.problem) == (old.version, None)
+    assert world.told.take() == [ShadowFailed(problem)]
+    assert (world.told.second, world.told.problem) == (None, problem)
+    world.store.write(old.record.model.key or "", data)
+    world.shadow.follow()
+    assert (world.told.second, world.told.problem) == (old.version, None)
 
 
 def test_a_store_that_is_away_changes_nothing() -> None:
-    place = Place(NEWEST_UNPROMOTED)
-    published = place.publish(two_releases()[0], START)
-    place.shadow.follow()
-    place.told.take()
-    place.store.away = True
-    place.shadow.follow()
-    assert place.told.take() == [ShadowFailed("the store does not answer")]
-    assert place.shadow.version == place.told.second == published
-    place.store.away = False
-    place.shadow.follow()
-    assert place.told.problem is None
-    assert place.told.take() == []
+    world = ShadowWorld(NEWEST_UNPROMOTED)
+    published = world.publish(two_releases()[0], START)
+    world.shadow.follow()
+    world.told.take()
+    world.unsteady.go_away()
+    world.shadow.follow()
+    assert world.told.take() == [ShadowFailed("the store does not answer")]
+    assert world.shadow.version == world.told.second == published
+    world.unsteady.come_back()
+    world.shadow.follow()
+    assert world.told.problem is None
+    assert world.told.take() == []
 
 
 def test_nothing_is_wanted_while_nothing_is_live() -> None:
-    place = Place(NEWEST_UNPROMOTED)
-    place.publish(two_releases()[0], START)
-    service = PredictionService(QUICK.name, place.registry, [OnnxCodec()], place.clock, Told())
-    shadow = Shadow(service, NEWEST_UNPROMOTED, place.registry, [OnnxCodec()], place.told, place.told)
+    world = ShadowWorld(NEWEST_UNPROMOTED)
+    world.publish(two_releases()[0], START)
+    service = PredictionService(QUICK.name, world.registry, [OnnxCodec()], world.clock, Told())
+    shadow = Shadow(service, NEWEST_UNPROMOTED, world.registry, [OnnxCodec()], world.told, world.told)
     shadow.follow()
     assert shadow.version is None
 
@@ -321,14 +313,14 @@ def until(condition: Any) -> None:
 
 def test_answers_are_compared_beside_the_service() -> None:
     old, _ = two_releases()
-    place = Place(str(old.version))
+    world = ShadowWorld(str(old.version))
     cells = Cells(private_memory())
     counts = PrometheusShadow(cells)
-    telemetry = PrometheusTelemetry(cells, place.clock, [counts.families])
+    telemetry = PrometheusTelemetry(cells, world.clock, [counts.families])
     assert not [key for key in samples(telemetry) if "shadow" in key[0]]
-    shadow = Shadow(place.service, str(old.version), place.registry, [OnnxCodec()], telemetry, counts)
+    shadow = Shadow(world.service, str(old.version), world.registry, [OnnxCodec()], telemetry, counts)
     observer = Shadowing(shadow, counts, 3600)
-    app = create_app(place.service, load_settings({}), telemetry, Lifecycle(), observer)
+    app = create_app(world.service, load_settings({}), telemetry, Lifecycle(), observer)
     # Nothing waits before there is a second model.
     ask(app, "POST", PATH, body_of("SKU001", 10), QUICKLY)
     observer.start()
@@ -341,7 +333,7 @@ def test_answers_are_compared_beside_the_service() -> None:
     until(lambda: samples(telemetry).get(("weighbridge_shadow_rows_total", version)) == len(ROWS))
     observer.stop()
     found = samples(telemetry)
-    predictor = OnnxCodec().decode(place.registry.fetch(old), old.record.schema)
+    predictor = OnnxCodec().decode(world.registry.fetch(old), old.record.schema)
     off = [abs(one - other) for one, other in zip(predictor.predict_rows(ROWS), expected, strict=True)]
     assert found["weighbridge_shadow_difference_count", version] == len(ROWS)
     assert found["weighbridge_shadow_difference_sum", version] == pytest.approx(sum(off))
@@ -351,17 +343,17 @@ def test_answers_are_compared_beside_the_service() -> None:
 
 
 def test_what_waits_is_bounded_and_the_rest_is_counted() -> None:
-    place = Place(str(two_releases()[0].version))
-    place.shadow.follow()
-    observer = Shadowing(place.shadow, place.told, 3600, most_waiting=3)
+    world = ShadowWorld(str(two_releases()[0].version))
+    world.shadow.follow()
+    observer = Shadowing(world.shadow, world.told, 3600, most_waiting=3)
     for row in ROWS:
-        observer.observe(place.live, row, 1.0, "id")
-    assert place.told.counted == ["dropped"] * (len(ROWS) - 3)
-    place.told.counted.clear()
+        observer.observe(world.loaded, row, 1.0, "id")
+    assert world.told.counted == ["dropped"] * (len(ROWS) - 3)
+    world.told.counted.clear()
     observer.start()
-    until(lambda: place.told.counted)
+    until(lambda: world.told.counted)
     observer.stop()
-    assert [len(one[1]) for one in place.told.counted] == [3]
+    assert [len(one[1]) for one in world.told.counted] == [3]
 
 
 @given(

@@ -1,6 +1,5 @@
 """The newest dataset of a folder of any size, against a plain look at every name in it."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -10,14 +9,13 @@ from hypothesis import strategies as st
 
 from tests.support.clocks import SettableClock
 from tests.support.events import Recorder
+from tests.support.stores import CountingStore
 from tests.support.strategies import spelled_moments
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.domain.errors import DataError
 from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import (
-    Artefact,
-    ArtefactRef,
     NamedInTime,
     dataset_timestamp,
     format_timestamp,
@@ -43,39 +41,6 @@ OTHERS = (
     *("time_to_dispatch_2031-07-03.csv", "time_to_2021-07-03T16|45|38.parquet", "time_2_2021-07-03.csv"),
     *("time2_2041-01-01.csv", "timer_latest.csv", "orders_2031-01-01.csv", "tim_2031-01-01.csv"),
 )
-
-
-class CountingStore(ArtefactStore):
-    """A store that counts how many requests its listings would be, at a thousand keys or stems each."""
-
-    def __init__(self, store: ArtefactStore) -> None:
-        self._store = store
-        self.requests = 0
-
-    @property
-    def url(self) -> str:
-        return self._store.url
-
-    def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
-        return self._counted(self._store.list(prefix, start_after))
-
-    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
-        return self._counted(self._store.stems(prefix, delimiter, start_after))
-
-    def _counted(self, listed: Iterator[T]) -> Iterator[T]:
-        self.requests += 1
-        for position, item in enumerate(listed, 1):
-            yield item
-            self.requests += position % PAGE == 0
-
-    def read(self, what: ArtefactRef | str) -> Artefact:
-        return self._store.read(what)
-
-    def write(self, key: str, data: bytes) -> ArtefactRef:
-        return self._store.write(key, data)
-
-    def delete(self, key: str) -> None:
-        self._store.delete(key)
 
 
 def store_of(*names: str) -> MemoryStore:
@@ -199,7 +164,7 @@ def test_a_large_folder_is_looked_at_from_its_recent_end(days: int) -> None:
     assert found.newest is not None
     assert found.newest.timestamp == newest
     # Eight would be a look at everything, and the folder might as well be a hundred times as large.
-    assert store.requests <= 6
+    assert store.list_requests <= 6
 
 
 def test_a_small_folder_is_one_request() -> None:
@@ -207,7 +172,7 @@ def test_a_small_folder_is_one_request() -> None:
     found = find(store)
     assert found.newest is not None
     assert found.newest.timestamp == NOW - timedelta(days=3000)
-    assert store.requests == 1
+    assert store.list_requests == 1
 
 
 def test_the_zone_of_a_name_may_carry_it_over_the_edge_of_a_window() -> None:
