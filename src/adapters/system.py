@@ -1,5 +1,6 @@
-"""The machine itself: its clock, and the identity of the code that runs."""
+"""This machine: its clock, the memory of this process, its user, and the identity of the code that runs."""
 
+import getpass
 import resource
 import subprocess
 import sys
@@ -45,6 +46,14 @@ class SystemMemory(MemoryMeter):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         # The BSDs tell bytes, Linux kibibytes.
         return peak if sys.platform == "darwin" else peak * 1024
+
+
+def operator_name() -> str:
+    """The name of the user who runs this process; ``unknown`` where the user id has none, as in a container."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
 
 
 class SystemRevision(RevisionSource):

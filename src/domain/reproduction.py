@@ -20,10 +20,10 @@ from weighbridge.domain.training.search.search import fit, search
 if TYPE_CHECKING:
     from weighbridge.domain.data.dataset import Dataset
     from weighbridge.domain.model.fitted import FittedModel
+    from weighbridge.domain.ports import Ports
     from weighbridge.domain.registry.provenance import Record
     from weighbridge.domain.registry.releases import ModelVersion
     from weighbridge.domain.training.task import TaskDefinition
-    from weighbridge.domain.workflow import Ports
 
 
 @dataclass(frozen=True, slots=True)

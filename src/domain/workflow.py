@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,7 +29,7 @@ from weighbridge.domain.model.predictions import prediction_digest
 from weighbridge.domain.registry.provenance import CodeSource, Record
 from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release
 from weighbridge.domain.report.subject import Subject
-from weighbridge.domain.report.writing import Reports, write_report
+from weighbridge.domain.report.writing import write_report
 from weighbridge.domain.statistics.summaries import column_to_dict
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
 from weighbridge.domain.store.discovery import read_newest_dataset
@@ -40,13 +40,8 @@ from weighbridge.domain.training.recording import dataset_source, golden_rows, m
 from weighbridge.domain.training.search.search import Candidate, search
 
 if TYPE_CHECKING:
-    from weighbridge.domain.data.dataset_reader import DatasetReader
     from weighbridge.domain.evaluation.metrics import Metrics
-    from weighbridge.domain.model.codec import ModelCodec
-    from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.store.artefact_store import ArtefactStore
-    from weighbridge.domain.system import Clock, EventSink, MemoryMeter, RevisionSource, Tracing
-    from weighbridge.domain.training.search.progress import SearchProgress
+    from weighbridge.domain.ports import Ports
     from weighbridge.domain.training.task import TaskDefinition
 
 #: How many earlier releases the rules about data look at.
@@ -74,30 +69,6 @@ class TrainingResult:
     outcome: Outcome
     document: dict[str, Any]
     live: ModelVersion | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """The world, as the workflows see it.
-
-    ``codecs`` are tried in order; ``run_id`` names the run in all that it leaves; without ``reports`` none are
-    written.
-    """
-
-    store: ArtefactStore
-    registry: ModelRegistry
-    reader: DatasetReader
-    codecs: Sequence[ModelCodec]
-    clock: Clock
-    memory: MemoryMeter
-    revisions: RevisionSource
-    events: EventSink
-    progress: SearchProgress
-    software_version: str
-    operator: str
-    run_id: str = ""
-    tracing: Tracing | None = None
-    reports: Reports | None = None
 
 
 def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -> TrainingResult:

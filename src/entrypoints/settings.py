@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -55,6 +56,17 @@ class Settings(BaseSettings):
     def keys(self) -> tuple[str, ...]:
         """The API keys, which ``api_keys`` has separated by commas; none when the service is open."""
         return tuple(key.strip() for key in self.api_keys.get_secret_value().split(",") if key.strip())
+
+    @property
+    def command_options(self) -> str:
+        """The options that a command for this store and task needs; empty where the defaults will do."""
+        given = (("store", self.store), ("task", self.task))
+        options = [
+            f" --{name} {shlex.quote(value)}"
+            for name, value in given
+            if value != type(self).model_fields[name].default
+        ]
+        return "".join(options)
 
     @property
     def redacted(self) -> tuple[str, ...]:

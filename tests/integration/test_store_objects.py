@@ -26,9 +26,9 @@ from weighbridge.domain.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from weighbridge.entrypoints.container import open_store
 from weighbridge.entrypoints.hidden_modules import hidden_modules
 from weighbridge.entrypoints.settings import load_settings
+from weighbridge.entrypoints.store_urls import open_store
 
 
 class TestObjectStore(StoreContract):

@@ -9,11 +9,12 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.registry.record_rules import RecordKind, RecordRules
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 SCHEMAS: Mapping[RecordKind, str] = {
     "release": "release-record.schema.json",
@@ -41,6 +42,9 @@ def schema_of(kind: RecordKind) -> dict[str, Any]:
 
 @cache
 def _validator(kind: RecordKind) -> Draft202012Validator:
+    # It takes a tenth of a second to import, and only 'models verify' validates records.
+    from jsonschema import Draft202012Validator
+
     return Draft202012Validator(schema_of(kind))
 
 

@@ -1,13 +1,18 @@
 """Renders reports in a short-lived process: the memory that drawing takes, and its faults, stay there."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from weighbridge.domain.errors import ReportFailure
 from weighbridge.domain.report.renderer import ReportRenderer
-from weighbridge.domain.report.shapes import Picture
+
+if TYPE_CHECKING:
+    from weighbridge.domain.report.shapes import Picture
 
 #: How long a report may take, in seconds.
 TIMEOUT = 120.0

@@ -1,20 +1,23 @@
-"""Watching a search: a bar on a terminal, a log line now and then elsewhere."""
+"""How far a search is: a bar on a terminal, a log line every ten seconds elsewhere."""
+
+from __future__ import annotations
 
 import logging
 import sys
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING
 
 from weighbridge.domain.system import Clock
 from weighbridge.domain.training.search.progress import SearchProgress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 #: Between two log lines, in seconds.
 _LOG_EVERY = 10.0
 
 
 def search_progress(clock: Clock) -> SearchProgress:
-    """What suits stderr: a bar when it is a terminal, log lines when it is not."""
+    """A bar when stderr is a terminal, log lines when it is not."""
     return ProgressBar() if sys.stderr.isatty() else ProgressLog(clock)
 
 
@@ -22,14 +25,7 @@ class ProgressBar(SearchProgress):
     """A bar with steps done, the best score so far and the time left, on stderr."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("searching"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[best]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
+        self._progress = _bar()
         self._task: TaskID | None = None
 
     def start(self, total: int) -> None:
@@ -38,13 +34,13 @@ class ProgressBar(SearchProgress):
         self._progress.start()
 
     def advance(self, steps: int, best: float | None) -> None:
-        """Move the bar on."""
+        """Move the bar by ``steps``, and show the best score so far where there is one."""
         if self._task is not None:
             shown = "" if best is None else f"best {best:.4f}"
             self._progress.update(self._task, advance=steps, best=shown)
 
     def finish(self) -> None:
-        """Leave the bar as it is and give the terminal back."""
+        """Stop drawing; the bar stays on the terminal as it is."""
         self._progress.stop()
 
 
@@ -62,11 +58,11 @@ class ProgressLog(SearchProgress):
         self._next = 0.0
 
     def start(self, total: int) -> None:
-        """Begin to count."""
+        """Start counting at 0 of ``total``."""
         self._total, self._done, self._next = total, 0, self._clock.seconds() + _LOG_EVERY
 
     def advance(self, steps: int, best: float | None) -> None:
-        """Count, and log when it is time."""
+        """Count ``steps``; log a line when ten seconds have passed since the last one."""
         self._done += steps
         if self._clock.seconds() >= self._next:
             self._next = self._clock.seconds() + _LOG_EVERY
@@ -75,4 +71,19 @@ class ProgressLog(SearchProgress):
             logging.getLogger("weighbridge").info(message, self._done, self._total, score)
 
     def finish(self) -> None:
-        """Nothing is left to do: the end of a search is an event of its own."""
+        """Log nothing: the end of a search is an event of its own."""
+
+
+def _bar() -> Progress:
+    # Every command imports this module, and few show a bar.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("searching"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[best]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

@@ -69,7 +69,7 @@ def predict_file(job: FileJob, advance: Advance = lambda _bytes, _rows: None) ->
         ConfigurationError, StoreError, ModelError: as what is asked raises them.
     """
     from weighbridge.domain.serving.batch import output_of, predict_table
-    from weighbridge.entrypoints.container import open_files
+    from weighbridge.entrypoints.store_urls import open_files
 
     model = _model(job.settings, job.task, job.version)
     output = output_of(model, echo=job.echo, skips=job.skips)

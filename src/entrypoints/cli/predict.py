@@ -145,7 +145,7 @@ def _predict_files(model: FileJob, workers: int | None, dask: str | None) -> lis
     from weighbridge.entrypoints.batch.file_prediction import FileOutcome, predict_file, size_of
     from weighbridge.entrypoints.batch.folder_prediction import predict_files
     from weighbridge.entrypoints.cli.batch_progress import BatchProgress
-    from weighbridge.entrypoints.container import open_files
+    from weighbridge.entrypoints.store_urls import open_files
 
     sources, source = open_files(model.source, model.settings)
     targets, target = open_files(model.target, model.settings)

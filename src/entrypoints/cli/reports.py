@@ -86,11 +86,10 @@ def show_card(
     set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.registry.recorded import read_recorded
     from weighbridge.domain.report.model_card import model_card
-    from weighbridge.entrypoints.container import command_options
 
     container = open_container(store=store, task=task)
     record = read_recorded(container.registry(), _version(version, task, container)).record
-    _write(output, model_card(record, command_options(container.settings()), licence).encode())
+    _write(output, model_card(record, container.settings().command_options, licence).encode())
 
 
 def _version(text: str, task: str, container: Container) -> ModelVersion:

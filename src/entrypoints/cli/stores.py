@@ -50,7 +50,8 @@ def check(
     set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.store.store_check import check_store
     from weighbridge.entrypoints.cli.console import print_json, print_table
-    from weighbridge.entrypoints.container import open_store, wire
+    from weighbridge.entrypoints.container import wire
+    from weighbridge.entrypoints.store_urls import open_store
 
     settings = load_settings({"store": url})
     container = wire(settings)

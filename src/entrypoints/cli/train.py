@@ -29,8 +29,9 @@ from weighbridge.entrypoints.logs import said_of_a_run
 from weighbridge.entrypoints.settings import PREFIX
 
 if TYPE_CHECKING:
+    from weighbridge.domain.ports import Ports
     from weighbridge.domain.training.task import TaskDefinition
-    from weighbridge.domain.workflow import Ports, TrainingResult
+    from weighbridge.domain.workflow import TrainingResult
 
 Force = Annotated[bool, option("--force", "Train even on a dataset that the newest release was trained on.")]
 # Typer reads these annotations at run time, and knows Optional[...] on every Python that it supports.

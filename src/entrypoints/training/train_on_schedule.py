@@ -18,8 +18,8 @@ from weighbridge.domain.store.discovery import newest_dataset
 from weighbridge.domain.system import EventSink
 
 if TYPE_CHECKING:
+    from weighbridge.domain.ports import Ports
     from weighbridge.domain.system import Clock
-    from weighbridge.domain.workflow import Ports
     from weighbridge.entrypoints.training.schedule import Schedule
 
 #: What may be over by the next turn.

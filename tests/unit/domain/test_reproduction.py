@@ -18,11 +18,12 @@ from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError, TaskError, UnknownVersion
 from weighbridge.domain.evaluation.gate import Threshold
 from weighbridge.domain.model.predictions import prediction_digest
+from weighbridge.domain.ports import Ports
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.reproduction import Compared, Reproduction, reproduce
 from weighbridge.domain.training.estimator import EstimatorSpec
 from weighbridge.domain.training.task import TaskDefinition
-from weighbridge.domain.workflow import Ports, put_dataset, train_and_release
+from weighbridge.domain.workflow import put_dataset, train_and_release
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings
 

@@ -39,12 +39,13 @@ from weighbridge.domain.events import (
 )
 from weighbridge.domain.model.encoding import columns_of
 from weighbridge.domain.model.predictor import columns_of_rows
+from weighbridge.domain.ports import Ports
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.store.artefacts import ArtefactRef
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from weighbridge.domain.training.search.progress import SearchProgress
 from weighbridge.domain.training.task import TaskDefinition
-from weighbridge.domain.workflow import Outcome, Ports, TrainingResult, put_dataset, train_and_release
+from weighbridge.domain.workflow import Outcome, TrainingResult, put_dataset, train_and_release
 
 TASK = replace(
     TIME_TO_DISPATCH,

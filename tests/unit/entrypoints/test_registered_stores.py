@@ -10,9 +10,9 @@ from tests.support.clocks import SettableClock
 from tests.unit.entrypoints.test_container import LogEventSink
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.domain.errors import ConfigurationError, StoreDenied
-from weighbridge.entrypoints.container import open_store
 from weighbridge.entrypoints.registered_stores import open_registered
 from weighbridge.entrypoints.settings import load_settings
+from weighbridge.entrypoints.store_urls import open_store
 
 MODULE = """
 from weighbridge.adapters.memory import MemoryStore

@@ -198,3 +198,15 @@ def test_keys_are_separated_by_commas_and_never_shown() -> None:
 def test_redacted_columns_are_separated_by_commas() -> None:
     assert load_settings({"prediction_log_redact": " name, city,,"}).redacted == ("name", "city")
     assert load_settings({}).redacted == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ({}, ""),
+        ({"store": "s3://bucket/some prefix"}, " --store 's3://bucket/some prefix'"),
+        ({"store": "./here", "task": "tasks.py:MINE"}, " --store ./here --task tasks.py:MINE"),
+    ],
+)
+def test_commands_name_what_is_not_the_default(given: dict[str, str], options: str) -> None:
+    assert load_settings(given).command_options == options

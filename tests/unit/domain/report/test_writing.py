@@ -21,7 +21,7 @@ from weighbridge.domain.report.writing import Reports
 from weighbridge.domain.store.artefacts import ArtefactRef
 from weighbridge.domain.training.task import TaskDefinition
 from weighbridge.domain.workflow import Outcome, TrainingResult, put_dataset, train_and_release
-from weighbridge.entrypoints.container import command_options, wire
+from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings
 
 
@@ -127,18 +127,6 @@ def test_without_reports_nothing_is_drawn() -> None:
     result, events = train(None, store)
     assert (result.document["report"], events) == (None, [])
     assert "report" not in [phase["name"] for phase in result.document["phases"]]
-
-
-@pytest.mark.parametrize(
-    ("given", "options"),
-    [
-        ({}, ""),
-        ({"store": "s3://bucket/some prefix"}, " --store 's3://bucket/some prefix'"),
-        ({"store": "./here", "task": "tasks.py:MINE"}, " --store ./here --task tasks.py:MINE"),
-    ],
-)
-def test_commands_name_what_is_not_the_default(given: dict[str, str], options: str) -> None:
-    assert command_options(load_settings(given)) == options
 
 
 def test_the_container_makes_reports_unless_told_not_to() -> None:

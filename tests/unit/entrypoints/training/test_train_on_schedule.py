@@ -17,8 +17,8 @@ from weighbridge.domain.errors import (
     StoreUnavailable,
     WeighbridgeError,
 )
+from weighbridge.domain.ports import Ports
 from weighbridge.domain.store.artefacts import ArtefactRef
-from weighbridge.domain.workflow import Ports
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings
 from weighbridge.entrypoints.training.schedule import Cron, Every, Schedule
