@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from tests.support.commands import Command, commands_in_this_process
 from tests.support.faultproxy import FaultProxy
 from weighbridge.adapters.s3.client import open_client
 
@@ -133,6 +135,16 @@ def setting(fault_proxy: FaultProxy, moto_bucket: str) -> Iterator["Setting"]:
     setting.clear()
     yield setting
     setting.clear()
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """Runs a command in this process and in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    with commands_in_this_process(monkeypatch, capsys.readouterr) as command:
+        yield command
 
 
 def s3_client() -> Any:

@@ -1,14 +1,10 @@
 """A classification task from its file to the service: wines, whose levels are not in their sorted order."""
 
 import json
-import logging
-import os
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import numpy as np
@@ -28,10 +24,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tests.support.commands import COMMAND, Command
 from weighbridge.adapters.export.mlflow_loader import _load_pyfunc
-from weighbridge.entrypoints.cli.main import main
 
-COMMAND = Path(sys.executable).with_name("weighbridge")
 FEATURES = ["alcohol", "flavanoids", "colour"]
 LEVELS = ["rosso", "bianco", "dolce"]
 
@@ -97,50 +92,13 @@ def expected() -> tuple[Pipeline, pd.DataFrame]:
     return model.fit(train[FEATURES], train["wine"]), test
 
 
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: Any
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """What it printed, which is one JSON document."""
-        return json.loads(self.out)
-
-
-class Place(NamedTuple):
-    """A folder with a task, a dataset and a store."""
-
-    root: Path
-    capsys: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
-
-    def run(self, *arguments: str) -> Done:
-        """Run a command in this process."""
-        self.monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *self.capsys.readouterr())
-
-
-@pytest.fixture
-def place(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """An empty folder but for the task and its data; the environment says where they are, and nothing else."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
-        monkeypatch.delenv(name)
-    # Reports are tested where they are made.
-    monkeypatch.setenv("WEIGHBRIDGE_NO_REPORT", "1")
+@pytest.fixture(autouse=True)
+def wine_folder(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder but for the task and its data; the environment says where they are."""
     monkeypatch.setenv("WEIGHBRIDGE_STORE", "store")
     monkeypatch.setenv("WEIGHBRIDGE_TASK", "wine_task.py:WINE")
-    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
-    before = root.handlers[:], root.level, ours.level
     (tmp_path / "wine_task.py").write_text(TASK)
     wines().to_csv("wine.csv", index=False)
-    yield Place(tmp_path, capsys, monkeypatch)
-    root.handlers[:], root.level, ours.level = before
 
 
 def served(store: Path) -> tuple["subprocess.Popen[str]", str]:
@@ -155,25 +113,25 @@ def served(store: Path) -> tuple["subprocess.Popen[str]", str]:
     raise AssertionError(f"{store}: {''.join(log)}")
 
 
-def test_from_a_file_to_the_service(place: Place) -> None:
-    assert place.run("datasets", "put", "wine.csv", "--at", "2021-07-01").code == 0
-    trained = place.run("train", "--json")
+def test_from_a_file_to_the_service(command: Command, tmp_path: Path) -> None:
+    assert command("datasets", "put", "wine.csv", "--at", "2021-07-01").code == 0
+    trained = command("train", "--json")
     assert trained.code == 0, trained.err
     record = trained.document
     assert (record["outcome"], record["decision"]) == ("released", {"verdict": "release", "reasons": []})
     model, test = expected()
     check_record(record, model, test)
 
-    assert place.run("reproduce", "live").code == 0
-    again = place.run("reproduce", "live", "--search", "--json").document
+    assert command("reproduce", "live").code == 0
+    again = command("reproduce", "live", "--search", "--json").document
     assert again["holds"] is True
     told = [one["what"] for one in again["results"]]
     assert "metric accuracy[wine=rosso]" in told
     assert "probabilities on the golden rows" in told
 
-    verified = place.run("models", "verify", "--all", "--json")
+    verified = command("models", "verify", "--all", "--json")
     assert (verified.code, json.loads(verified.out)["holds"]) == (0, True)
-    assert place.run("models", "export", "live", "exported").code == 0
+    assert command("models", "export", "live", "exported").code == 0
     golden = json.loads(Path("exported/record.json").read_text())["golden"]
     answers = _load_pyfunc("exported/model").predict(pd.DataFrame([row["inputs"] for row in golden]))
     assert answers["which_wine"].tolist() == [row["prediction"] for row in golden]
@@ -181,7 +139,7 @@ def test_from_a_file_to_the_service(place: Place) -> None:
         likely = [row["probabilities"][level] for row in golden]
         np.testing.assert_allclose(answers[f"probability_{level}"], likely, atol=1e-5)
 
-    shown = place.run("models", "show", "live").out
+    shown = command("models", "show", "live").out
     assert re.search(r"^target +wine, answered as which_wine$", shown, re.MULTILINE)
     lines = re.findall(r"^accuracy\S* .*$", shown, re.MULTILINE)
     assert [line.partition("(")[2] for line in lines] == [
@@ -190,12 +148,12 @@ def test_from_a_file_to_the_service(place: Place) -> None:
     ]
 
     one = test[FEATURES].iloc[0].to_dict()
-    answer = place.run("predict", "--row", json.dumps(one)).document
+    answer = command("predict", "--row", json.dumps(one)).document
     check_answer(answer, model, one, record["version"])
-    strange = place.run("predict", "--row", json.dumps(one | {"alcohol": -1}))
+    strange = command("predict", "--row", json.dumps(one | {"alcohol": -1}))
     assert (strange.code, strange.out) == (4, "")
 
-    server, address = served(place.root)
+    server, address = served(tmp_path)
     try:
         with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
             check_service(client, model, test, record["version"])
@@ -293,10 +251,10 @@ def check_service(client: httpx.Client, model: Pipeline, test: pd.DataFrame, ver
         assert float(line.split()[-1]) >= np.count_nonzero(labels == level)
 
 
-def test_the_recall_of_a_class_refuses(place: Place) -> None:
-    assert place.run("datasets", "put", "wine.csv").code == 0
-    assert place.run("train").code == 0
-    refused = place.run("train", "--task", "wine_task.py:STRICT")
+def test_the_recall_of_a_class_refuses(command: Command, tmp_path: Path) -> None:
+    assert command("datasets", "put", "wine.csv").code == 0
+    assert command("train").code == 0
+    refused = command("train", "--task", "wine_task.py:STRICT")
     assert refused.code == 3
     model, test = expected()
     predicted = model.predict(test[FEATURES])
@@ -308,7 +266,7 @@ def test_the_recall_of_a_class_refuses(place: Place) -> None:
         if recall < 1
     ]
     assert reasons
-    [path] = (place.root / "store" / "rejected").iterdir()
+    [path] = (tmp_path / "store" / "rejected").iterdir()
     record = json.loads(path.read_text())
     # The same rows and the same parameters: the live model is no better and no worse.
     assert record["comparison"]["note"] == ""
@@ -317,17 +275,17 @@ def test_the_recall_of_a_class_refuses(place: Place) -> None:
     assert record["comparison"]["metrics"]["accuracy"]["live"] == record["metrics"]["accuracy"]
 
 
-def test_a_class_that_cannot_be_on_both_sides_is_bad_data(place: Place) -> None:
+def test_a_class_that_cannot_be_on_both_sides_is_bad_data(command: Command, tmp_path: Path) -> None:
     frame = wines()
     lonely = frame[(frame["wine"] != "rosso") | ~frame["wine"].duplicated()]
     lonely.to_csv("lonely.csv", index=False)
-    assert place.run("datasets", "put", "lonely.csv").code == 0
-    done = place.run("train")
+    assert command("datasets", "put", "lonely.csv").code == 0
+    done = command("train")
     assert (done.code, done.out) == (4, "")
     assert "column 'wine'" in done.err
     assert "the only row of its level" in done.err
     other = frame.assign(wine=frame["wine"].replace("rosso", "verde"))
     other.to_csv("other.csv", index=False)
-    put = place.run("datasets", "put", "other.csv")
+    put = command("datasets", "put", "other.csv")
     assert put.code == 4
     assert "expected one of rosso, bianco, dolce (found 'verde')" in put.err

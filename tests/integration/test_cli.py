@@ -1,64 +1,34 @@
 """The command line: whole commands as real processes, and the table of what it refuses in this process."""
 
 import json
-import logging
 import os
 import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.integration.conftest import s3_client
+from tests.support.commands import COMMAND, LOG_LINE, Command, Done, run_process
 from tests.support.quick_task import copy, csv, store_of_two, two_releases
 from tests.support.record_rules import lawful
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.tasks.time_to_dispatch import simulate
-from weighbridge.entrypoints.cli.main import main
 from weighbridge.entrypoints.service.server import listen
 
-COMMAND = Path(sys.executable).with_name("weighbridge")
 #: The shipped task with one point in its grid; its name is that of the shipped one.
 QUICK = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
 TASK = "time_to_dispatch"
 DATASET = f"datasets/{TASK}_2021-07-01T16|45|38.csv"
 ROW = '{"product_code": "SKU001", "orders_placed": 10}'
-
-LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\w+) +(.*)")
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: Any
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """What it printed, which is one JSON document and nothing else."""
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> str:
-        """The only line on stderr, which is an error."""
-        lines = self.err.splitlines()
-        found = LINE.fullmatch(lines[0])
-        assert found is not None, self.err
-        assert (len(lines), found[1]) == (1, "error"), self.err
-        return found[2]
-
-
-Command = Callable[..., Done]
 
 
 @pytest.fixture(autouse=True)
@@ -71,35 +41,9 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIGHBRIDGE_NO_REPORT", "1")
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """Runs a command in this process: the same ``main``, without two seconds of imports."""
-    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
-    before = root.handlers[:], root.level, ours.level
-    # The S3 server of the tests is in this process too, and logs its requests.
-    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *capsys.readouterr())
-
-    yield run
-    root.handlers[:], root.level, ours.level = before
-
-
 def process(*arguments: str, **environment: str) -> Done:
     """Runs the installed command."""
-    done = subprocess.run(
-        [COMMAND, *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return run_process(*arguments, env={**os.environ, **environment})
 
 
 def store_at(root: Path, data: bytes | str | None) -> Path:
@@ -150,7 +94,7 @@ def test_a_training_and_what_is_read_of_it_afterwards(tmp_path: Path) -> None:
     assert (store / record["model"]["key"]).stat().st_size == record["model"]["size"]
     stored = lawful(json.loads((store / f"models/{TASK}_{version}.json").read_text()))
     assert record == stored | {"outcome": "released"}
-    assert [LINE.fullmatch(line) is not None for line in first.err.splitlines()] == [True] * 5
+    assert [LOG_LINE.fullmatch(line) is not None for line in first.err.splitlines()] == [True] * 5
     assert first.err.splitlines()[-1].endswith(f"{version} is live now (trained on {DATASET}: release)")
     promotions = [name for name in files(store) if name.startswith("promotions/")]
     assert len(promotions) == 1
@@ -203,7 +147,7 @@ def test_a_refusal_leaves_its_record_and_nothing_else(tmp_path: Path) -> None:
     assert json.loads((store / kept).read_text()) == {
         name: value for name, value in record.items() if name != "outcome"
     }
-    last = LINE.fullmatch(done.err.splitlines()[-1])
+    last = LOG_LINE.fullmatch(done.err.splitlines()[-1])
     assert last is not None
     assert last[1] == "error"
     assert "nothing is live: mend the data or the task" in last[2]
@@ -378,7 +322,7 @@ def test_bad_data_ends_with_4_names_every_fault_and_writes_nothing(
     assert (done.code, done.out) == (4, "")
     head, *told, last = done.err.splitlines()
     place = store.as_uri() if data is None else DATASET
-    assert LINE.fullmatch(head)
+    assert LOG_LINE.fullmatch(head)
     assert head.endswith(f"{place}: {len(faults)} problem{'s' * (len(faults) > 1)}")
     assert len(told) == len(faults)
     for fault, line in zip(faults, told, strict=True):

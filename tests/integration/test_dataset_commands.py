@@ -1,60 +1,24 @@
 """The commands for datasets: what they take, refuse and tell."""
 
 import gzip
-import json
-import logging
-import os
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from tests.support.commands import Command
 from tests.support.quick_task import copy, csv, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.registry.dataset_view import FIRST_ROWS
-from weighbridge.entrypoints.cli.main import main
 
 TASK = "time_to_dispatch"
 
 
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: Any
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Command]:
-    """Runs a command of ``weighbridge datasets`` in this process, in an empty folder with the store ``store``."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(("WEIGHBRIDGE_", "AWS_"))]:
-        monkeypatch.delenv(name)
-    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
-    before = root.handlers[:], root.level, ours.level
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["weighbridge", "datasets", *arguments, "--store", "store"])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *capsys.readouterr())
-
-    yield run
-    root.handlers[:], root.level, ours.level = before
+@pytest.fixture(name="command")
+def datasets_command(command: Command) -> Command:
+    """Runs a command of ``weighbridge datasets`` on the store ``store``."""
+    return lambda *arguments: command("datasets", *arguments, "--store", "store")
 
 
 def test_every_format_is_put_under_its_suffix_and_read_alike(command: Command, tmp_path: Path) -> None:

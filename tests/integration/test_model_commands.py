@@ -1,19 +1,15 @@
 """``weighbridge models``: tables, documents and exit codes, over a store of files."""
 
-import json
-import logging
-import os
 import re
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from tests.support.clocks import START, SettableClock
+from tests.support.commands import Command, Done
 from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from tests.support.record_rules import lawful, lawful_store
 from tests.support.registry_contract import make_record
@@ -21,30 +17,15 @@ from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.registry.releases import ModelVersion
-from weighbridge.entrypoints.cli.main import main
 
 TASK = QUICK.name
 OLD, LIVE = (str(release.version) for release in two_releases())
 
 
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: Any
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """What it printed, which is one JSON document and nothing else."""
-        assert self.code in (0, 4), self.err
-        return json.loads(self.out)
-
-
 class Place:
     """A folder with a store of two releases and two refusals in it."""
 
-    def __init__(self, run: Callable[..., Done]) -> None:
+    def __init__(self, run: Command) -> None:
         self._run = run
         self.store = LocalStore(Path("weighbridge-store"), create=True)
         copy(store_of_two(), self.store)
@@ -63,9 +44,7 @@ class Place:
 
     def table(self, *arguments: str) -> list[list[str]]:
         """The cells of each line."""
-        done = self(*arguments)
-        assert done.code == 0, done.err
-        return [re.split(r"  +", line) for line in done.out.splitlines()]
+        return self(*arguments).table
 
     def live(self) -> tuple[str, bool]:
         promotion = self.registry.live(TASK)
@@ -73,22 +52,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
-    """Commands run in this process and in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
-        monkeypatch.delenv(name)
-    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
-    before = root.handlers[:], root.level, ours.level
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *capsys.readouterr())
-
-    yield Place(run)
-    root.handlers[:], root.level, ours.level = before
+def place(command: Command) -> Place:
+    return Place(command)
 
 
 def test_the_list_marks_what_is_live_and_held(place: Place) -> None:

@@ -1,7 +1,6 @@
 """A service that logs what it answers, killed and ended in the middle, and ``weighbridge monitor`` on its log."""
 
 import json
-import logging
 import os
 import re
 import signal
@@ -11,16 +10,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.commands import Command, Done
 from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.domain.tasks.time_to_dispatch import simulate
-from weighbridge.entrypoints.cli.main import main
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 PATH = f"/api/v0.1/{QUICK.name}"
@@ -91,14 +90,6 @@ def serving(folder: Path) -> Iterator[Service]:
         process.wait()
 
 
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: Any
-    out: str
-    err: str
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store in which two services have logged: the first was killed, the second was told to end."""
@@ -124,21 +115,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
-    """Run ``weighbridge monitor`` in this process."""
-    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
-        monkeypatch.delenv(name)
-    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
-    before = root.handlers[:], root.level, ours.level
+def run(folder: Path, command: Command) -> Command:
+    """Runs ``weighbridge monitor`` in this process."""
 
     def monitor(*arguments: str, store: Path = folder / "store") -> Done:
-        monkeypatch.setattr(sys, "argv", ["weighbridge", "monitor", "--store", str(store), *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *capsys.readouterr())
+        return command("monitor", "--store", str(store), *arguments)
 
-    yield monitor
-    root.handlers[:], root.level, ours.level = before
+    return monitor
 
 
 def test_a_kill_loses_the_buffer_alone_and_an_end_loses_nothing(folder: Path) -> None:

@@ -1,31 +1,16 @@
 """Reports on the command line: written by ``train``, shown by ``models report`` and ``models card``."""
 
 import json
-import logging
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.commands import Command, Done, commands_in_this_process
 from tests.support.quick_task import csv
-from weighbridge.entrypoints.cli.main import main
 
 TASK = "time_to_dispatch"
 QUICK = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: Any
-    out: str
-    err: str
-
-
-Command = Callable[..., Done]
 
 
 @pytest.fixture
@@ -34,23 +19,19 @@ def command(
 ) -> Iterator[Command]:
     """Runs a command in this process, in a folder with a store that has one dataset."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
-        monkeypatch.delenv(name)
     (tmp_path / "store/datasets").mkdir(parents=True)
     (tmp_path / f"store/datasets/{TASK}_2021-07-01.csv").write_bytes(csv())
-    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
-    before = root.handlers[:], root.level, ours.level
 
-    def run(*arguments: str, store: bool = True) -> Done:
-        options = ("--store", "store") if store else ()
-        monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments, *options])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfdbinary.readouterr()
-        return Done(ended.value.code, out.decode(), err.decode())
+    def captured() -> list[str]:
+        return [text.decode() for text in capfdbinary.readouterr()]
 
-    yield run
-    root.handlers[:], root.level, ours.level = before
+    with commands_in_this_process(monkeypatch, captured) as command:
+        monkeypatch.delenv("WEIGHBRIDGE_NO_REPORT")
+
+        def run(*arguments: str, store: bool = True) -> Done:
+            return command(*arguments, *(("--store", "store") if store else ()))
+
+        yield run
 
 
 def test_from_a_training_to_its_report_and_card(command: Command, tmp_path: Path) -> None:

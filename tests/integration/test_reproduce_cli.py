@@ -1,64 +1,28 @@
 """``weighbridge reproduce``, ``models promote`` and ``models rollback``: exit codes, tables and documents."""
 
 import json
-import logging
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.integration.conftest import s3_client, shared_client
+from tests.support.commands import Command
 from tests.support.quick_task import QUICK, copy, csv, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.system import SystemClock
-from weighbridge.entrypoints.cli.main import main
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 TASK_REF = f"{Path(__file__).parents[1] / 'support' / 'quick_task.py'}:QUICK"
 TASK = QUICK.name
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: Any
-    out: str
-    err: str
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Command]:
-    """Runs a command in this process and in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
-        monkeypatch.delenv(name)
-    # Reports are tested where they are made.
-    monkeypatch.setenv("WEIGHBRIDGE_NO_REPORT", "1")
-    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
-    before = root.handlers[:], root.level, ours.level
-    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *capsys.readouterr())
-
-    yield run
-    root.handlers[:], root.level, ours.level = before
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """``weighbridge store check`` on real servers, and what becomes of writes to one that overwrites."""
 
 import json
-import logging
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +8,11 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import MotoServer, s3_client, shared_client
+from tests.support.commands import Command
 from tests.support.quick_task import csv
 from weighbridge.adapters.s3.client import open_client
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.errors import ArtefactExists, ConfigurationError
-from weighbridge.entrypoints.cli.main import main
-
-Command = Callable[..., tuple[Any, str, str]]
 
 
 class Overwrites(MotoServer):
@@ -36,26 +31,6 @@ def overwriting(moto_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
         patch.setenv("AWS_ENDPOINT_URL_S3", server.url)
         yield moto_bucket
     server.stop()
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """Runs a command in this process."""
-    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("WEIGHBRIDGE_NO_REPORT", "1")
-    monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
-    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
-    before = root.handlers[:], root.level, ours.level
-
-    def run(*arguments: str) -> tuple[Any, str, str]:
-        monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    yield run
-    root.handlers[:], root.level, ours.level = before
 
 
 def keys(bucket: str) -> dict[str, bytes]:

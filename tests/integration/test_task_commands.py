@@ -1,76 +1,32 @@
 """The commands around a task file: what they print and write, and what they refuse."""
 
 import json
-import logging
 import os
 import re
 import shlex
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.commands import Command, Done, run_process
 from weighbridge.domain.tasks.time_to_dispatch import simulate
-from weighbridge.entrypoints.cli.main import main
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
-LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z error +(.*)")
+
 ORDERS = simulate(200, 0)
 
 
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: Any
-    out: str
-    err: str
-
-    @property
-    def error(self) -> list[str]:
-        """The lines on stderr, which are one error."""
-        first, *others = self.err.splitlines()
-        found = LINE.fullmatch(first)
-        assert found is not None, self.err
-        return [found[1], *others]
-
-
-Command = Callable[..., Done]
-
-
-@pytest.fixture
-def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Command]:
-    """Runs a command in this process, in a folder with ``orders.csv``; the environment does not count."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("WEIGHBRIDGE_")]:
-        monkeypatch.delenv(name)
-    # Reports are tested where they are made.
-    monkeypatch.setenv("WEIGHBRIDGE_NO_REPORT", "1")
-    root, ours = logging.getLogger(), logging.getLogger("weighbridge")
-    before = root.handlers[:], root.level, ours.level
+@pytest.fixture(autouse=True)
+def orders(command: Command) -> None:
+    """Every command finds ``orders.csv`` in its folder."""
     ORDERS.to_csv("orders.csv", index=False)
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["weighbridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *capsys.readouterr())
-
-    yield run
-    root.handlers[:], root.level, ours.level = before
 
 
 def process(folder: Path, *arguments: str) -> Done:
     """Runs the installed command."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("WEIGHBRIDGE_", "AWS_"))}
-    done = subprocess.run(
-        [COMMAND, *arguments], cwd=folder, env=ours, capture_output=True, text=True, check=False, timeout=120
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return run_process(*arguments, cwd=folder, env=ours)
 
 
 def files(folder: Path) -> set[str]:
@@ -88,7 +44,7 @@ def test_a_draft_is_written_once(command: Command, tmp_path: Path) -> None:
     ]
     again = command("task", "new", "orders.csv")
     assert (again.code, again.out) == (2, "")
-    assert again.error == ["'task.py' is there already and is not overwritten; name another with --output"]
+    assert again.error_lines == ["'task.py' is there already and is not overwritten; name another with --output"]
     assert (tmp_path / "task.py").read_text() == text
     assert files(tmp_path) == {"orders.csv", "task.py"}
 
@@ -140,7 +96,7 @@ def test_what_no_draft_can_be_made_with(
     command: Command, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     done = command("task", "new", *arguments)
-    assert (done.code, done.out, done.error) == (2, "", [message])
+    assert (done.code, done.out, done.error_lines) == (2, "", [message])
     assert files(tmp_path) == {"orders.csv"}
 
 
@@ -151,7 +107,7 @@ def test_a_file_that_no_task_could_admit(command: Command, tmp_path: Path) -> No
     (tmp_path / "orders.csv").write_text("\n".join(lines))
     done = command("task", "new", "orders.csv", "--target", "hours_to_dispatch")
     assert (done.code, done.out) == (4, "")
-    assert done.error == [
+    assert done.error_lines == [
         "orders.csv: 2 problems",
         "  column 'orders_placed', row 7: expected a number from 0 to 1000 (found 'many')",
         "  column 'hours_to_dispatch', row 3: expected a number from 0 to 100, found nothing",
@@ -253,7 +209,7 @@ def test_all_that_is_wrong_with_task_and_data(command: Command, tmp_path: Path, 
     task = ["--task", "wrong.py:TASK"]
 
     done = command("task", "check", *task, "--dataset", "orders.csv", *options)
-    assert (done.code, done.error) == (2, ["2 problems in the task: mend its definition"])
+    assert (done.code, done.error_lines) == (2, ["2 problems in the task: mend its definition"])
     if options:
         document = json.loads(done.out)
         problems = document["task_problems"]
@@ -268,9 +224,9 @@ def test_all_that_is_wrong_with_task_and_data(command: Command, tmp_path: Path, 
     assert scoring.startswith("estimator: scoring 'roc_auc' does not score a number, which 'hours_to_dispatch' is")
 
     done = command("task", "check", *task, *options)
-    assert (done.code, done.error) == (2, ["2 problems in the task: mend its definition"])
+    assert (done.code, done.error_lines) == (2, ["2 problems in the task: mend its definition"])
     done = command("task", "check", "--dataset", "orders.csv", *options)
-    assert (done.code, done.error) == (4, [f"{count} problems in the data: mend it, or the task's schema"])
+    assert (done.code, done.error_lines) == (4, [f"{count} problems in the data: mend it, or the task's schema"])
 
 
 def test_one_problem_is_one(command: Command, tmp_path: Path) -> None:
@@ -278,7 +234,7 @@ def test_one_problem_is_one(command: Command, tmp_path: Path) -> None:
     lines[2] = "1,-5,SKU001"
     (tmp_path / "orders.csv").write_text("\n".join(lines))
     done = command("task", "check", "--dataset", "orders.csv")
-    assert (done.code, done.error) == (4, ["1 problem in the data: mend it, or the task's schema"])
+    assert (done.code, done.error_lines) == (4, ["1 problem in the data: mend it, or the task's schema"])
     assert done.out.splitlines()[-1] == (
         "problem   column 'orders_placed', row 2: expected a number not below 0 (found -5.0)"
     )
@@ -290,7 +246,7 @@ def test_of_many_problems_the_first_are_shown(
 ) -> None:
     ORDERS.head(rows).assign(product_code="X").to_csv(tmp_path / "orders.csv", index=False)
     done = command("task", "check", "--dataset", "orders.csv")
-    assert done.error == [f"{rows} problems in the data: mend it, or the task's schema"]
+    assert done.error_lines == [f"{rows} problems in the data: mend it, or the task's schema"]
     problems = [line.removeprefix("problem   ") for line in done.out.splitlines() if line.startswith("problem")]
     assert len(problems) == shown
     assert (problems[-1] == last) is (last is not None)
@@ -312,14 +268,14 @@ def test_of_many_problems_the_first_are_shown(
 )
 def test_what_cannot_be_checked(command: Command, arguments: list[str], code: int, error: list[str]) -> None:
     assert command("task", "check", *arguments)[:2] == (code, "")
-    assert command("task", "check", *arguments).error == error
+    assert command("task", "check", *arguments).error_lines == error
 
 
 def test_a_task_that_cannot_be_loaded_says_what_to_mend(command: Command, tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(WRONG.replace("estimator=", "name='Hours', estimator="))
     done = command("task", "check", "--task", "wrong.py:TASK")
     assert (done.code, done.out) == (2, "")
-    assert done.error == [
+    assert done.error_lines == [
         "name: 'Hours' is not snake_case, such as time_to_dispatch",
         "Mend the task's definition; nothing was written.",
     ]
