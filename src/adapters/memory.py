@@ -33,18 +33,22 @@ class MemoryStore(ArtefactStore):
         return "memory://"
 
     def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
-        """See ArtefactStore."""
+        """Yield a sorted copy of the refs that match now; later writes do not show in it."""
         check_prefix(prefix)
         return self._refs(prefix, start_after)
 
     def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
-        """See ArtefactStore. One pass over everything."""
+        """Group the sorted keys: one pass over everything under the prefix."""
         keys = (ref.key for ref in self.list(prefix, start_after))
         for stem, _ in groupby("".join((prefix, *key[len(prefix) :].partition(delimiter)[:2])) for key in keys):
             yield stem
 
     def read(self, what: ArtefactRef | str) -> Artefact:
-        """See ArtefactStore."""
+        """Return the artefact from the dict, as it was written.
+
+        Raises:
+            ArtefactNotFound: there is no such key, or it was deleted and written again since the ref was taken.
+        """
         key = check_key(what if isinstance(what, str) else what.key)
         with self._lock:
             artefact = self._artefacts.get(key)
@@ -55,7 +59,11 @@ class MemoryStore(ArtefactStore):
         return artefact
 
     def write(self, key: str, data: bytes) -> ArtefactRef:
-        """See ArtefactStore."""
+        """Store a copy of the bytes, under a lock.
+
+        Raises:
+            ArtefactExists: the key is taken; what was there stays.
+        """
         check_key(key)
         with self._lock:
             if key in self._artefacts:
@@ -65,7 +73,11 @@ class MemoryStore(ArtefactStore):
         return ref
 
     def delete(self, key: str) -> None:
-        """See ArtefactStore."""
+        """Remove the artefact from the dict.
+
+        Raises:
+            ArtefactNotFound: there is no such key.
+        """
         check_key(key)
         with self._lock:
             if self._artefacts.pop(key, None) is None:

@@ -93,7 +93,7 @@ class StoreRegistry(ModelRegistry):
             )
         return self._promotion(task, newest.ref.key)
 
-    def mark(self, last: Promotion) -> Hashable:
+    def change_token(self, last: Promotion) -> Hashable:
         """See the port. A name may tell its time in a zone whose date is another: a day before is looked at."""
         prefix = f"{PROMOTIONS}/{last.version.task}_"
         refs = self._store.list(prefix, start_after=f"{prefix}{last.at - timedelta(days=1):%Y-%m-%d}")

@@ -17,7 +17,7 @@ class TaskError(WeighbridgeError):
 
 
 class ConfigurationError(WeighbridgeError):
-    """A setting, an option or a reference is wrong; running again changes nothing until it is mended."""
+    """A setting, an option or a reference is wrong; running again changes nothing until it is corrected."""
 
 
 def shown(value: object) -> str:
@@ -54,7 +54,7 @@ class Problem:
 
 
 class DataError(WeighbridgeError):
-    """Data that cannot be admitted. Carries every problem, not the first one.
+    """Invalid data. Carries every problem, not the first one.
 
     Args:
         subject: what was being read (a key, a file, a request).
@@ -122,7 +122,7 @@ class UnknownVersion(RegistryError):
 
 
 class ReportFailure(WeighbridgeError):
-    """The report of a weighing could not be drawn."""
+    """The report of an evaluation could not be built."""
 
 
 class ComputeUnavailable(WeighbridgeError):

@@ -14,18 +14,9 @@ from weighbridge.domain.data.admission import admit
 from weighbridge.domain.data.dataset import Dataset, split
 from weighbridge.domain.errors import ArtefactExists, NothingReleased, RegistryError
 from weighbridge.domain.evaluation.gate import Verdict
-from weighbridge.domain.events import (
-    DatasetAdmitted,
-    FormatPassedOver,
-    ModelPromoted,
-    ModelRefused,
-    ModelReleased,
-    NothingNew,
-    PromotionHeld,
-    SearchFinished,
-)
 from weighbridge.domain.model.encoding import encode_with_parity
 from weighbridge.domain.model.predictions import prediction_digest
+from weighbridge.domain.registry.events import ModelPromoted, ModelRefused, ModelReleased, PromotionHeld
 from weighbridge.domain.registry.provenance import CodeSource, Record
 from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release
 from weighbridge.domain.report.subject import Subject
@@ -34,6 +25,7 @@ from weighbridge.domain.statistics.summaries import column_to_dict
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
 from weighbridge.domain.store.discovery import read_newest_dataset
 from weighbridge.domain.training.candidate_evaluation import weigh
+from weighbridge.domain.training.events import DatasetAdmitted, FormatSkipped, NothingNew, SearchFinished
 from weighbridge.domain.training.live_model import live_model
 from weighbridge.domain.training.phases import Phases
 from weighbridge.domain.training.recording import dataset_source, golden_rows, model_file, training_of
@@ -102,7 +94,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
     with phases("encode"):
         encoded = encode_with_parity(ports.codecs, candidate.model, task.schema, parts.test.features)
     for note in encoded.notes:
-        ports.events.emit(FormatPassedOver(note))
+        ports.events.emit(FormatSkipped(note))
 
     decision = weighing.decision
     version = ModelVersion.of(task.name, ports.clock.now(), encoded.sha256)

@@ -18,8 +18,8 @@ from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.domain.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.model.predictor import columns_of_rows
+from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 
 TASK = QUICK.name

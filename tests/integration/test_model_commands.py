@@ -186,7 +186,7 @@ def test_a_rollback_passes_over_what_was_pruned_and_says_so(place: Place) -> Non
     place.store.delete(f"models/{TASK}_{OLD}.json")
     done = place("rollback", "--reason", "worse")
     assert done.code == 2
-    assert f"passing over {OLD}, which was live before: it has been pruned" in done.err
+    assert f"skipped {OLD}, which was live before: it has been pruned" in done.err
     assert f"nothing of {TASK} was live before {LIVE} that has not been pruned" in done.err
     assert place.live() == (LIVE, False)
 

@@ -28,8 +28,8 @@ from weighbridge.adapters.prometheus.shared_counters import Cells, private_memor
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.domain.events import ModelLoaded
 from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.serving.events import ModelLoaded
 from weighbridge.domain.serving.service import PredictionService
 from weighbridge.entrypoints.service.server import listen, make_server
 from weighbridge.entrypoints.settings import load_settings

@@ -45,7 +45,7 @@ def test_a_schedule_survives_a_refusal_and_ends_with_0_on_sigterm(tmp_path: Path
         err = "".join(said) + process.communicate(timeout=60)[1]
     assert (first["outcome"], second["outcome"], process.returncode) == ("released", "rejected", 0), err
     assert f"refused, and {first['version']} stays live" in err
-    assert "the next look for a new dataset is at" in err
+    assert "the next check for a new dataset is at" in err
     assert "Traceback" not in err
     assert [path.name for path in (tmp_path / "rejected").iterdir()] == [
         f"time_to_dispatch_{second['version']}.json"

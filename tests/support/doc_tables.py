@@ -14,8 +14,13 @@ import typer
 
 from tests.support.quick_task import QUICK, copy, store_of_two
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
-from weighbridge.domain import events
 from weighbridge.domain.events import Event
+from weighbridge.domain.monitoring import events as monitoring_events
+from weighbridge.domain.registry import events as registry_events
+from weighbridge.domain.report import events as report_events
+from weighbridge.domain.serving import events as serving_events
+from weighbridge.domain.store import events as store_events
+from weighbridge.domain.training import events as training_events
 from weighbridge.entrypoints import edge_events
 from weighbridge.entrypoints.cli.main import app
 from weighbridge.entrypoints.container import wire
@@ -24,6 +29,16 @@ from weighbridge.entrypoints.settings import PREFIX, Settings, load_settings
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
 INDEX = PAGE.parent / "adr" / "README.md"
+
+EVENT_MODULES = (
+    edge_events,
+    monitoring_events,
+    registry_events,
+    report_events,
+    serving_events,
+    store_events,
+    training_events,
+)
 
 #: The settings that no option's help tells of.
 WORDS = {
@@ -132,7 +147,7 @@ def _settings() -> Iterator[str]:
 def _events() -> Iterator[str]:
     yield "| event | level | fields | what |"
     yield "|---|---|---|---|"
-    every = [*vars(events).values(), *vars(edge_events).values()]
+    every = [kind for module in EVENT_MODULES for kind in vars(module).values()]
     kinds = {kind for kind in every if isinstance(kind, type) and issubclass(kind, Event)} - {Event}
     for kind in sorted(kinds, key=lambda kind: kind.name):
         names = ", ".join(f"`{field.name}`" for field in fields(kind))

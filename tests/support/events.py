@@ -2,7 +2,8 @@
 
 from queue import Queue
 
-from weighbridge.domain.events import Event, StoreRetried
+from weighbridge.domain.events import Event
+from weighbridge.domain.store.events import StoreRetried
 from weighbridge.domain.system import EventSink
 
 

@@ -17,7 +17,7 @@ A release, a refusal and a promotion are one JSON document each, written once an
 [promotion.schema.json](promotion.schema.json); `weighbridge models verify` holds every record to them. This page
 is made of the schemas' own words.
 
-Fields that are not listed may stand beside those that are: a reader passes over what it does not know. A field in
+Fields that are not listed may stand beside those that are: readers ignore fields that they do not know. A field in
 **bold** is there wherever what it is part of is there. `[]` stands for each item of a list, `*` for each name of a
 mapping.
 """

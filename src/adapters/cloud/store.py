@@ -33,9 +33,9 @@ from weighbridge.domain.errors import (
     StoreUnavailable,
     WeighbridgeError,
 )
-from weighbridge.domain.events import StoreRetried
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key
+from weighbridge.domain.store.events import StoreRetried
 from weighbridge.domain.system import EventSink
 
 #: Attributes of the objects that we write: which write made it, and the digest of its bytes. Azure takes no

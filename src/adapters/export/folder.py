@@ -71,7 +71,12 @@ class FolderExporter(ModelExporter):
         self._trusted_types = list(trusted_types)
 
     def export(self, release: Release, model: bytes, wanted: str, folder: str) -> list[str]:
-        """See the port."""
+        """Write the files to a temporary folder beside ``folder``, then rename it.
+
+        Raises:
+            ConfigurationError: the model is of another format than was asked for, or ``folder`` cannot be written
+                or is not empty.
+        """
         kind = release.record.model.format
         if wanted not in self.formats or kind not in _NEEDS:
             raise ConfigurationError(f"{release.version} is {kind}; it cannot be exported as '{wanted}'")

@@ -1,6 +1,6 @@
 """The JSON Schemas of the records in a store, and what a record has that they do not allow.
 
-The schemas are in ``record_schemas/``; the copies in docs/ are for people and other programs.
+The schemas are in ``schemas/``; the copies in docs/ are for people and other programs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class JsonSchemaRules(RecordRules):
     """The rules of records as JSON Schemas, draft 2020-12."""
 
     def faults(self, kind: RecordKind, document: object) -> list[str]:
-        """See the port."""
+        """Validate against the JSON Schema of the kind; one text for each violation, by its place."""
         errors = sorted(
             _validator(kind).iter_errors(document), key=lambda error: [str(part) for part in error.path]
         )

@@ -10,8 +10,13 @@ from collections.abc import Sequence
 
 from weighbridge.domain.data.schema import Row, Value
 from weighbridge.domain.errors import WeighbridgeError
-from weighbridge.domain.events import PredictionLogFailed, PredictionsLogged, PredictionsLost, RedactionUnknown
 from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.monitoring.events import (
+    PredictionLogFailed,
+    PredictionsLogged,
+    PredictionsLost,
+    RedactionUnknown,
+)
 from weighbridge.domain.monitoring.prediction_log import (
     LoggedAnswer,
     OpenFiles,

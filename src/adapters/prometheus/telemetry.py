@@ -14,10 +14,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.adapters.prometheus.shared_counters import Cells
-from weighbridge.domain.events import Event, StoreRetried
+from weighbridge.domain.events import Event
 from weighbridge.domain.serving.figures import Figures
 from weighbridge.domain.serving.telemetry import ServingTelemetry, Tally
 from weighbridge.domain.store.artefacts import dataset_timestamp
+from weighbridge.domain.store.events import StoreRetried
 from weighbridge.domain.system import Clock, EventSink
 
 if TYPE_CHECKING:

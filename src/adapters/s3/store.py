@@ -27,9 +27,9 @@ from weighbridge.adapters.s3.errors import (
     translate,
 )
 from weighbridge.domain.errors import ArtefactExists, ConfigurationError, StoreUnavailable
-from weighbridge.domain.events import StoreRetried
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key, pieces_of
+from weighbridge.domain.store.events import StoreRetried
 from weighbridge.domain.system import EventSink
 
 #: Metadata of the objects that we write: which write made it, and the digest of its bytes.

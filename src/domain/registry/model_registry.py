@@ -46,10 +46,10 @@ class ModelRegistry(Protocol):
         """
 
     @abstractmethod
-    def mark(self, last: Promotion) -> Hashable:
-        """How the log of promotions looks from about the day of ``last`` on, for one small request.
+    def change_token(self, last: Promotion) -> Hashable:
+        """A value that changes when something is promoted after ``last``, for one small request.
 
-        While two marks of the same promotion are equal, nothing was promoted between them.
+        While two tokens of the same promotion are equal, nothing was promoted between them.
         """
 
     @abstractmethod

@@ -73,7 +73,7 @@ class Training:
         search: how they were chosen.
         seed: of the split and of the estimator.
         split: the spec of the split, and the rows on either side.
-        seconds: of search, fit and weighing.
+        seconds: of search, fit and evaluation.
     """
 
     estimator: str
@@ -93,7 +93,7 @@ class ModelFile:
         format: which codec reads them.
         sha256: of the bytes.
         size: in bytes.
-        parity: how its predictions compare with the fitted model's, and why other formats were passed over.
+        parity: how its predictions compare with the fitted model's, and why other formats were skipped.
     """
 
     key: str | None
@@ -128,7 +128,7 @@ class Record:
         task: its name.
         version: of the model.
         created_at: when the model was encoded.
-        dataset: what it was trained and weighed on.
+        dataset: what it was trained and evaluated on.
         code: what trained it.
         libraries: versions by name.
         training: how it was trained.
@@ -138,7 +138,7 @@ class Record:
         model: its bytes.
         schema: of the task.
         golden: rows to try a decoded model on.
-        thresholds: by which it was weighed.
+        thresholds: that its metrics were held against.
         task_fingerprint: of the task's whole definition.
         statistics: summaries of the dataset's columns, for later data to be compared with; never rows.
         test_errors: the distribution of its absolute errors on the test rows.
@@ -147,7 +147,7 @@ class Record:
         test_predictions: a digest of its predictions on the test rows.
         phases: seconds and peak memory by phase.
         run_id: of the run that made it, as its logs and traces have it; empty when it has none.
-        report: where the report of the weighing is, or the problem that it had, and the findings that stand in it
+        report: where the report of the evaluation is, or why there is none, and the findings that stand in it
             alone; None when none was asked for.
     """
 
@@ -213,7 +213,7 @@ class Record:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Record:
-        """Read what ``to_dict`` wrote; fields that are not known are passed over.
+        """Read what ``to_dict`` wrote; unknown fields are ignored.
 
         Raises:
             ValueError: a field is missing or of another type, the layout is a later one, or the schema is

@@ -96,7 +96,7 @@ class ModelVersion:
 
     @property
     def report_key(self) -> str:
-        """Where the report of its weighing is, if there is one."""
+        """Where the report of its evaluation is, if there is one."""
         return f"{REPORTS}/{self.task}_{self}.html"
 
     def model_key(self, model_format: str) -> str:

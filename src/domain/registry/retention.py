@@ -111,7 +111,7 @@ def parse_age(text: str) -> timedelta:
 
 
 def _needed(registry: ModelRegistry, task: str, there: set[ModelVersion], rollbacks: int) -> set[ModelVersion]:
-    """The live version, and those that so many rollbacks from it would go to: what was pruned is passed over."""
+    """The live version, and those that so many rollbacks from it would go to: pruned ones are skipped."""
     live = _live(registry, task)
     if live is None:
         return set()

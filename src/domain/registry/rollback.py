@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from weighbridge.domain.errors import NothingReleased, UnknownVersion
-from weighbridge.domain.events import PrunedVersionPassedOver
+from weighbridge.domain.registry.events import PrunedVersionSkipped
 from weighbridge.domain.registry.releases import CLOCKS_APART
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def roll_back(
     """Promote the version that was live when the present one first became live, or ``to``.
 
     So a second rollback goes further back, and never forward again to what the first one left behind. A version
-    that has been pruned is passed over.
+    that has been pruned is skipped.
 
     Args:
         registry: where promotions are.
@@ -36,7 +36,7 @@ def roll_back(
         by: who or what.
         hold: whether later trainings must not promote themselves.
         to: the version to go back to; None for the one that the present one followed.
-        events: told of each version that is passed over.
+        events: told of each version that is skipped.
 
     Raises:
         NothingReleased: nothing is live, or nothing that is still there was before it.
@@ -52,7 +52,7 @@ def roll_back(
         except UnknownVersion:
             pruned += 1
             if events is not None:
-                events.emit(PrunedVersionPassedOver(str(target)))
+                events.emit(PrunedVersionSkipped(str(target)))
     was = f"nothing of {task} was live before {live}"
     raise NothingReleased(
         f"{f'{was} that has not been pruned' if pruned else was}; name a version to go back to with --to, "

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.errors import WeighbridgeError
-from weighbridge.domain.events import ReportFailed, ReportWritten
 from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.report.events import ReportFailed, ReportWritten
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.provenance import Record

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import NothingReleased, WeighbridgeError
-from weighbridge.domain.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.registry.loading import decode_release
+from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Row, Schema, Value
@@ -85,7 +85,7 @@ class PredictionService:
         self._loaded: LoadedModel | None = None
         self._problem: str | None = None
         #: How the log looked when the loaded model was last found to be live.
-        self._mark: Hashable = None
+        self._token: Hashable = None
 
     @property
     def loaded(self) -> LoadedModel | None:
@@ -110,11 +110,11 @@ class PredictionService:
         """
         current = self._loaded
         if current is not None:
-            # Before the log is read: what is promoted after this shows in the next mark.
-            mark = self._registry.mark(current.promotion)
-            if mark == self._mark:
+            # Before the log is read: what is promoted after this shows in the next token.
+            token = self._registry.change_token(current.promotion)
+            if token == self._token:
                 return
-            self._mark = None
+            self._token = None
         promotion = self._registry.live(self.task)
         if current is None or current.promotion.version != promotion.version:
             started = self._clock.seconds()
@@ -125,7 +125,7 @@ class PredictionService:
         elif current.promotion != promotion:
             self._loaded = LoadedModel(promotion, current.release, current.predictor, current.loaded_at)
         else:
-            self._mark = mark
+            self._token = token
 
     def refresh(self) -> None:
         """``load``, but a failure is kept as ``problem`` and told as an event instead of raised.

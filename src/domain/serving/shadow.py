@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import DataError, WeighbridgeError
-from weighbridge.domain.events import ShadowChanged, ShadowFailed
 from weighbridge.domain.model.predictor import Classification
 from weighbridge.domain.registry.loading import decode_release
 from weighbridge.domain.registry.releases import CLOCKS_APART, ModelVersion, Promotion, Release
+from weighbridge.domain.serving.events import ShadowChanged, ShadowFailed
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Row, Value

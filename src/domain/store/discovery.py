@@ -29,7 +29,6 @@ from itertools import islice
 from typing import TypeAlias
 
 from weighbridge.domain.errors import ArtefactNotFound, DataError, Problem, StoreUnavailable
-from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import (
     DATASETS,
@@ -41,6 +40,7 @@ from weighbridge.domain.store.artefacts import (
     newest,
     parse_timestamp,
 )
+from weighbridge.domain.store.events import DatasetChosen, DatasetNameUnreadable
 from weighbridge.domain.system import Clock, EventSink
 
 Timing: TypeAlias = Callable[[str], datetime | None]

@@ -13,9 +13,10 @@ from weighbridge.domain.errors import (
     StoreUnavailable,
     WeighbridgeError,
 )
-from weighbridge.domain.events import Event, ScheduledTrainingFailed, TrainingScheduled
+from weighbridge.domain.events import Event
 from weighbridge.domain.store.discovery import newest_dataset
 from weighbridge.domain.system import EventSink
+from weighbridge.domain.training.events import ScheduledTrainingFailed, TrainingScheduled
 
 if TYPE_CHECKING:
     from weighbridge.domain.ports import Ports

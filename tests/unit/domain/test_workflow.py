@@ -25,24 +25,16 @@ from weighbridge.domain.data.admission import admit
 from weighbridge.domain.data.dataset import split
 from weighbridge.domain.errors import ArtefactExists, DataError, ModelError, NothingReleased
 from weighbridge.domain.evaluation.gate import Threshold
-from weighbridge.domain.events import (
-    DatasetAdmitted,
-    DatasetChosen,
-    Event,
-    FormatPassedOver,
-    ModelPromoted,
-    ModelRefused,
-    ModelReleased,
-    NothingNew,
-    PromotionHeld,
-    SearchFinished,
-)
+from weighbridge.domain.events import Event
 from weighbridge.domain.model.encoding import columns_of
 from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.ports import Ports
+from weighbridge.domain.registry.events import ModelPromoted, ModelRefused, ModelReleased, PromotionHeld
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.store.artefacts import ArtefactRef
+from weighbridge.domain.store.events import DatasetChosen
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
+from weighbridge.domain.training.events import DatasetAdmitted, FormatSkipped, NothingNew, SearchFinished
 from weighbridge.domain.training.search.progress import SearchProgress
 from weighbridge.domain.training.task import TaskDefinition
 from weighbridge.domain.workflow import Outcome, TrainingResult, put_dataset, train_and_release
@@ -589,7 +581,7 @@ def test_a_format_that_cannot_hold_the_model_is_passed_over(world: World) -> Non
     world.ports = replace(world.ports, codecs=(Fussy(), SkopsCodec()))
     record = world.train().document
     note = "onnx: not this one"
-    assert world.recorder.events[3] == FormatPassedOver(note)
+    assert world.recorder.events[3] == FormatSkipped(note)
     assert world.told[4:] == [ModelReleased, ModelPromoted]
     assert (record["model"]["format"], record["model"]["key"][-6:]) == ("skops", ".skops")
     assert record["model"]["parity"]["notes"] == [note]

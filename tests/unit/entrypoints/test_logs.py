@@ -11,31 +11,29 @@ from typing import Any
 import pytest
 
 from weighbridge.adapters.telemetry_log import LogEventSink
-from weighbridge.domain.events import (
-    DatasetAdmitted,
-    DatasetChosen,
-    DatasetNameUnreadable,
-    Event,
-    FormatPassedOver,
-    ModelLoaded,
-    ModelPromoted,
-    ModelRefused,
-    ModelReleased,
-    NothingNew,
+from weighbridge.domain.events import Event
+from weighbridge.domain.monitoring.events import (
     PredictionLogFailed,
     PredictionsLogged,
     PredictionsLost,
-    PromotionHeld,
-    PrunedVersionPassedOver,
     RedactionUnknown,
-    RefreshFailed,
-    ReportFailed,
-    ReportWritten,
+)
+from weighbridge.domain.registry.events import (
+    ModelPromoted,
+    ModelRefused,
+    ModelReleased,
+    PromotionHeld,
+    PrunedVersionSkipped,
+)
+from weighbridge.domain.report.events import ReportFailed, ReportWritten
+from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed, ShadowChanged, ShadowFailed
+from weighbridge.domain.store.events import DatasetChosen, DatasetNameUnreadable, StoreRetried
+from weighbridge.domain.training.events import (
+    DatasetAdmitted,
+    FormatSkipped,
+    NothingNew,
     ScheduledTrainingFailed,
     SearchFinished,
-    ShadowChanged,
-    ShadowFailed,
-    StoreRetried,
     TrainingScheduled,
 )
 from weighbridge.entrypoints.logs import JsonFormatter, TextFormatter, configure_logs
@@ -50,12 +48,12 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         "warning",
         "dataset_name_unreadable",
         (
-            "passing over 'datasets/a_x.csv': its name does not end in a timestamp and .csv or .parquet, such as "
+            "skipped 'datasets/a_x.csv': its name does not end in a timestamp and .csv or .parquet, such as "
             "2021-07-03T23:05:32.csv"
         ),
     ),
     (DatasetChosen("a.csv", 1234), "info", "dataset_chosen", "the newest dataset is 'a.csv' (1,234 bytes)"),
-    (DatasetAdmitted("a.csv", 1234, "ab"), "info", "dataset_admitted", "admitted 1,234 rows of 'a.csv'"),
+    (DatasetAdmitted("a.csv", 1234, "ab"), "info", "dataset_admitted", "validated 1,234 rows of 'a.csv'"),
     (
         NothingNew("a.csv", "v1"),
         "info",
@@ -73,30 +71,30 @@ EVENTS: list[tuple[Event, str, str, str]] = [
     (ShadowChanged(None), "info", "shadow_changed", "shadowing with no model"),
     (ShadowFailed("it is gone"), "error", "shadow_failed", "cannot shadow: it is gone"),
     (
-        PrunedVersionPassedOver("v1"),
+        PrunedVersionSkipped("v1"),
         "warning",
         "pruned_version_passed_over",
-        "passing over v1, which was live before: it has been pruned",
+        "skipped v1, which was live before: it has been pruned",
     ),
     (
         TrainingScheduled("2021-07-03T23:05:32Z"),
         "info",
         "training_scheduled",
-        "the next look for a new dataset is at 2021-07-03T23:05:32Z",
+        "the next check for a new dataset is at 2021-07-03T23:05:32Z",
     ),
     (
         ScheduledTrainingFailed("the store is away"),
         "error",
         "scheduled_training_failed",
-        "this turn failed, and the schedule goes on: the store is away",
+        "this run failed, and the schedule continues: the store is away",
     ),
     (
         SearchFinished("tree_grid", 1620, 0.96789, 12.34),
         "info",
         "search_finished",
-        "searched 1,620 points in 12.3 s; the best scores 0.9679",
+        "searched 1,620 candidates in 12.3 s; the best scores 0.9679",
     ),
-    (FormatPassedOver("onnx: no"), "warning", "format_passed_over", "a model format was passed over: onnx: no"),
+    (FormatSkipped("onnx: no"), "warning", "format_passed_over", "a model format was skipped: onnx: no"),
     (ModelReleased("v1", "release", ()), "info", "model_released", "released v1"),
     (
         ModelReleased("v1", "release_with_warning", ("one", "two")),
@@ -146,7 +144,7 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         StoreRetried("GetObject", "SlowDown"),
         "debug",
         "store_retried",
-        "asking the store again: GetObject ended with SlowDown",
+        "retrying a request to the store: GetObject ended with SlowDown",
     ),
 ]
 
@@ -252,9 +250,9 @@ def test_an_event_is_one_line_of_json(
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_an_event_with_lines_in_it_is_one_line(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
-    line = emit(FormatPassedOver("onnx: no\n  because\r\nof %s"), capsys, log_format)
+    line = emit(FormatSkipped("onnx: no\n  because\r\nof %s"), capsys, log_format)
     assert line.count("\n") == 1
-    assert "a model format was passed over: onnx: no because of %s" in line
+    assert "a model format was skipped: onnx: no because of %s" in line
 
 
 def test_json_has_no_number_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,8 +19,9 @@ from weighbridge.adapters.prometheus.shared_counters import NUMBERS, SLOT_BYTES,
 from weighbridge.adapters.prometheus.telemetry import LATENCIES, PREDICTIONS, PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.data.ranges import training_ranges
-from weighbridge.domain.events import ModelLoaded, RefreshFailed, StoreRetried
+from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.serving.service import LoadedModel, PredictionService
+from weighbridge.domain.store.events import StoreRetried
 
 CLOCK = SettableClock()
 

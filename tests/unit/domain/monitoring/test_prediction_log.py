@@ -27,7 +27,7 @@ from weighbridge.adapters.prometheus.prediction_log import PrometheusPredictionL
 from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
 from weighbridge.domain.data.schema import Number, Schema
 from weighbridge.domain.errors import DataError, StoreUnavailable
-from weighbridge.domain.events import (
+from weighbridge.domain.monitoring.events import (
     PredictionLogFailed,
     PredictionsLogged,
     PredictionsLost,

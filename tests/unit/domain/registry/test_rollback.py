@@ -113,7 +113,7 @@ def test_a_version_that_was_pruned_is_passed_over(world: RollbackWorld) -> None:
     world.store.delete(one.record_key)
     assert world.roll_back() == three
     assert [str(event) for event in world.recorder.events] == [
-        f"passing over {one}, which was live before: it has been pruned"
+        f"skipped {one}, which was live before: it has been pruned"
     ]
     with pytest.raises(UnknownVersion, match=str(one)):
         world.roll_back(to=one)

@@ -15,7 +15,8 @@ from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.errors import ReportFailure, StoreDenied
 from weighbridge.domain.evaluation.gate import Threshold
-from weighbridge.domain.events import Event, ReportFailed, ReportWritten
+from weighbridge.domain.events import Event
+from weighbridge.domain.report.events import ReportFailed, ReportWritten
 from weighbridge.domain.report.renderer import ReportRenderer
 from weighbridge.domain.report.writing import Reports
 from weighbridge.domain.store.artefacts import ArtefactRef

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.support.quick_task import QUICK, two_releases
 from tests.support.worlds import ServiceWorld
-from weighbridge.domain.events import ModelLoaded
+from weighbridge.domain.serving.events import ModelLoaded
 from weighbridge.domain.store.artefacts import format_timestamp
 
 

@@ -32,9 +32,9 @@ from weighbridge.domain.errors import (
     UnknownVersion,
     WeighbridgeError,
 )
-from weighbridge.domain.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.registry.provenance import Record
+from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.serving.service import Prediction, PredictionService
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 

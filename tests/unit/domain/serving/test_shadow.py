@@ -29,10 +29,11 @@ from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.data.schema import Category, Number, Row, Schema
 from weighbridge.domain.errors import StoreUnavailable, UnknownVersion
-from weighbridge.domain.events import Event, ShadowChanged, ShadowFailed
+from weighbridge.domain.events import Event
 from weighbridge.domain.model.codec import ModelCodec
 from weighbridge.domain.model.predictor import Classification, Columns, Predictor
 from weighbridge.domain.registry.releases import ModelVersion, Release
+from weighbridge.domain.serving.events import ShadowChanged, ShadowFailed
 from weighbridge.domain.serving.service import LoadedModel, PredictionService
 from weighbridge.domain.serving.shadow import NEWEST_UNPROMOTED, PREDICTION, ROW, TARGET, Answered, Shadow
 from weighbridge.domain.serving.telemetry import ShadowTelemetry

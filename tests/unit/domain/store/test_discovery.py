@@ -13,7 +13,6 @@ from tests.support.stores import CountingStore
 from tests.support.strategies import spelled_moments
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.domain.errors import DataError
-from weighbridge.domain.events import DatasetChosen, DatasetNameUnreadable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import (
     NamedInTime,
@@ -21,6 +20,7 @@ from weighbridge.domain.store.artefacts import (
     format_timestamp,
 )
 from weighbridge.domain.store.discovery import PAGE, Found, datasets_of, find_newest, newest_dataset
+from weighbridge.domain.store.events import DatasetChosen, DatasetNameUnreadable
 
 NOW = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 PREFIX = "datasets/time_"

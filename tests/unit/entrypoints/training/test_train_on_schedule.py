@@ -86,7 +86,7 @@ def test_a_dataset_is_trained_on_once_and_the_next_one_when_it_appears() -> None
     scene.plans.append((START + timedelta(hours=2.5), lambda: scene.put("2")))
     assert scene.run(START + timedelta(hours=5.5)) == hours(0, 3)
     assert scene.told == [
-        f"the next look for a new dataset is at 2021-07-03T{hour}:00:00Z" for hour in (13, 14, 15, 16, 17, 18)
+        f"the next check for a new dataset is at 2021-07-03T{hour}:00:00Z" for hour in (13, 14, 15, 16, 17, 18)
     ]
 
 
@@ -113,7 +113,7 @@ def test_a_cron_expression_is_waited_for() -> None:
     scene.put()
     scene.plans.append((START + timedelta(hours=1), lambda: scene.put("2")))
     assert scene.run(START + timedelta(hours=48)) == hours(0.5, 24.5)
-    assert scene.told[0] == "the next look for a new dataset is at 2021-07-03T12:30:00Z"
+    assert scene.told[0] == "the next check for a new dataset is at 2021-07-03T12:30:00Z"
 
 
 def test_data_that_cannot_be_admitted_is_left_until_there_is_other_data() -> None:
@@ -122,7 +122,7 @@ def test_data_that_cannot_be_admitted_is_left_until_there_is_other_data() -> Non
     scene.put("1")
     scene.plans.append((START + timedelta(hours=1.5), lambda: scene.put("2")))
     assert scene.run(START + timedelta(hours=3.5)) == hours(0, 2)
-    assert scene.told[0] == "this turn failed, and the schedule goes on: datasets/x: 1 problem\n  it is empty"
+    assert scene.told[0] == "this run failed, and the schedule continues: datasets/x: 1 problem\n  it is empty"
 
 
 def test_it_starts_before_there_is_a_dataset() -> None:
@@ -141,7 +141,7 @@ def test_what_is_away_is_tried_again_with_growing_pauses(fault: WeighbridgeError
     minutes = (0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 60, 90, 120)
     assert scene.run(START + timedelta(hours=4)) == [START + timedelta(minutes=number) for number in minutes]
     assert [told for told in scene.told if "failed" in told] == [
-        f"this turn failed, and the schedule goes on: {fault}"
+        f"this run failed, and the schedule continues: {fault}"
     ] * 9
 
 
