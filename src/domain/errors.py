@@ -85,6 +85,10 @@ class DataTooLarge(DataError):
     """More rows or bytes than are allowed."""
 
 
+class NoFinitePrediction(DataError):
+    """The model gives infinity or NaN for an admitted row, most often because its numbers are too large."""
+
+
 class StoreError(WeighbridgeError):
     """A store could not do what it was asked."""
 

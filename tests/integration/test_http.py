@@ -79,7 +79,7 @@ def test_an_answer_is_the_prediction_of_the_live_model_and_names_it(client: http
     ]
     predictor = OnnxCodec().decode(StoreRegistry(store_of_two(), CLOCK).fetch(live), live.record.schema)
     admitted = [live.record.schema.admit_row(one) for one in rows]
-    expected = predictor.predict(columns_of_rows(admitted, live.record.schema))
+    expected = predictor.predict(columns_of_rows(admitted))
     for one, prediction in zip(rows, expected.tolist(), strict=True):
         response = client.post(PREDICT, json=one)
         assert response.status_code == 200

@@ -57,7 +57,7 @@ def expected() -> list[float]:
     model = service_of_two().loaded
     assert model is not None
     rows = [{"orders_placed": float(10 * place), "product_code": PRODUCTS[place % 5]} for place in range(ROWS)]
-    found: list[float] = model.predictor.predict(columns_of_rows(rows, model.schema)).tolist()
+    found: list[float] = model.predictor.predict(columns_of_rows(rows)).tolist()
     return found
 
 

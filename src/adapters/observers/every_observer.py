@@ -1,9 +1,9 @@
 """Showing answers to several observers."""
 
-from weighbridge.domain.data.schema import Row, Value
-from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.data.schema import Row
+from weighbridge.domain.model.predictor import Answer
+from weighbridge.domain.serving.decoded_model import DecodedModel
 from weighbridge.domain.serving.observer import AnswerObserver
-from weighbridge.domain.serving.service import LoadedModel
 
 
 class EveryObserver(AnswerObserver):
@@ -17,7 +17,7 @@ class EveryObserver(AnswerObserver):
         for observer in self._observers:
             observer.start()
 
-    def observe(self, model: LoadedModel, row: Row, answer: Value | Classification, request_id: str) -> None:
+    def observe(self, model: DecodedModel, row: Row, answer: Answer, request_id: str) -> None:
         """See the port."""
         for observer in self._observers:
             observer.observe(model, row, answer, request_id)

@@ -8,9 +8,9 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from weighbridge.domain.data.schema import Row, Value
+from weighbridge.domain.data.schema import Row
 from weighbridge.domain.errors import WeighbridgeError
-from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.model.predictor import Answer
 from weighbridge.domain.monitoring.events import (
     PredictionLogFailed,
     PredictionsLogged,
@@ -26,8 +26,8 @@ from weighbridge.domain.monitoring.prediction_log import (
     unknown_columns,
     write_file,
 )
+from weighbridge.domain.serving.decoded_model import DecodedModel
 from weighbridge.domain.serving.observer import AnswerObserver
-from weighbridge.domain.serving.service import LoadedModel
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.system import Clock, EventSink
 
@@ -107,7 +107,7 @@ class PredictionLogging(AnswerObserver):
             self._events.emit(PredictionsLost(left, "at most so many, with a process that was killed"))
         self._thread.start()
 
-    def observe(self, model: LoadedModel, row: Row, answer: Value | Classification, request_id: str) -> None:
+    def observe(self, model: DecodedModel, row: Row, answer: Answer, request_id: str) -> None:
         """See the port."""
         if self._rate < 1 and self._draw() >= self._rate:
             return
@@ -187,7 +187,7 @@ class PredictionLogging(AnswerObserver):
         self._due = self._clock.seconds() + self._retry
         self._retry = min(2 * self._retry, _LAST_RETRY)
 
-    def _tell_unknown(self, model: LoadedModel) -> None:
+    def _tell_unknown(self, model: DecodedModel) -> None:
         unknown = unknown_columns(model.schema, self._redacted)
         if unknown and unknown != self._unknown:
             self._events.emit(RedactionUnknown(str(model.release.version), unknown))

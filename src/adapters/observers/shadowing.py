@@ -8,10 +8,10 @@ import threading
 import time
 from collections import deque
 
-from weighbridge.domain.data.schema import Row, Value
-from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.data.schema import Row
+from weighbridge.domain.model.predictor import Answer
+from weighbridge.domain.serving.decoded_model import DecodedModel
 from weighbridge.domain.serving.observer import AnswerObserver
-from weighbridge.domain.serving.service import LoadedModel
 from weighbridge.domain.serving.shadow import Answered, Shadow
 from weighbridge.domain.serving.telemetry import ShadowTelemetry
 
@@ -57,7 +57,7 @@ class Shadowing(AnswerObserver):
         """Begin to compare."""
         self._thread.start()
 
-    def observe(self, model: LoadedModel, row: Row, answer: Value | Classification, request_id: str) -> None:  # noqa: ARG002
+    def observe(self, model: DecodedModel, row: Row, answer: Answer, request_id: str) -> None:  # noqa: ARG002
         """See the port."""
         if self._shadow.version is None:
             return

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from weighbridge.domain.data.columns import AdmittedColumns, Encoded
     from weighbridge.domain.data.schema import Row, Value
     from weighbridge.domain.model.fitted import FittedModel
-    from weighbridge.domain.model.predictor import Columns, Pace
+    from weighbridge.domain.model.predictor import Columns, LatencyClass
     from weighbridge.domain.model.tree_table import TreeTable
 
 _TYPES = {"number": "tensor(double)", "category": "tensor(string)"}
@@ -99,7 +99,7 @@ class OnnxTreePredictor(Predictor):
         schema: of the rows.
     """
 
-    pace: ClassVar[Pace] = "instant"
+    latency_class: ClassVar[LatencyClass] = "instant"
 
     def __init__(self, tree: TreeData, data: bytes, schema: Schema) -> None:
         self._tree, self._data, self._schema = tree, data, schema

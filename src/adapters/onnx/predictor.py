@@ -10,7 +10,7 @@ from weighbridge.domain.errors import IncompatibleModel, ModelError
 from weighbridge.domain.model.predictor import Predictor
 
 if TYPE_CHECKING:
-    from weighbridge.domain.model.predictor import Columns, Pace
+    from weighbridge.domain.model.predictor import Columns, LatencyClass
 
 _SHOWN_OF_AN_ERROR = 300
 
@@ -23,7 +23,7 @@ class OnnxPredictor(Predictor):
         levels: of a category target; empty for a number.
     """
 
-    pace: ClassVar[Pace] = "short"
+    latency_class: ClassVar[LatencyClass] = "short"
 
     def __init__(self, session: Any, levels: tuple[str, ...] = ()) -> None:
         self._session = session

@@ -6,25 +6,22 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, cast
 
-from weighbridge.domain.data.schema import Category
-from weighbridge.domain.errors import (
-    IncompatibleModel,
-)
+from weighbridge.domain.errors import IncompatibleModel
 
 if TYPE_CHECKING:
     import numpy as np
 
     from weighbridge.domain.data.columns import AdmittedColumns, Encoded
-    from weighbridge.domain.data.schema import Row, Schema, Value
+    from weighbridge.domain.data.schema import Row, Value
 
 
 #: One array of shape [rows] per feature: float64 for numbers, object (of str) for categories.
 Columns: TypeAlias = "Mapping[str, np.ndarray[Any, Any]]"
 
 
-#: How long a predictor takes for a row: a few microseconds; well below a millisecond, nearly all of it for the
-#: call and not for the row; or longer.
-Pace: TypeAlias = Literal["instant", "short", "long"]
+#: How long a predictor takes for one row: ``instant`` is a few microseconds; ``short`` is well below a
+#: millisecond, nearly all of it for the call and not for the row; ``long`` is anything above.
+LatencyClass: TypeAlias = Literal["instant", "short", "long"]
 
 
 class Classification(NamedTuple):
@@ -34,10 +31,19 @@ class Classification(NamedTuple):
     probabilities: list[float]
 
 
+#: What a model answers for one row: the number, or for a category the label and its probabilities.
+Answer: TypeAlias = "Value | Classification"
+
+
+def label_or_value(answer: Answer) -> Value:
+    """The prediction without its probabilities."""
+    return answer.label if isinstance(answer, Classification) else answer
+
+
 class Predictor(Protocol):
     """A decoded model. Safe to call from several threads at once."""
 
-    pace: ClassVar[Pace] = "long"
+    latency_class: ClassVar[LatencyClass] = "long"
 
     @abstractmethod
     def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
@@ -60,13 +66,13 @@ class Predictor(Protocol):
         """
         if not rows:
             return []
-        return cast("list[Value]", self.predict(_columns(rows)).tolist())
+        return cast("list[Value]", self.predict(columns_of_rows(rows)).tolist())
 
     def classify_rows(self, rows: Sequence[Row]) -> list[Classification]:
         """For a category target: the label and the probabilities for admitted rows; no rows give none."""
         if not rows:
             return []
-        columns = _columns(rows)
+        columns = columns_of_rows(rows)
         labels, likely = self.predict(columns).tolist(), self.predict_proba(columns).tolist()
         return [Classification(*pair) for pair in zip(labels, likely, strict=True)]
 
@@ -85,23 +91,17 @@ class Predictor(Protocol):
         raise IncompatibleModel("this model gives no probabilities")
 
 
-def _columns(rows: Sequence[Row]) -> Columns:
+def columns_of_rows(rows: Sequence[Row]) -> Columns:
+    """Admitted rows as a predictor takes them, in the order of the first row's features.
+
+    Args:
+        rows: of one schema. No rows give no columns: without a row, nothing says what the features are.
+    """
     import numpy as np
 
+    if not rows:
+        return {}
     return {
         name: np.array([row[name] for row in rows], dtype=object if isinstance(value, str) else np.float64)
         for name, value in rows[0].items()
-    }
-
-
-def columns_of_rows(rows: Sequence[Row], schema: Schema) -> Columns:
-    """Admitted rows, as a predictor takes them."""
-    import numpy as np
-
-    return {
-        feature.name: np.array(
-            [row[feature.name] for row in rows],
-            dtype=object if isinstance(feature, Category) else np.float64,
-        )
-        for feature in schema.features
     }

@@ -22,9 +22,9 @@ from weighbridge.domain.store.artefacts import PREDICTIONS, format_timestamp, pa
 if TYPE_CHECKING:
     import pandas as pd
 
-    from weighbridge.domain.data.schema import Row, Schema, Value
-    from weighbridge.domain.model.predictor import Classification
-    from weighbridge.domain.serving.service import LoadedModel
+    from weighbridge.domain.data.schema import Row, Schema
+    from weighbridge.domain.model.predictor import Answer
+    from weighbridge.domain.serving.decoded_model import DecodedModel
     from weighbridge.domain.store.artefact_store import ArtefactStore
     from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 
@@ -40,9 +40,9 @@ _NAME = re.compile(r"(?P<at>\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z)-[0-9a-f]{8}\.p
 class LoggedAnswer(NamedTuple):
     """An admitted row, which model answered it and what, to which request, and when (aware, in UTC)."""
 
-    model: LoadedModel
+    model: DecodedModel
     row: Row
-    answer: Value | Classification
+    answer: Answer
     request_id: str
     at: datetime
 

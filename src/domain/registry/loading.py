@@ -77,5 +77,5 @@ def _by_class(record: Record, target: Category) -> _Measure:
         expected,
         likely,
         np.array(predictor.predict_rows(rows), dtype=object),
-        predictor.predict_proba(columns_of_rows(rows, record.schema)),
+        predictor.predict_proba(columns_of_rows(rows)),
     )

@@ -5,35 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from weighbridge.domain.data.column_admission import LISTED, Examined, examine_columns
-from weighbridge.domain.data.columns import AdmittedColumns, Array, Encoded
-from weighbridge.domain.data.ranges import training_ranges
-from weighbridge.domain.data.schema import Category, Schema
+from weighbridge.domain.data.columns import Array, Encoded
+from weighbridge.domain.data.schema import Category
 from weighbridge.domain.data.tables import Answered, Chunk, Output, TableReader, TableWriter
 from weighbridge.domain.errors import DataError, DataTooLarge, Problem
-from weighbridge.domain.model.predictor import Predictor
-from weighbridge.domain.registry.releases import Release
-
-_NOT_FINITE = "the model has no finite prediction for this row: its numbers are too large"
-
-#: Told of each chunk: the predictions of its good rows, and how many rows are outside of a feature's range.
-Observer = Callable[["Array | Encoded", Mapping[str, int]], None]
-
-
-class BatchModel(NamedTuple):
-    """A release, and what predicts as it does."""
-
-    release: Release
-    predictor: Predictor
-
-    @property
-    def schema(self) -> Schema:
-        """What the rows have to be."""
-        return self.release.record.schema
+from weighbridge.domain.serving.column_predictor import ColumnPredictor
+from weighbridge.domain.serving.decoded_model import DecodedModel
+from weighbridge.domain.serving.row_predictor import NOT_FINITE
 
 
 @dataclass(slots=True)
@@ -45,7 +27,7 @@ class BatchResult:
     outside: dict[str, int] = field(default_factory=dict)
 
 
-def output_of(model: BatchModel, *, echo: bool, skips: bool) -> Output:
+def output_of(model: DecodedModel, *, echo: bool, skips: bool) -> Output:
     """How the predictions of a model are written."""
     target = model.schema.target
     levels = target.levels if isinstance(target, Category) else ()
@@ -53,7 +35,7 @@ def output_of(model: BatchModel, *, echo: bool, skips: bool) -> Output:
 
 
 def predict_table(
-    model: BatchModel,
+    predictor: ColumnPredictor,
     reader: TableReader,
     writer: TableWriter,
     output: Output,
@@ -62,20 +44,20 @@ def predict_table(
     others_allowed: bool = False,
     most_rows: int | None = None,
     listed: int = LISTED,
-    observe: Observer = lambda _predicted, _outside: None,
+    progress: Callable[[int], None] = lambda _rows: None,
 ) -> BatchResult:
     """Predict every row of a table.
 
     Args:
-        model: that predicts.
+        predictor: of a model; it predicts chunk by chunk, and is not told that the table is answered.
         reader: gives the rows.
         writer: takes rows and predictions, and is finished when all is well.
-        output: how they are written; where it skips, bad rows are told and not predicted.
+        output: how they are written; where it skips, bad rows are reported and not predicted.
         subject: what the rows are of, for messages.
-        others_allowed: columns that are no features are passed over.
+        others_allowed: whether columns that are no features are ignored.
         most_rows: that a table may have; None for any number.
         listed: how many problems a refusal lists.
-        observe: told of what is predicted, chunk by chunk.
+        progress: told of how many rows of each chunk were predicted.
 
     Raises:
         DataError: it is no table of the model's features; or rows are bad, and the output does not skip. Every
@@ -83,7 +65,7 @@ def predict_table(
         DataTooLarge: it has more rows.
         ModelError: the model fails.
     """
-    ranges = training_ranges(model.release.document)
+    schema = predictor.model.schema
     result, problems, more = BatchResult(), list[Problem](), 0
     for chunk in reader.chunks():
         result.rows += chunk.rows
@@ -91,7 +73,7 @@ def predict_table(
             raise DataTooLarge(subject, [Problem(f"there are more rows than the {most_rows:,} that are allowed")])
         _check_echo(output, chunk, subject)
         examined = examine_columns(
-            model.schema, chunk.columns, subject, first_row=chunk.first_row, others_allowed=others_allowed
+            schema, chunk.columns, subject, first_row=chunk.first_row, others_allowed=others_allowed
         )
         bad = _bad_rows(chunk, examined)
         if bad and not output.skips:
@@ -99,16 +81,14 @@ def predict_table(
         if problems:
             # It is refused in any case; what is left is to tell what else is wrong.
             continue
-        answered, good = _answered(model, chunk, examined, bad)
+        answered, outside = _answered(predictor, chunk, examined, bad)
         if answered.problems and not output.skips:
             more += _list(problems, answered.problems, listed)
             continue
-        outside = _outside(good, ranges)
         for name, count in outside.items():
             result.outside[name] = result.outside.get(name, 0) + count
         result.skipped += len(answered.problems)
-        predicted = answered.prediction
-        observe(predicted if not answered.problems else _without(predicted, answered.problems), outside)
+        progress(chunk.rows - len(answered.problems))
         writer.write(chunk, answered)
     if problems:
         raise DataError(subject, problems, more)
@@ -150,68 +130,37 @@ def _list(problems: list[Problem], bad: Mapping[int, Sequence[Problem]], listed:
 
 
 def _answered(
-    model: BatchModel, chunk: Chunk, examined: Examined, bad: dict[int, list[Problem]]
-) -> tuple[Answered, AdmittedColumns]:
-    """What the rows are answered, and the rows that were admitted."""
+    predictor: ColumnPredictor, chunk: Chunk, examined: Examined, bad: dict[int, list[Problem]]
+) -> tuple[Answered, Mapping[str, int]]:
+    """What the rows are answered, and for each feature how many of them are outside its range in training."""
     good: Array | None = None
     columns = examined.columns
     if bad:
         good = np.ones(chunk.rows, bool)
         good[list(bad)] = False
         columns = columns.take(good)
-    predicted = model.predictor.predict_columns(columns)
-    likely = None
-    if isinstance(model.schema.target, Category):
-        likely = model.predictor.predict_proba(columns.plain())
-    finite = _finite(predicted, likely)
-    if not finite.all():
+    found = predictor.predict(columns)
+    predicted, likely = found.predicted, found.probabilities
+    if found.finite is not None:
         places = np.arange(chunk.rows) if good is None else np.flatnonzero(good)
-        for place in places[~finite].tolist():
-            bad[place] = [Problem(_NOT_FINITE, row=chunk.first_row + place)]
+        for place in places[~found.finite].tolist():
+            bad[place] = [Problem(NOT_FINITE, row=chunk.first_row + place)]
         bad = dict(sorted(bad.items()))
     if good is not None:
-        # For each row the place of its prediction; that of a bad row is anybody's.
+        # For each row the place of its prediction; what stands in a bad row is not written.
         places = np.maximum(np.cumsum(good) - 1, 0)
         if not columns.rows:
-            predicted, likely = _nothing(model, chunk.rows)
+            predicted, likely = _nothing(predictor.model, chunk.rows)
         elif isinstance(predicted, Encoded):
             predicted, likely = predicted.take(places), None
         else:
             predicted, likely = predicted[places], None if likely is None else likely[places]
-    return Answered(predicted, likely, bad), columns
+    return Answered(predicted, likely, bad), found.outside
 
 
-def _nothing(model: BatchModel, rows: int) -> tuple[Array, Array | None]:
+def _nothing(model: DecodedModel, rows: int) -> tuple[Array, Array | None]:
     """Predictions of rows that are all bad."""
     target = model.schema.target
     if isinstance(target, Category):
         return np.full(rows, target.levels[0], object), np.zeros((rows, len(target.levels)))
     return np.zeros(rows), None
-
-
-def _finite(predicted: Array | Encoded, likely: Array | None) -> Array:
-    if likely is not None:
-        return np.asarray(np.isfinite(likely).all(axis=1))
-    if isinstance(predicted, Encoded):
-        finite = np.isfinite(np.asarray(predicted.values, np.float64))
-        # A value that no row has does no harm.
-        return np.broadcast_to(np.True_, len(predicted)) if finite.all() else finite[predicted.codes]
-    return np.asarray(np.isfinite(predicted))
-
-
-def _without(predicted: Array | Encoded, problems: Mapping[int, object]) -> Array | Encoded:
-    good = np.ones(len(predicted), bool)
-    good[list(problems)] = False
-    return predicted.take(good) if isinstance(predicted, Encoded) else predicted[good]
-
-
-def _outside(columns: AdmittedColumns, ranges: Mapping[str, tuple[float, float]]) -> dict[str, int]:
-    """For each number feature that has such rows, how many are outside the range it had in training."""
-    found: dict[str, int] = {}
-    for name, (low, high) in ranges.items():
-        values = columns.columns.get(name)
-        if not isinstance(values, np.ndarray) or not len(values):
-            continue
-        if values.min() < low or values.max() > high:
-            found[name] = int(((values < low) | (values > high)).sum())
-    return found

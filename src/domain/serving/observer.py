@@ -6,9 +6,9 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from weighbridge.domain.data.schema import Row, Value
-    from weighbridge.domain.model.predictor import Classification
-    from weighbridge.domain.serving.service import LoadedModel
+    from weighbridge.domain.data.schema import Row
+    from weighbridge.domain.model.predictor import Answer
+    from weighbridge.domain.serving.decoded_model import DecodedModel
 
 
 class AnswerObserver(Protocol):
@@ -22,7 +22,7 @@ class AnswerObserver(Protocol):
         """The first answer is about to be given: whatever is done on threads of its own may begin."""
 
     @abstractmethod
-    def observe(self, model: LoadedModel, row: Row, answer: Value | Classification, request_id: str) -> None:
+    def observe(self, model: DecodedModel, row: Row, answer: Answer, request_id: str) -> None:
         """``model`` answered an admitted row.
 
         Called for every answer, on the thread that answers: a call takes about a microsecond, never waits and

@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import NothingReleased, WeighbridgeError
 from weighbridge.domain.registry.loading import decode_release
+from weighbridge.domain.serving.decoded_model import DecodedModel
 from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed
 
 if TYPE_CHECKING:
-    from weighbridge.domain.data.schema import Row, Schema, Value
     from weighbridge.domain.model.codec import ModelCodec
-    from weighbridge.domain.model.predictor import Predictor
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.registry.releases import Promotion, Release
+    from weighbridge.domain.registry.releases import Promotion
     from weighbridge.domain.system import Clock, EventSink
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """A prediction, and the version that made it as ``<task>/<version>``.
-
-    Args:
-        value: in the target's unit; the label for a category.
-        model_version: of the model that made it.
-        probabilities: by level, for a category; None for a number.
-    """
-
-    value: Value
-    model_version: str
-    probabilities: Mapping[str, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """What a service answers from: a release whose bytes were verified, and its predictor."""
+class LoadedModel(DecodedModel):
+    """What a service answers from, which promotion made it live, and when it was loaded."""
 
     promotion: Promotion
-    release: Release
-    predictor: Predictor
     loaded_at: datetime
-
-    @property
-    def schema(self) -> Schema:
-        """What a request has to be."""
-        return self.release.record.schema
-
-    def predict(self, row: Row) -> Prediction:
-        """Predict an admitted row."""
-        target = self.schema.target
-        if isinstance(target, Category):
-            label, likely = self.predictor.classify_rows([row])[0]
-            probabilities = dict(zip(target.levels, likely, strict=True))
-            return Prediction(label, self.release.version.qualified, probabilities)
-        return Prediction(self.predictor.predict_row(row), self.release.version.qualified)
 
 
 class PredictionService:
@@ -120,10 +87,10 @@ class PredictionService:
             started = self._clock.seconds()
             release = self._registry.read(promotion.version)
             predictor = decode_release(release, self._registry.fetch(release), self._codecs)
-            self._loaded = LoadedModel(promotion, release, predictor, self._clock.now())
+            self._loaded = LoadedModel(release, predictor, promotion, self._clock.now())
             self._events.emit(ModelLoaded(str(promotion.version), self._clock.seconds() - started))
         elif current.promotion != promotion:
-            self._loaded = LoadedModel(promotion, current.release, current.predictor, current.loaded_at)
+            self._loaded = LoadedModel(current.release, current.predictor, promotion, current.loaded_at)
         else:
             self._token = token
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import DataError, WeighbridgeError
-from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.model.predictor import label_or_value
 from weighbridge.domain.registry.loading import decode_release
-from weighbridge.domain.registry.releases import CLOCKS_APART, ModelVersion, Promotion, Release
+from weighbridge.domain.registry.releases import CLOCKS_APART, ModelVersion, Promotion
+from weighbridge.domain.serving.decoded_model import DecodedModel
 from weighbridge.domain.serving.events import ShadowChanged, ShadowFailed
 
 if TYPE_CHECKING:
-    from weighbridge.domain.data.schema import Row, Value
+    from weighbridge.domain.data.schema import Row
     from weighbridge.domain.model.codec import ModelCodec
-    from weighbridge.domain.model.predictor import Predictor
+    from weighbridge.domain.model.predictor import Answer
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.serving.service import LoadedModel, PredictionService
+    from weighbridge.domain.serving.service import PredictionService
     from weighbridge.domain.serving.telemetry import ShadowTelemetry
     from weighbridge.domain.system import EventSink
 
@@ -35,15 +35,9 @@ ROW, TARGET, PREDICTION = "row", "target", "prediction"
 class Answered(NamedTuple):
     """An admitted row, which model answered it, and what."""
 
-    model: LoadedModel
+    model: DecodedModel
     row: Row
-    answer: Value | Classification
-
-
-@dataclass(frozen=True, slots=True)
-class _Second:
-    release: Release
-    predictor: Predictor
+    answer: Answer
 
 
 class _Relation(Enum):
@@ -87,7 +81,7 @@ class Shadow:
         self._codecs = codecs
         self._events = events
         self._telemetry = telemetry
-        self._second: _Second | None = None
+        self._second: DecodedModel | None = None
         self._problem: str | None = None
         #: What the newest unpromoted version was chosen by, and the choice.
         self._chosen: tuple[list[ModelVersion], Promotion, ModelVersion | None] | None = None
@@ -112,7 +106,7 @@ class Shadow:
                 if wanted is not None:
                     release = self._registry.read(wanted)
                     predictor = decode_release(release, self._registry.fetch(release), self._codecs)
-                    self._second = _Second(release, predictor)
+                    self._second = DecodedModel(release, predictor)
         except WeighbridgeError as error:
             problem = " ".join(str(error).split())
             if problem != self._problem:
@@ -137,13 +131,13 @@ class Shadow:
         if rows:
             self._predict(second, rows, answers)
 
-    def _predict(self, second: _Second, rows: Sequence[Row], answers: Sequence[Value | Classification]) -> None:
+    def _predict(self, second: DecodedModel, rows: Sequence[Row], answers: Sequence[Answer]) -> None:
         version = str(second.release.version)
         try:
-            if isinstance(second.release.record.schema.target, Category):
+            if isinstance(second.schema.target, Category):
                 found = second.predictor.classify_rows(rows)
                 pairs = list(zip(found, answers, strict=True))
-                otherwise = sum(one.label != _label(answer) for one, answer in pairs)
+                otherwise = sum(one.label != label_or_value(answer) for one, answer in pairs)
                 self._telemetry.labelled(version, len(rows), otherwise)
             else:
                 values = second.predictor.predict_rows(rows)
@@ -184,13 +178,13 @@ def _newest_unpromoted(registry: ModelRegistry, newest_first: Sequence[ModelVers
 
 
 def _comparable(
-    second: _Second, answered: Sequence[Answered]
-) -> tuple[list[Row], list[Value | Classification], dict[str, int]]:
+    second: DecodedModel, answered: Sequence[Answered]
+) -> tuple[list[Row], list[Answer], dict[str, int]]:
     """The rows that the second model can predict, their answers, and how many others there are by reason."""
     rows: list[Row] = []
-    answers: list[Value | Classification] = []
+    answers: list[Answer] = []
     wrong = {TARGET: 0, ROW: 0}
-    model: LoadedModel | None = None
+    model: DecodedModel | None = None
     relation = _Relation.SAME_MODEL
     for one in answered:
         if one.model is not model:
@@ -211,8 +205,8 @@ def _comparable(
     return rows, answers, wrong
 
 
-def _relation(model: LoadedModel, second: _Second) -> _Relation:
-    schema = second.release.record.schema
+def _relation(model: DecodedModel, second: DecodedModel) -> _Relation:
+    schema = second.schema
     if model.release.version == second.release.version:
         return _Relation.SAME_MODEL
     if isinstance(schema.target, Category) is not isinstance(model.schema.target, Category):
@@ -221,11 +215,7 @@ def _relation(model: LoadedModel, second: _Second) -> _Relation:
     return _Relation.SAME_SCHEMA if is_same else _Relation.OTHER_SCHEMA
 
 
-def _row_of(second: _Second, row: Row) -> Row:
+def _row_of(second: DecodedModel, row: Row) -> Row:
     """The row as the second model takes it: with its own features only, admitted by its own schema."""
-    schema = second.release.record.schema
+    schema = second.schema
     return schema.admit_row({one.name: row[one.name] for one in schema.features if one.name in row})
-
-
-def _label(answer: Value | Classification) -> Value:
-    return answer.label if isinstance(answer, Classification) else answer

@@ -17,7 +17,8 @@ from weighbridge.entrypoints import exit_codes
 from weighbridge.entrypoints.settings import Settings
 
 if TYPE_CHECKING:
-    from weighbridge.domain.serving.batch import BatchModel, BatchResult
+    from weighbridge.domain.serving.batch import BatchResult
+    from weighbridge.domain.serving.decoded_model import DecodedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def predict_file(job: FileJob, advance: Advance = lambda _bytes, _rows: None) ->
         ConfigurationError, StoreError, ModelError: as what is asked raises them.
     """
     from weighbridge.domain.serving.batch import output_of, predict_table
+    from weighbridge.domain.serving.column_predictor import ColumnPredictor
     from weighbridge.entrypoints.store_urls import open_files
 
     model = _model(job.settings, job.task, job.version)
@@ -87,11 +89,14 @@ def predict_file(job: FileJob, advance: Advance = lambda _bytes, _rows: None) ->
         is_columns = bool(getattr(reader, "is_columns", False))
         writer = table_writer(wanted, packed, output, model.schema, is_columns=is_columns)
 
-        def observe(predicted: Any, _: object) -> None:
-            advance(raw.tell(), len(predicted))
-
         return predict_table(
-            model, reader, writer, output, subject=job.source, others_allowed=True, observe=observe
+            ColumnPredictor(model),
+            reader,
+            writer,
+            output,
+            subject=job.source,
+            others_allowed=True,
+            progress=lambda rows: advance(raw.tell(), rows),
         )
 
 
@@ -115,17 +120,17 @@ def size_of(job: FileJob) -> int:
 
 
 @lru_cache(maxsize=2)
-def _model(settings: Settings, task: str, version: str) -> BatchModel:
+def _model(settings: Settings, task: str, version: str) -> DecodedModel:
     """The same process predicts many files with one model."""
     from weighbridge.domain.registry.loading import decode_release
     from weighbridge.domain.registry.releases import ModelVersion
-    from weighbridge.domain.serving.batch import BatchModel
+    from weighbridge.domain.serving.decoded_model import DecodedModel
     from weighbridge.entrypoints.container import wire
 
     container = wire(settings)
     registry = container.registry()
     release = registry.read(ModelVersion.parse(task, version))
-    return BatchModel(release, decode_release(release, registry.fetch(release), container.codecs()))
+    return DecodedModel(release, decode_release(release, registry.fetch(release), container.codecs()))
 
 
 @contextmanager

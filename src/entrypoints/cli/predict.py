@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional, cast
 
 import typer
 
@@ -29,6 +28,7 @@ from weighbridge.entrypoints.cli.options import (
 from weighbridge.entrypoints.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
+    from weighbridge.domain.data.schema import Category
     from weighbridge.entrypoints.batch.file_prediction import FileJob, FileOutcome
 
 
@@ -222,6 +222,8 @@ def _report(outcomes: list[FileOutcome], model_version: str, as_json: bool) -> N
 
 
 def _predict_row(text: str, store: str, task: str, debug: bool) -> None:
+    from weighbridge.domain.model.predictor import Classification, label_or_value
+    from weighbridge.domain.serving.row_predictor import RowPredictor
     from weighbridge.entrypoints.cli.console import print_json
 
     try:
@@ -232,26 +234,20 @@ def _predict_row(text: str, store: str, task: str, debug: bool) -> None:
         raise ConfigurationError('--row is not a JSON object, such as {"orders_placed": 10}')
     service = open_container(store=store).service(task)
     service.load()
-    assert service.loaded is not None
-    schema = service.loaded.schema
+    model = service.loaded
+    assert model is not None
     try:
-        admitted = schema.admit_row(features)
+        answer = RowPredictor(model).predict(model.schema.admit_row(features)).answer
     except DataError as error:
-        # The remedy of bad data elsewhere, to put it in the store again, would mislead here.
+        # The remedy of bad data elsewhere, to upload it again, would mislead here.
         logging.getLogger("weighbridge").error(
-            "%s\nMend the row; 'weighbridge models show live' shows the features that it has to give.",
+            "%s\nFix the row; 'weighbridge models show live' lists the features that it needs.",
             DataError("--row", error.problems),
             exc_info=debug,
         )
         raise typer.Exit(exit_codes.BAD_DATA) from error
-    prediction = service.loaded.predict(admitted)
-    numbers = [prediction.value] if prediction.probabilities is None else prediction.probabilities.values()
-    if not all(isinstance(number, float) and math.isfinite(number) for number in numbers):
-        logging.getLogger("weighbridge").error(
-            "the model has no finite prediction for this row: its numbers are too large; mend the row"
-        )
-        raise typer.Exit(exit_codes.BAD_DATA)
-    answer: dict[str, Any] = {schema.prediction: prediction.value}
-    if prediction.probabilities is not None:
-        answer["probabilities"] = dict(prediction.probabilities)
-    print_json(answer | {"model_version": prediction.model_version})
+    document: dict[str, Any] = {model.schema.prediction: label_or_value(answer)}
+    if isinstance(answer, Classification):
+        levels = cast("Category", model.schema.target).levels
+        document["probabilities"] = dict(zip(levels, answer.probabilities, strict=True))
+    print_json(document | {"model_version": model.release.version.qualified})

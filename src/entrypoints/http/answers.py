@@ -3,64 +3,83 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from http import HTTPStatus
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from weighbridge.domain.data.ranges import training_ranges
-from weighbridge.domain.data.schema import Category, Row, Value
-from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.data.schema import Category, Row
+from weighbridge.domain.errors import NoFinitePrediction
+from weighbridge.domain.model.predictor import Answer, Classification
+from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.row_predictor import NOT_FINITE, PredictedRow, RowPredictor
 from weighbridge.domain.serving.service import LoadedModel, PredictionService
+from weighbridge.domain.serving.telemetry import ServingTelemetry
 from weighbridge.entrypoints.http.errors import RequestProblem
-from weighbridge.entrypoints.http.micro_batcher import Answer, Turns
+from weighbridge.entrypoints.http.micro_batcher import MicroBatcher
 from weighbridge.entrypoints.http.schemas import request_adapter
+
+if TYPE_CHECKING:
+    from weighbridge.domain.serving.column_predictor import ColumnPredictor
 
 OUTSIDE_HEADER = "X-Outside-Training-Range"
 
 
 class Answers:
-    """How one model answers.
+    """How one model answers: JSON in, JSON out, and the domain's predictors between them.
 
     Args:
         model: what answers.
         executor: where a model is asked that takes long.
+        telemetry: counts predictions.
+        observer: sees every row that is answered, but those of batches; None for none.
 
     Attributes:
         read: makes an admitted row of JSON bytes, or raises pydantic's ValidationError.
-        quick: predicts a row at once, in microseconds, and always a finite number; None for a model that
-            takes longer.
+        is_instant: whether ``predict_now`` takes only microseconds.
+        predict_now: ``RowPredictor.predict``.
     """
 
-    def __init__(self, model: LoadedModel, executor: Executor) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        executor: Executor,
+        telemetry: ServingTelemetry,
+        observer: AnswerObserver | None = None,
+    ) -> None:
         self.model = model
-        predictor = model.predictor
-        target = model.schema.target
+        self._telemetry, self._observer = telemetry, observer
+        latency, target = model.predictor.latency_class, model.schema.target
         self.read = request_adapter(model.schema).validator.validate_json
         self._levels = target.levels if isinstance(target, Category) else None
-        self.quick = predictor.predict_row if predictor.pace == "instant" and self._levels is None else None
-        predict = predictor.predict_rows if self._levels is None else predictor.classify_rows
-        self._turns = Turns(predict, None if predictor.pace == "short" else executor)
+        self._rows = RowPredictor(model, telemetry, observer)
+        self.predict_now = self._rows.predict
+        self.is_instant = latency == "instant" and self._levels is None
+        self._batcher = MicroBatcher(self._rows.ask, None if latency == "short" else executor)
         self._before = f"{{{json.dumps(model.schema.prediction)}: ".encode()
         self._after = f', "model_version": {json.dumps(model.release.version.qualified)}}}'.encode()
-        self._ranges = [(name, low, high) for name, (low, high) in training_ranges(model.release.document).items()]
 
-    async def predict(self, row: Row) -> Answer:
-        """The prediction for an admitted row.
+    async def predict(self, row: Row, request_id: str) -> PredictedRow:
+        """Predict an admitted row; rows of other requests that wait meanwhile are predicted by the same call.
 
         Raises:
-            RequestProblem: the model has no finite prediction for it.
+            RequestProblem: 422, the model has no finite prediction for it.
             ModelError: the model fails.
         """
-        if self.quick is not None:
-            return self.quick(row)
-        value = await self._turns.ask(row)
-        numbers = value.probabilities if isinstance(value, Classification) else [value]
-        if not all(math.isfinite(number) for number in numbers if isinstance(number, float)):
-            detail = "the model has no finite prediction for this row: its numbers are too large"
-            raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-        return value
+        try:
+            if self.is_instant:
+                return self.predict_now(row, request_id)
+            return self._rows.tell(row, await self._batcher.ask(row), request_id)
+        except NoFinitePrediction:
+            raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, NOT_FINITE) from None
+
+    def columns(self, *, is_observed: bool) -> ColumnPredictor:
+        """What predicts the rows of one request as columns; ``is_observed`` has its rows shown to the observer."""
+        # It needs NumPy, which a service of single rows can do without.
+        from weighbridge.domain.serving.column_predictor import ColumnPredictor
+
+        return ColumnPredictor(self.model, self._telemetry, self._observer if is_observed else None)
 
     def write(self, value: Answer) -> bytes:
         """The answer as JSON; a float as the shortest text that reads back as the same float."""
@@ -70,20 +89,24 @@ class Answers:
         probabilities = json.dumps(dict(zip(self._levels, likely, strict=True)))
         return self._before + f'{json.dumps(label)}, "probabilities": {probabilities}'.encode() + self._after
 
-    def outside(self, row: Row) -> list[str]:
-        """The features whose values are outside the range that they had in training."""
-        return [name for name, low, high in self._ranges if not low <= row[name] <= high]  # type: ignore[operator]
-
 
 class LiveAnswers:
     """The answers of whichever model is live, compiled when it changes.
+
+    Args:
+        service: holds the live model.
+        telemetry: counts predictions.
+        observer: sees every row that is answered, but those of batches; None for none.
 
     Attributes:
         executor: where a model is asked that takes long; one thing at a time.
     """
 
-    def __init__(self, service: PredictionService) -> None:
+    def __init__(
+        self, service: PredictionService, telemetry: ServingTelemetry, observer: AnswerObserver | None = None
+    ) -> None:
         self._service = service
+        self._telemetry, self._observer = telemetry, observer
         self.executor = ThreadPoolExecutor(1, thread_name_prefix="predict")
         self._answers: Answers | None = None
 
@@ -97,15 +120,22 @@ class LiveAnswers:
         answers = self._answers
         if model is None or (answers is not None and answers.model is model):
             return answers
-        self._answers = Answers(model, self.executor)
+        self._answers = Answers(model, self.executor, self._telemetry, self._observer)
         return self._answers
 
+    def required(self) -> Answers:
+        """The answers of the live model.
 
-def label_or_value(answer: Answer) -> Value:
-    """The prediction without its probabilities."""
-    return answer.label if isinstance(answer, Classification) else answer
+        Raises:
+            RequestProblem: 503, no model is loaded yet.
+        """
+        answers = self.now()
+        if answers is None:
+            detail = self._service.problem or f"no model of {self._service.task} is loaded yet"
+            raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "10"})
+        return answers
 
 
-def names_in_header(names: list[str]) -> bytes:
+def names_in_header(names: Iterable[str]) -> bytes:
     """Names of features as a header's value: separated by commas, percent-encoded where they need it."""
     return ", ".join(quote(name, safe=" ") for name in names).encode()

@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TypeAlias
 
-from weighbridge.domain.data.schema import Row, Value
-from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.data.schema import Row
+from weighbridge.domain.model.predictor import Answer
 
-Answer: TypeAlias = Value | Classification
 Predict: TypeAlias = Callable[[Sequence[Row]], Sequence[Answer]]
 
 #: So many rows at most are predicted by one call.
 MOST_ROWS = 1000
 
 
-class Turns:
+class MicroBatcher:
     """Collects the rows that come in while it cannot predict, and then predicts them together.
 
     Without an executor that is for the rest of a turn of the event loop: requests that arrive together are

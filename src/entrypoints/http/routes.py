@@ -9,16 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from weighbridge.domain.serving.observer import AnswerObserver
 from weighbridge.domain.serving.service import LoadedModel, PredictionService
 from weighbridge.domain.serving.telemetry import ServingTelemetry
-from weighbridge.entrypoints.http.answers import (
-    OUTSIDE_HEADER,
-    Answers,
-    LiveAnswers,
-    label_or_value,
-    names_in_header,
-)
+from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, LiveAnswers, names_in_header
 from weighbridge.entrypoints.http.documents import ALIVE, EXPOSITIONS, READINESS, RECORD
 from weighbridge.entrypoints.http.errors import RequestProblem, bad_row
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
@@ -33,12 +26,8 @@ def build_router(
     telemetry: ServingTelemetry,
     lifecycle: Lifecycle,
     max_body_bytes: int,
-    observer: AnswerObserver | None = None,
 ) -> APIRouter:
-    """The routes of one task over ``service``; a body longer than ``max_body_bytes`` is refused with 413.
-
-    ``observer`` sees every row that is answered.
-    """
+    """The routes of one task over ``service``; a body longer than ``max_body_bytes`` is refused with 413."""
     router = APIRouter()
 
     @router.post(
@@ -53,21 +42,16 @@ def build_router(
         A row with values outside the range that they had in training is answered, and the header
         `X-Outside-Training-Range` names its features.
         """
-        live = _live(service, answers)
+        live = answers.required()
         _require_json(request)
         body = await read_body(request, max_body_bytes)
         try:
             row = live.read(body)
         except ValidationError as error:
             raise bad_row(error) from None
-        value = await live.predict(row)
-        outside = live.outside(row)
-        telemetry.predicted((label_or_value(value),))
-        telemetry.outside_training_range(outside)
-        if observer is not None:
-            observer.observe(live.model, row, value, request.state.request_id)
+        answer, outside = await live.predict(row, request.state.request_id)
         headers = {OUTSIDE_HEADER: names_in_header(outside).decode()} if outside else {}
-        return Response(live.write(value), headers=headers, media_type="application/json")
+        return Response(live.write(answer), headers=headers, media_type="application/json")
 
     @router.get(
         f"{API}/{service.task}/model",
@@ -77,7 +61,7 @@ def build_router(
     )
     async def model() -> Response:
         """The record of the release that answers now."""
-        return JSONResponse(dict(_live(service, answers).model.release.document))
+        return JSONResponse(dict(answers.required().model.release.document))
 
     @router.get("/livez", tags=["operations"], responses=json_response("It runs", ALIVE), name="livez")
     async def livez() -> Response:
@@ -131,14 +115,6 @@ def describe_routes(task: str, document: dict[str, Any], loaded: LoadedModel | N
         str(status): response
         for status, response in json_response("A prediction", answer, {OUTSIDE_HEADER: outside}).items()
     }
-
-
-def _live(service: PredictionService, answers: LiveAnswers) -> Answers:
-    live = answers.now()
-    if live is None:
-        detail = service.problem or f"no model of {service.task} is loaded yet"
-        raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "10"})
-    return live
 
 
 def _require_json(request: Request) -> None:

@@ -36,11 +36,11 @@ def create_app(
     every row that is answered. The page is there when there is a ``history`` for it.
     """
     access_log = AccessLog() if settings.access_log else None
-    answers = LiveAnswers(service)
+    answers = LiveAnswers(service, telemetry, observer)
     # The first request need not wait for that, nor do it while the framework is built.
     answers.now()
     return Front(
-        Deferred(partial(_framework, service, settings, telemetry, lifecycle, answers, observer, history)),
+        Deferred(partial(_framework, service, settings, telemetry, lifecycle, answers, history)),
         background=partial(
             in_the_background, service, settings.refresh_seconds, telemetry, access_log, observer, history
         ),
@@ -51,7 +51,6 @@ def create_app(
         max_body_bytes=settings.max_body_bytes,
         max_header_bytes=settings.max_header_bytes,
         access_log=access_log,
-        observer=observer,
     )
 
 
@@ -61,7 +60,6 @@ def _framework(
     telemetry: ServingTelemetry,
     lifecycle: Lifecycle,
     answers: LiveAnswers,
-    observer: AnswerObserver | None,
     history: History | None,
 ) -> FastAPI:
     """Everything that the front does not answer. To import and to build it takes longer than all the rest."""
@@ -87,15 +85,13 @@ def _framework(
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=lambda route: route.name,
     )
-    app.include_router(build_router(service, answers, telemetry, lifecycle, settings.max_body_bytes, observer))
-    app.include_router(
-        build_inference_router(service, telemetry, lifecycle, answers.executor, settings.max_body_bytes, observer)
-    )
-    app.include_router(build_batch_router(service, answers, telemetry, settings))
+    app.include_router(build_router(service, answers, telemetry, lifecycle, settings.max_body_bytes))
+    app.include_router(build_inference_router(service, answers, lifecycle, settings.max_body_bytes))
+    app.include_router(build_batch_router(service, answers, settings))
     if history is not None:
         from weighbridge.entrypoints.http.page.routes import build_page_router
 
-        app.include_router(build_page_router(service, answers, telemetry, history, settings, observer))
+        app.include_router(build_page_router(service, answers, telemetry, history, settings))
     app.include_router(build_docs_router(app.title, "/openapi.json"))
     install_error_handlers(app)
     has_keys = bool(settings.keys)

@@ -277,7 +277,7 @@ def test_golden_rows_span_the_predictions_and_hold_for_the_stored_model(world: W
     assert predictions == sorted(predictions)
     assert predictions[0] < 2 < 10 < predictions[-1]
     predictor = OnnxCodec().decode(world.registry.fetch(release), TASK.schema)
-    found = predictor.predict(columns_of_rows([row.inputs for row in golden], TASK.schema))
+    found = predictor.predict(columns_of_rows([row.inputs for row in golden]))
     np.testing.assert_allclose(found, predictions, rtol=1e-5)
     # The smallest and the largest of the rows that it was weighed on are among them.
     dataset = admit(TabularReader().read(world.store.read(KEY), TASK.schema), TASK.schema, KEY)

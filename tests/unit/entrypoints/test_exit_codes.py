@@ -17,6 +17,7 @@ EXPECTED = {
     "ConfigurationError": (2, ""),
     "DataError": (4, "Nothing was written. Mend the data at its source and put it in the store again."),
     "DataTooLarge": (4, "Nothing was written. Mend the data at its source and put it in the store again."),
+    "NoFinitePrediction": (4, "Nothing was written. Mend the data at its source and put it in the store again."),
     "StoreError": (75, ""),
     "ArtefactNotFound": (75, "It was removed or replaced meanwhile; run the command again."),
     "ArtefactExists": (2, "Nothing is ever overwritten; choose another time or name."),

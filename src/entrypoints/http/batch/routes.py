@@ -21,8 +21,7 @@ from fastapi.responses import Response
 from weighbridge.adapters.tables.formats import MEDIA_TYPES, table_reader, table_writer
 from weighbridge.domain.data.tables import TableFormat, problem_document
 from weighbridge.domain.errors import DataError, DataTooLarge
-from weighbridge.domain.serving.service import LoadedModel, PredictionService
-from weighbridge.domain.serving.telemetry import ServingTelemetry, Tally
+from weighbridge.domain.serving.service import PredictionService
 from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, LiveAnswers, names_in_header
 from weighbridge.entrypoints.http.batch.documents import (
     BATCH_RESPONSES,
@@ -38,6 +37,7 @@ from weighbridge.entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     from weighbridge.domain.serving.batch import BatchResult
+    from weighbridge.domain.serving.column_predictor import ColumnPredictor
 
 #: How long a thread that computes keeps the others from running, in seconds: Python's own 5 ms would be seen in
 #: the latency of every single row that comes meanwhile.
@@ -50,20 +50,17 @@ _SUBJECT = "the body"
 class _Job:
     """What is asked for."""
 
-    model: LoadedModel
+    predictor: ColumnPredictor
     sent: TableFormat
     wanted: TableFormat
     echo: bool
     skips: bool
-    tally: Tally
 
 
-def build_batch_router(
-    service: PredictionService, answers: LiveAnswers, telemetry: ServingTelemetry, settings: Settings
-) -> APIRouter:
+def build_batch_router(service: PredictionService, answers: LiveAnswers, settings: Settings) -> APIRouter:
     """The route of many rows of one task; ``settings`` have its limits."""
     router = APIRouter()
-    batches = _Batches(service, answers, telemetry, settings)
+    batches = _Batches(answers, settings)
 
     @router.post(
         f"{API}/{service.task}/batch",
@@ -99,10 +96,8 @@ def build_batch_router(
 class _Batches:
     """Predicts tables, one at a time."""
 
-    def __init__(
-        self, service: PredictionService, answers: LiveAnswers, telemetry: ServingTelemetry, settings: Settings
-    ) -> None:
-        self._service, self._answers, self._telemetry, self._settings = service, answers, telemetry, settings
+    def __init__(self, answers: LiveAnswers, settings: Settings) -> None:
+        self._answers, self._settings = answers, settings
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="batch")
         # The thread that predicts may be busy for seconds; what comes meanwhile is written down by another.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -110,11 +105,10 @@ class _Batches:
     async def answer(self, request: Request, echo: bool, skips: bool) -> Response:
         sent = format_sent(request.headers.get("content-type"), request.headers.get("content-encoding"))
         wanted = format_wanted(", ".join(request.headers.getlist("accept")), sent)
-        live = self._answers.now()
-        if live is None:
-            detail = self._service.problem or f"no model of {self._service.task} is loaded yet"
-            raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "10"})
-        job = _Job(live.model, sent, wanted, echo, skips, self._telemetry.tally())
+        live = self._answers.required()
+        # What observers keep of single rows would fill the memory with those of a batch.
+        predictor = live.columns(is_observed=False)
+        job = _Job(predictor, sent, wanted, echo, skips)
         body = await receive(request, self._settings.max_batch_bytes, self._disk)
         sys.setswitchinterval(_SWITCH_SECONDS)
         loop = asyncio.get_running_loop()
@@ -125,7 +119,8 @@ class _Batches:
         except DataError as error:
             faults = [problem_document(problem) for problem in error.problems]
             raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, _detail(error), faults) from None
-        self._telemetry.count(job.tally)
+        for _ in predictor.tell():
+            await asyncio.sleep(0)
         headers = {
             MODEL_VERSION_HEADER: live.model.release.version.qualified,
             ROWS_HEADER: str(result.rows),
@@ -140,9 +135,9 @@ class _Batches:
 
     def _predict(self, job: _Job, body: BinaryIO) -> tuple[BatchResult, BinaryIO]:
         # What only batches need is loaded when the first comes.
-        from weighbridge.domain.serving.batch import BatchModel, output_of, predict_table
+        from weighbridge.domain.serving.batch import output_of, predict_table
 
-        model = BatchModel(job.model.release, job.model.predictor)
+        model = job.predictor.model
         schema = model.schema
         output = output_of(model, echo=job.echo, skips=job.skips)
         content = new_spool()
@@ -154,13 +149,12 @@ class _Batches:
                 is_columns = bool(getattr(reader, "is_columns", False))
                 writer = table_writer(job.wanted, content, output, schema, is_columns=is_columns)
                 result = predict_table(
-                    model,
+                    job.predictor,
                     reader,
                     writer,
                     output,
                     subject=_SUBJECT,
                     most_rows=self._settings.max_batch_rows,
-                    observe=job.tally.add,
                 )
             return result, content
         except BaseException:

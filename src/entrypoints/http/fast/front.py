@@ -18,24 +18,16 @@ from time import perf_counter
 
 from pydantic import ValidationError
 
-from weighbridge.domain.data.schema import Row
 from weighbridge.domain.errors import WeighbridgeError
-from weighbridge.domain.serving.observer import AnswerObserver
+from weighbridge.domain.serving.row_predictor import PredictedRow
 from weighbridge.domain.serving.telemetry import ServingTelemetry
 from weighbridge.entrypoints.http.access_log import AccessLog
-from weighbridge.entrypoints.http.answers import (
-    OUTSIDE_HEADER,
-    Answers,
-    LiveAnswers,
-    label_or_value,
-    names_in_header,
-)
+from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, Answers, LiveAnswers, names_in_header
 from weighbridge.entrypoints.http.asgi import Message, Receive, Scope, Send
 from weighbridge.entrypoints.http.errors import ProblemResponse, RequestProblem
 from weighbridge.entrypoints.http.fast.deferred import Deferred
 from weighbridge.entrypoints.http.fast.protocol import BODY_IS_LATE
 from weighbridge.entrypoints.http.keys import OPEN_PATHS, ApiKeys
-from weighbridge.entrypoints.http.micro_batcher import Answer
 from weighbridge.entrypoints.http.paths import is_page
 
 _OUTSIDE = OUTSIDE_HEADER.lower().encode()
@@ -65,12 +57,11 @@ class Front:
         background: what goes on beside the answers, from the server's start to its end.
         path: of the route that predicts one row.
         answers: of the live model.
-        telemetry: told of every answer.
+        telemetry: told of every request.
         keys: who may ask.
         max_body_bytes: a longer body is left to the application to refuse.
         max_header_bytes: names and values of a request's headers; more are refused with 431.
         access_log: told of every answer; None for none.
-        observer: sees every row that is answered here; None for none.
     """
 
     def __init__(
@@ -85,7 +76,6 @@ class Front:
         max_body_bytes: int,
         max_header_bytes: int,
         access_log: AccessLog | None = None,
-        observer: AnswerObserver | None = None,
     ) -> None:
         self._app = app
         self._background = background
@@ -96,7 +86,6 @@ class Front:
         self._max_body_bytes = max_body_bytes
         self._max_header_bytes = max_header_bytes
         self._access_log = access_log
-        self._observer = observer
         self._start = [(b"content-type", b"application/json"), _NO_SNIFFING]
         # Ids are unique: random for the process, counted within it.
         self._id_prefix = secrets.token_hex(8).encode()
@@ -114,9 +103,10 @@ class Front:
             message = await receive()
             answers = self._answers.now()
             if answers is not None and not message.get("more_body") and message["type"] == "http.request":
-                found = await self._predict(answers, message["body"])
+                found = await self._predict(answers, message["body"], request_id)
                 if found is not None:
-                    content, outside = self._tell(answers, *found, request_id)
+                    answer, outside = found
+                    content = answers.write(answer)
                     start = [
                         *self._start,
                         (b"x-request-id", request_id),
@@ -136,19 +126,18 @@ class Front:
         if scope["path"] != self._path:
             return None
         answers = self._answers.now()
-        if answers is None or answers.quick is None or len(body) > self._max_body_bytes:
+        if answers is None or not answers.is_instant or len(body) > self._max_body_bytes:
             return None
         started = perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if not self._is_row(scope, headers):
             return None
+        request_id = self._request_id(headers)
         try:
-            row = answers.read(body)
-            value = answers.quick(row)
+            answer, outside = answers.predict_now(answers.read(body), request_id.decode())
         except (ValidationError, WeighbridgeError):
             return None
-        request_id = self._request_id(headers)
-        content, outside = self._tell(answers, row, value, request_id)
+        content = answers.write(answer)
         more = b"%b: %b\r\n" % (_OUTSIDE, names_in_header(outside)) if outside else b""
         self._count(scope, request_id, started)
         return _WHOLE % (request_id, len(content), more, content)
@@ -180,25 +169,14 @@ class Front:
             and len(b"".join(headers)) + len(b"".join(headers.values())) <= self._max_header_bytes
         )
 
-    async def _predict(self, answers: Answers, body: bytes) -> tuple[Row, Answer] | None:
-        """A row and its prediction; None when anything speaks against it."""
+    async def _predict(self, answers: Answers, body: bytes, request_id: bytes) -> PredictedRow | None:
+        """The prediction of the row in a body; None when anything speaks against it."""
         if len(body) > self._max_body_bytes:
             return None
         try:
-            row = answers.read(body)
-            return row, await answers.predict(row)
+            return await answers.predict(answers.read(body), request_id.decode())
         except (ValidationError, RequestProblem, WeighbridgeError):
             return None
-
-    def _tell(self, answers: Answers, row: Row, value: Answer, request_id: bytes) -> tuple[bytes, list[str]]:
-        """The answer, and the row's features outside their range; whoever counts and observes is told."""
-        outside = answers.outside(row)
-        if outside:
-            self._telemetry.outside_training_range(outside)
-        self._telemetry.predicted((label_or_value(value),))
-        if self._observer is not None:
-            self._observer.observe(answers.model, row, value, request_id.decode())
-        return answers.write(value), outside
 
     def _count(self, scope: Scope, request_id: bytes, started: float) -> None:
         seconds = perf_counter() - started

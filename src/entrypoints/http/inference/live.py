@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from weighbridge.domain.serving.service import PredictionService
+from weighbridge.entrypoints.http.answers import LiveAnswers
 from weighbridge.entrypoints.http.errors import RequestProblem
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 class LiveInference:
     """The live model, made ready for the protocol when it changes."""
 
-    def __init__(self, service: PredictionService) -> None:
-        self._service = service
+    def __init__(self, service: PredictionService, answers: LiveAnswers) -> None:
+        self._service, self._answers = service, answers
         self._made: InferenceModel | None = None
 
     def problem(self) -> str | None:
@@ -58,9 +59,8 @@ class LiveInference:
         # What only this protocol needs is loaded when somebody first speaks it.
         from weighbridge.entrypoints.http.inference.model import InferenceModel
 
-        loaded = self._service.loaded
-        assert loaded is not None
+        answers = self._answers.required()
         made = self._made
-        if made is None or made.model is not loaded:
-            made = self._made = InferenceModel(loaded)
+        if made is None or made.answers is not answers:
+            made = self._made = InferenceModel(answers)
         return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Executor
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version as version_of
@@ -14,10 +13,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from weighbridge.domain.serving.observer import AnswerObserver
 from weighbridge.domain.serving.service import PredictionService
-from weighbridge.domain.serving.telemetry import ServingTelemetry
-from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, names_in_header
+from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, LiveAnswers, names_in_header
 from weighbridge.entrypoints.http.errors import RequestProblem
 from weighbridge.entrypoints.http.inference.documents import (
     CONFIG,
@@ -50,9 +47,6 @@ _VERSION = "/models/{name}/versions/{version}"
 #: A body up to so many bytes is answered at once.
 _SMALL = 8192
 
-#: So many rows are shown to an observer before other requests get their turn.
-_AT_ONCE = 1000
-
 #: What clients of the protocol may also ask for, and why they get none.
 _NOT_OFFERED = {
     "/models/stats": "statistics; GET /metrics has the counts",
@@ -67,12 +61,7 @@ _NOT_OFFERED = {
 
 
 def build_inference_router(
-    service: PredictionService,
-    telemetry: ServingTelemetry,
-    lifecycle: Lifecycle,
-    executor: Executor,
-    max_body_bytes: int,
-    observer: AnswerObserver | None = None,
+    service: PredictionService, answers: LiveAnswers, lifecycle: Lifecycle, max_body_bytes: int
 ) -> APIRouter:
     """The protocol's routes over ``service``.
 
@@ -80,21 +69,19 @@ def build_inference_router(
 
     Args:
         service: its live model is the one that there is, by the name of the task.
-        telemetry: told of each prediction.
+        answers: of the live model; a request that takes long is answered by their executor.
         lifecycle: of the process.
-        executor: where a request is answered that takes long.
         max_body_bytes: a longer body, as it comes or decompressed, is refused with 413.
-        observer: sees every row that is answered.
     """
     router = APIRouter(tags=["open inference protocol"])
-    live = LiveInference(service)
+    live = LiveInference(service, answers)
     for path, extension in _NOT_OFFERED.items():
         # Before the models: one of these paths could be the name of one, and is when it is.
         if path != f"/models/{service.task}":
             _refuse(router, path, ["GET", "POST"], HTTPStatus.NOT_FOUND, f"not offered here: {extension}")
     _add_server(router, live, lifecycle)
     _add_model(router, live)
-    _add_infer(router, live, telemetry, executor, max_body_bytes, observer)
+    _add_infer(router, live, answers, max_body_bytes)
     _add_repository(router, live, max_body_bytes)
     return router
 
@@ -141,31 +128,20 @@ def _add_model(router: APIRouter, live: LiveInference) -> None:
         return JSONResponse(live.model(**request.path_params).config())
 
 
-def _add_infer(
-    router: APIRouter,
-    live: LiveInference,
-    telemetry: ServingTelemetry,
-    executor: Executor,
-    max_body_bytes: int,
-    observer: AnswerObserver | None,
-) -> None:
+def _add_infer(router: APIRouter, live: LiveInference, answers: LiveAnswers, max_body_bytes: int) -> None:
     @_of_model(router, "POST", "/infer", "infer", inference_errors(400, 404, 408, 413, 415, 503))
     async def infer(request: Request) -> Response:
         """Predict any number of rows with the live model: one tensor for each feature in, one for each output."""
         model = live.model(**request.path_params)
         body = await read_body(request, max_body_bytes)
-        tally = telemetry.tally()
-        ask = partial(model.answer, body, request.headers, max_body_bytes, tally, observer is not None)
+        predictor = model.answers.columns(is_observed=True)
+        ask = partial(model.answer, body, request.headers, max_body_bytes, predictor)
         if model.is_quick and len(body) <= _SMALL and "content-encoding" not in request.headers:
             inference = ask()
         else:
-            inference = await asyncio.get_running_loop().run_in_executor(executor, ask)
-        telemetry.count(tally)
-        if observer is not None:
-            for place, (row, predicted) in enumerate(inference.observed, 1):
-                observer.observe(model.model, row, predicted, request.state.request_id)
-                if place % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
+            inference = await asyncio.get_running_loop().run_in_executor(answers.executor, ask)
+        for _ in predictor.tell(request.state.request_id):
+            await asyncio.sleep(0)
         return Response(inference.body, headers=dict(_headers(inference)))
 
 

@@ -17,10 +17,9 @@ from pydantic import ValidationError
 from weighbridge.domain.errors import ArtefactNotFound, StoreError, UnknownVersion
 from weighbridge.domain.registry.history import History
 from weighbridge.domain.registry.releases import ModelVersion
-from weighbridge.domain.serving.observer import AnswerObserver
 from weighbridge.domain.serving.service import PredictionService
 from weighbridge.domain.serving.telemetry import ServingTelemetry
-from weighbridge.entrypoints.http.answers import LiveAnswers, label_or_value
+from weighbridge.entrypoints.http.answers import LiveAnswers
 from weighbridge.entrypoints.http.errors import RequestProblem, bad_row
 from weighbridge.entrypoints.http.page.now import figures_in_words
 from weighbridge.entrypoints.http.page.trying import Tried, answered, curl_command, refused, row_of
@@ -48,11 +47,10 @@ def build_page_router(
     telemetry: ServingTelemetry,
     history: History,
     settings: Settings,
-    observer: AnswerObserver | None = None,
 ) -> APIRouter:
     """The page over ``service`` and what ``history`` knows; its form is answered and counted as any row."""
     router = APIRouter(include_in_schema=False)
-    page = _Page(service, answers, telemetry, history, settings, observer)
+    page = _Page(service, answers, telemetry, history, settings)
     # A store that hangs keeps those waiting who want reports, and nobody else.
     reading = ThreadPoolExecutor(2, thread_name_prefix="report")
 
@@ -108,10 +106,9 @@ class _Page:
         telemetry: ServingTelemetry,
         history: History,
         settings: Settings,
-        observer: AnswerObserver | None,
     ) -> None:
         self._service, self._answers, self._telemetry = service, answers, telemetry
-        self._history, self._settings, self._observer = history, settings, observer
+        self._history, self._settings = history, settings
         self._started = datetime.now(UTC)
 
     async def write(self, tried: Tried | None = None, status: int = HTTPStatus.OK) -> Response:
@@ -140,20 +137,14 @@ class _Page:
             return await self.write(status=HTTPStatus.SERVICE_UNAVAILABLE)
         try:
             row_as_json = row_of(live.model, filled)
-            row = live.read(row_as_json)
-            value = await live.predict(row)
+            answer, outside = await live.predict(live.read(row_as_json), request.state.request_id)
         except ValidationError as error:
             return await self.write(refused(filled, bad_row(error)), HTTPStatus.UNPROCESSABLE_ENTITY)
         except RequestProblem as problem:
             return await self.write(refused(filled, problem), problem.status)
-        outside = live.outside(row)
-        self._telemetry.predicted((label_or_value(value),))
-        self._telemetry.outside_training_range(outside)
-        if self._observer is not None:
-            self._observer.observe(live.model, row, value, request.state.request_id)
         has_keys = bool(self._settings.keys)
         curl = curl_command(str(request.base_url), self._service.task, row_as_json, has_keys)
-        return await self.write(answered(live.model, filled, value, outside, curl))
+        return await self.write(answered(live.model, filled, answer, outside, curl))
 
 
 @cache

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from weighbridge.domain.data.ranges import training_ranges
 from weighbridge.domain.data.schema import Category, Feature, Number
-from weighbridge.domain.model.predictor import Classification
+from weighbridge.domain.model.predictor import Answer, Classification
 from weighbridge.domain.serving.service import LoadedModel
 from weighbridge.entrypoints.http.errors import RequestProblem
-from weighbridge.entrypoints.http.micro_batcher import Answer
 from weighbridge.entrypoints.http.paths import API
 
 
@@ -95,7 +94,9 @@ def row_of(model: LoadedModel, filled: Mapping[str, str]) -> bytes:
     return json.dumps(row).encode()
 
 
-def answered(model: LoadedModel, filled: Mapping[str, str], value: Answer, outside: list[str], curl: str) -> Tried:
+def answered(
+    model: LoadedModel, filled: Mapping[str, str], value: Answer, outside: Sequence[str], curl: str
+) -> Tried:
     """A form with its prediction."""
     target = model.schema.target
     version = model.release.version.qualified

@@ -546,7 +546,7 @@ def test_a_single_tree_is_read_twice_and_both_readings_are_scikit_learns() -> No
     data = OnnxCodec().encode(model, SCHEMA)
     expected = model.predict(frame).tolist()
     predictor = OnnxCodec().decode(data, SCHEMA)
-    assert predictor.pace == "instant"
+    assert predictor.latency_class == "instant"
     assert predictor.predict_rows(frame.to_dict("records")) == expected  # type: ignore[arg-type]
     assert predictor.predict(columns_of(frame, SCHEMA)).tolist() == expected
     # Readers that know nothing of the second reading read the first.
@@ -555,7 +555,7 @@ def test_a_single_tree_is_read_twice_and_both_readings_are_scikit_learns() -> No
     del proto.metadata_props[:]
     proto.doc_string = ""
     graph = OnnxCodec().decode(proto.SerializeToString(), SCHEMA)
-    assert graph.pace == "short"
+    assert graph.latency_class == "short"
     assert graph.predict(columns_of(frame, SCHEMA)).tolist() == expected
 
 

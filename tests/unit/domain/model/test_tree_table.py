@@ -142,4 +142,4 @@ def test_the_codec_looks_many_rows_up() -> None:
     assert isinstance(predicted, Encoded)
     assert predicted.plain().tolist() == model.predict(frame).tolist()
     rows = [SCHEMA.admit_row(row) for row in frame.to_dict("records")]
-    assert predictor.predict(columns_of_rows(rows, SCHEMA)).tolist() == model.predict(frame).tolist()
+    assert predictor.predict(columns_of_rows(rows)).tolist() == model.predict(frame).tolist()

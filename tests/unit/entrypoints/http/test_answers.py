@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 
 from tests.support.clocks import START
 from tests.support.registry_contract import TASK, make_record, version_of
-from weighbridge.domain.data.schema import Category, Number, Schema, Value
-from weighbridge.domain.model.predictor import Classification, Columns, Predictor
+from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
+from weighbridge.adapters.system import SystemClock
+from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.model.predictor import Answer, Classification, Columns, Predictor, label_or_value
 from weighbridge.domain.registry.releases import Promotion, Release
 from weighbridge.domain.serving.service import LoadedModel
-from weighbridge.entrypoints.http.answers import Answers, label_or_value
+from weighbridge.entrypoints.http.answers import Answers
 from weighbridge.entrypoints.http.errors import RequestProblem
 from weighbridge.entrypoints.http.schemas import answer_schema
 
@@ -48,17 +51,21 @@ def executor() -> Iterator[Executor]:
         yield executor
 
 
+def telemetry() -> PrometheusTelemetry:
+    return PrometheusTelemetry(Cells(private_memory()), SystemClock())
+
+
 def answers_of(schema: Schema, likely: list[float], executor: Executor) -> Answers:
     record = replace(make_record(b"model", START), schema=schema)
     version = version_of(record)
     release = Release(version, record, record.to_dict())
     promotion = Promotion(version, START, "", "")
-    return Answers(LoadedModel(promotion, release, Told(likely), START), executor)
+    return Answers(LoadedModel(release, Told(likely), promotion, START), executor, telemetry())
 
 
-def answer(answers: Answers) -> Value | Classification:
-    async def ask() -> Value | Classification:
-        return await answers.predict({"x": 1.0})
+def answer(answers: Answers) -> Answer:
+    async def ask() -> Answer:
+        return (await answers.predict({"x": 1.0}, "id")).answer
 
     return asyncio.run(ask())
 

@@ -22,7 +22,7 @@ from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.data.schema import Row, Value
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 from weighbridge.entrypoints.http.fast.front import Front
-from weighbridge.entrypoints.http.micro_batcher import MOST_ROWS, Turns
+from weighbridge.entrypoints.http.micro_batcher import MOST_ROWS, MicroBatcher
 
 PATH = f"/api/v0.1/{QUICK.name}"
 CLOCK = SystemClock()
@@ -244,7 +244,7 @@ def test_rows_of_one_turn_are_predicted_by_one_call() -> None:
     predict = Predict()
 
     async def run() -> list[Any]:
-        turns = Turns(predict)
+        turns = MicroBatcher(predict)
         first = await asyncio.gather(*(turns.ask({"x": float(x)}) for x in range(5)))
         second = await asyncio.gather(turns.ask({"x": 7.0}), turns.ask({"x": 8.0}))
         return [*first, *second]
@@ -258,7 +258,7 @@ def test_no_more_rows_than_allowed_go_into_one_call() -> None:
     predict = Predict()
 
     async def run() -> list[Any]:
-        turns = Turns(predict)
+        turns = MicroBatcher(predict)
         return list(await asyncio.gather(*(turns.ask({"x": float(x)}) for x in range(MOST_ROWS + 1))))
 
     assert asyncio.run(run()) == [2.0 * x for x in range(MOST_ROWS + 1)]
@@ -271,7 +271,7 @@ def test_a_long_call_runs_elsewhere_and_what_comes_meanwhile_waits_for_the_next(
 
     async def run() -> list[Any]:
         with ThreadPoolExecutor(1) as pool:
-            turns = Turns(predict, pool)
+            turns = MicroBatcher(predict, pool)
             first = turns.ask({"x": 1.0})
             while not pool._threads:
                 await asyncio.sleep(0)
@@ -292,7 +292,7 @@ def test_a_failure_reaches_everybody_who_waits_and_nobody_later(is_long: bool) -
 
     async def run() -> tuple[list[Any], Any]:
         with ThreadPoolExecutor(1) as pool:
-            turns = Turns(predict, pool if is_long else None)
+            turns = MicroBatcher(predict, pool if is_long else None)
             waiting = [turns.ask({"x": float(x)}) for x in (1, -1)]
             failed = await asyncio.gather(*waiting, return_exceptions=True)
             return failed, await turns.ask({"x": 3.0})

@@ -43,7 +43,7 @@ def model_of(schema: Schema, **golden: object) -> LoadedModel:
     release = two_releases()[1]
     record = replace(release.record, schema=schema, golden=(GoldenRow(golden, 0.0),) if golden else ())  # type: ignore[arg-type]
     promotion = Promotion(release.version, START, "why", "who")
-    return LoadedModel(promotion, Release(release.version, record, {}), Nothing(), START)
+    return LoadedModel(Release(release.version, record, {}), Nothing(), promotion, START)
 
 
 class Nothing(Predictor):
