@@ -18,7 +18,7 @@ import pytest
 from tests.integration.conftest import s3_client
 from tests.support.commands import COMMAND, LOG_LINE, Command, Done, run_process
 from tests.support.quick_task import copy, csv, store_of_two, two_releases
-from tests.support.record_rules import lawful
+from tests.support.record_rules import valid_record
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.tasks.time_to_dispatch import simulate
@@ -92,7 +92,7 @@ def test_a_training_and_what_is_read_of_it_afterwards(tmp_path: Path) -> None:
     assert all(check["passed"] for check in record["checks"])
     assert record["schema"]["prediction"] == "est_hours_to_dispatch"
     assert (store / record["model"]["key"]).stat().st_size == record["model"]["size"]
-    stored = lawful(json.loads((store / f"models/{TASK}_{version}.json").read_text()))
+    stored = valid_record(json.loads((store / f"models/{TASK}_{version}.json").read_text()))
     assert record == stored | {"outcome": "released"}
     assert [LOG_LINE.fullmatch(line) is not None for line in first.err.splitlines()] == [True] * 5
     assert first.err.splitlines()[-1].endswith(f"{version} is live now (trained on {DATASET}: release)")

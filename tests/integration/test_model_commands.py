@@ -11,7 +11,7 @@ import pytest
 from tests.support.clocks import START, SettableClock
 from tests.support.commands import Command, Done
 from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
-from tests.support.record_rules import lawful, lawful_store
+from tests.support.record_rules import count_valid_records, valid_record
 from tests.support.registry_contract import make_record
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.registry import StoreRegistry
@@ -102,7 +102,7 @@ def test_refusals_are_listed_with_their_first_reason(place: Place) -> None:
         ],
     ]
     documents = place("list", "--rejected", "--json").document
-    assert [lawful(document)["version"] for document in documents] == [late, early]
+    assert [valid_record(document)["version"] for document in documents] == [late, early]
     assert [place("show", version, "--json").document for version in (late, early)] == documents
 
 
@@ -174,12 +174,12 @@ def test_a_hold_is_released_once(place: Place) -> None:
     )
     assert place.live() == (OLD, False)
     promotions = len(list(place.store.list("promotions/")))
-    document = lawful(place("release-hold", "--reason", "again", "--json").document, "promotion")
+    document = valid_record(place("release-hold", "--reason", "again", "--json").document, "promotion")
     assert (document["version"], document["hold"], document["reason"]) == (OLD, False, "it is mended")
     assert place("release-hold", "--reason", "again").out == f"nothing to do: {OLD} is live and not held\n"
     assert len(list(place.store.list("promotions/"))) == promotions
     assert place("release-hold").code == 2
-    assert lawful_store(place.store) == 2 + 2 + promotions
+    assert count_valid_records(place.store) == 2 + 2 + promotions
 
 
 def test_a_rollback_passes_over_what_was_pruned_and_says_so(place: Place) -> None:

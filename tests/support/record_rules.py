@@ -13,19 +13,19 @@ RULES = JsonSchemaRules()
 Document = TypeVar("Document", bound=Mapping[str, Any])
 
 
-def lawful(document: Document, kind: RecordKind = "release") -> Document:
-    """The document, which is as its JSON Schema says."""
+def valid_record(document: Document, kind: RecordKind = "release") -> Document:
+    """The document; fails when its JSON Schema refuses it."""
     assert RULES.faults(kind, document) == []
     return document
 
 
-def lawful_store(store: ArtefactStore) -> int:
-    """Check every record in a store; how many there are."""
+def count_valid_records(store: ArtefactStore) -> int:
+    """Check every record in a store; returns how many there are."""
     import json
 
     kinds: dict[str, RecordKind] = {MODELS: "release", REJECTED: "release", PROMOTIONS: "promotion"}
     keys = [(kind, ref.key) for folder, kind in kinds.items() for ref in store.list(f"{folder}/")]
     records = [(kind, key) for kind, key in keys if key.endswith(".json")]
     for kind, key in records:
-        lawful(json.loads(store.read(key).data), kind)
+        valid_record(json.loads(store.read(key).data), kind)
     return len(records)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.support.clocks import START, SettableClock
-from tests.support.record_rules import lawful
+from tests.support.record_rules import valid_record
 from tests.support.stores import Crash, CrashingStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.testing.store_contract import NewStore
@@ -157,7 +157,7 @@ class RegistryContract:
             f"models/{TASK}_{release.version}.json",
         ]
         assert store.read(release.version.record_key).data == record.to_json()
-        lawful(json.loads(record.to_json()))
+        valid_record(json.loads(record.to_json()))
         with pytest.raises(NothingReleased):
             registry.live(TASK)
 
@@ -206,7 +206,7 @@ class RegistryContract:
         key = f"rejected/{TASK}_{record.version}.json"
         assert keys_of(store) == [key]
         assert store.read(key).data == record.to_json()
-        lawful(json.loads(record.to_json()))
+        valid_record(json.loads(record.to_json()))
         assert list(registry.releases(TASK)) == []
         assert registry.newest(TASK) is None
         with pytest.raises(UnknownVersion):
@@ -226,7 +226,7 @@ class RegistryContract:
         [ref] = store.list("promotions/")
         data = store.read(ref).data
         assert ref.key == f"promotions/{TASK}_2021-07-03T23-06-33Z-{sha256(data).hexdigest()[:8]}.json"
-        assert lawful(json.loads(data), "promotion") == {
+        assert valid_record(json.loads(data), "promotion") == {
             "schema_version": 1,
             "task": TASK,
             "version": str(released.version),

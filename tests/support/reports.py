@@ -1,4 +1,4 @@
-"""Weighed candidates whose pictures are taken once per process: a number with hostile names, and classes."""
+"""Evaluated candidates with their reports, built once per process: a regression with hostile names, classes."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -36,7 +36,7 @@ HOSTILE = "<script>alert('x')</script>"
 LEVELS = ("a & b", '"><img src=x>', "$x^2$", "c|d")
 
 
-class Kept(ReportRenderer):
+class RecordingRenderer(ReportRenderer):
     """Keeps the pictures, and renders what it is given instead."""
 
     def __init__(self, data: bytes = b"<html>", problem: Exception | None = None) -> None:
@@ -52,7 +52,7 @@ class Kept(ReportRenderer):
 
 
 @dataclass(frozen=True)
-class Weighed:
+class EvaluatedCandidate:
     """A picture, with the record that it stands beside."""
 
     picture: Picture
@@ -124,32 +124,34 @@ def classes(rows: int, seed: int) -> pd.DataFrame:
 
 
 @cache
-def first_of_numbers() -> Weighed:
+def released_regression() -> EvaluatedCandidate:
     """Released: nothing was live."""
-    return _weighed()[0]
+    return _regressions()[0]
 
 
 @cache
-def second_of_numbers() -> Weighed:
+def refused_regression() -> EvaluatedCandidate:
     """Refused, against a live model."""
-    return _weighed()[1]
+    return _regressions()[1]
 
 
 @cache
-def weighed_classes() -> Weighed:
+def released_classification() -> EvaluatedCandidate:
     """Released."""
-    return _weigh(CLASSES, [classes(300, 1)])[0]
+    return _train_on_each(CLASSES, [classes(300, 1)])[0]
 
 
 @cache
-def _weighed() -> list[Weighed]:
+def _regressions() -> list[EvaluatedCandidate]:
     passing = replace(NUMBERS, checks=NUMBERS.checks[:1])
-    return _weigh(passing, [numbers(300, 1), numbers(1200, 2, factor=3.0)], last=NUMBERS)
+    return _train_on_each(passing, [numbers(300, 1), numbers(1200, 2, factor=3.0)], last=NUMBERS)
 
 
-def _weigh(task: TaskDefinition, frames: list[pd.DataFrame], last: TaskDefinition | None = None) -> list[Weighed]:
+def _train_on_each(
+    task: TaskDefinition, frames: list[pd.DataFrame], last: TaskDefinition | None = None
+) -> list[EvaluatedCandidate]:
     """Train on each frame in turn, on the last by another definition."""
-    container, clock, kept = wire(load_settings({"store": "memory://"})), SettableClock(), Kept()
+    container, clock, kept = wire(load_settings({"store": "memory://"})), SettableClock(), RecordingRenderer()
     container.clock.override(clock)
     ports = replace(container.ports(), reports=Reports(kept, " --store ./here"))
     found = []
@@ -159,5 +161,5 @@ def _weigh(task: TaskDefinition, frames: list[pd.DataFrame], last: TaskDefinitio
         definition = last if last is not None and number == len(frames) - 1 else task
         result = workflow.train_and_release(definition, ports)
         assert [ref.key for ref in ports.store.list(f"{REPORTS}/")][-1] == result.document["report"]["key"]
-        found.append(Weighed(kept.pictures[-1], result.document))
+        found.append(EvaluatedCandidate(kept.pictures[-1], result.document))
     return found

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.support.clocks import SettableMemory
-from tests.support.record_rules import lawful
+from tests.support.record_rules import valid_record
 from tests.support.registry_contract import keys_of
 from tests.support.stores import Crash
 from tests.support.worlds import World
@@ -86,7 +86,7 @@ class TrainingWorld(World):
     def train(self, task: TaskDefinition = TASK, force: bool = False) -> TrainingResult:
         self.recorder.events.clear()
         result = train_and_release(task, self.ports, force)
-        lawful(result.document)
+        valid_record(result.document)
         return result
 
     @property

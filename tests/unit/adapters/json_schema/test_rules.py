@@ -1,4 +1,4 @@
-"""The JSON Schemas of records: lawful, complete, published, and strict where it matters."""
+"""The JSON Schemas of records: valid, complete, published, and strict where it matters."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from tests.support.clocks import START
 from tests.support.quick_task import store_of_two, two_releases
 from tests.support.record_docs import DOCS, PAGE, fields, page
-from tests.support.record_rules import lawful, lawful_store
+from tests.support.record_rules import count_valid_records, valid_record
 from tests.support.registry_contract import make_record, version_of
 from weighbridge.adapters.json_schema.rules import SCHEMAS, JsonSchemaRules, schema_of
 from weighbridge.domain.evaluation.gate import Verdict
@@ -44,11 +44,11 @@ def test_what_is_published_is_what_is_verified_by() -> None:
     assert PAGE.read_text("utf-8") == page()
 
 
-def test_records_of_trainings_are_lawful() -> None:
-    assert lawful_store(store_of_two()) == 4
+def test_records_of_trainings_are_valid() -> None:
+    assert count_valid_records(store_of_two()) == 4
     for verdict in Verdict:
-        lawful(make_record(b"model", START, verdict=verdict).to_dict())
-    lawful(PROMOTION.to_dict(), "promotion")
+        valid_record(make_record(b"model", START, verdict=verdict).to_dict())
+    valid_record(PROMOTION.to_dict(), "promotion")
 
 
 def test_every_field_that_is_written_is_documented() -> None:
@@ -125,7 +125,7 @@ def test_a_fixed_field_may_not_be_missing_and_others_may_stand_beside(data: st.D
     schema = schema_of("release")
     for node in (document, document["dataset"], document["training"], document["model"], document["schema"]):
         node["later"] = data.draw(st.none() | st.integers() | st.text())
-    lawful(document)
+    valid_record(document)
     name = data.draw(st.sampled_from(schema["required"]))
     del document[name]
     assert f"the record: '{name}' is a required property" in RULES.faults("release", document)

@@ -7,7 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.reports import HOSTILE, Weighed, first_of_numbers, second_of_numbers, weighed_classes
+from tests.support.reports import (
+    HOSTILE,
+    EvaluatedCandidate,
+    refused_regression,
+    released_classification,
+    released_regression,
+)
 from weighbridge.adapters.report_html.page import page
 from weighbridge.adapters.report_html.process import HtmlReports
 from weighbridge.domain.errors import ReportFailure
@@ -50,13 +56,15 @@ class Parsed(HTMLParser):
 
 
 @cache
-def rendered(which: str) -> tuple[Weighed, bytes]:
-    weighed = {"first": first_of_numbers, "second": second_of_numbers, "classes": weighed_classes}[which]()
-    return weighed, page(weighed.picture)
+def rendered(which: str) -> tuple[EvaluatedCandidate, bytes]:
+    candidate = {"first": released_regression, "second": refused_regression, "classes": released_classification}[
+        which
+    ]()
+    return candidate, page(candidate.picture)
 
 
 @pytest.fixture(params=["first", "second", "classes"])
-def report(request: pytest.FixtureRequest) -> tuple[Weighed, bytes]:
+def report(request: pytest.FixtureRequest) -> tuple[EvaluatedCandidate, bytes]:
     return rendered(request.param)
 
 
@@ -65,7 +73,7 @@ def parsed(data: bytes) -> Parsed:
     return Parsed(data.decode())
 
 
-def test_a_report_is_small_and_asks_for_nothing(report: tuple[Weighed, bytes]) -> None:
+def test_a_report_is_small_and_asks_for_nothing(report: tuple[EvaluatedCandidate, bytes]) -> None:
     _, data = report
     found = parsed(data)
     assert len(data) < 400_000
@@ -86,12 +94,12 @@ def test_a_report_is_small_and_asks_for_nothing(report: tuple[Weighed, bytes]) -
     assert set(re.findall(r'https?://[^"<\s]*', data.decode())) <= {"http://www.w3.org/2000/svg"}
 
 
-def test_every_figure_has_a_label_and_names_are_unique(report: tuple[Weighed, bytes]) -> None:
-    weighed, data = report
+def test_every_figure_has_a_label_and_names_are_unique(report: tuple[EvaluatedCandidate, bytes]) -> None:
+    candidate, data = report
     found = parsed(data)
     drawings = found.all("svg")
-    every = [figure for part in weighed.picture.sections for figure in part.figures]
-    every += [figure for part in weighed.picture.sections for check in part.checks for figure in check.figures]
+    every = [figure for part in candidate.picture.sections for figure in part.figures]
+    every += [figure for part in candidate.picture.sections for check in part.checks for figure in check.figures]
     assert sorted(str(one["aria-label"]) for one in drawings) == sorted(figure.description for figure in every)
     assert all(one["role"] == "img" for one in drawings)
     identifiers = [str(attributes["id"]) for _, attributes in found.elements if "id" in attributes]
@@ -101,7 +109,7 @@ def test_every_figure_has_a_label_and_names_are_unique(report: tuple[Weighed, by
     assert referred <= set(identifiers)
 
 
-def test_colours_come_from_the_page(report: tuple[Weighed, bytes]) -> None:
+def test_colours_come_from_the_page(report: tuple[EvaluatedCandidate, bytes]) -> None:
     text = report[1].decode()
     assert re.search(r"#0[12]0[12]\d\d", text) is None
     used = set(re.findall(r"var\(--([a-z0-9]+)\)", text))
@@ -113,7 +121,7 @@ def test_colours_come_from_the_page(report: tuple[Weighed, bytes]) -> None:
     assert all(f".{name}{{" in text for name in classes)
 
 
-def test_a_report_reads_well_aloud(report: tuple[Weighed, bytes]) -> None:
+def test_a_report_reads_well_aloud(report: tuple[EvaluatedCandidate, bytes]) -> None:
     found = parsed(report[1])
     assert found.all("html") == [{"lang": "en"}]
     assert [len(found.all(name)) for name in ("h1", "main", "header", "nav", "footer")] == [1, 1, 1, 1, 1]
@@ -123,10 +131,10 @@ def test_a_report_reads_well_aloud(report: tuple[Weighed, bytes]) -> None:
     assert all(cell.get("scope") in ("col", "row") for cell in found.all("th"))
 
 
-def test_all_that_is_said_is_in_it_as_text(report: tuple[Weighed, bytes]) -> None:
-    weighed, data = report
+def test_all_that_is_said_is_in_it_as_text(report: tuple[EvaluatedCandidate, bytes]) -> None:
+    candidate, data = report
     said = " ".join(" ".join(parsed(data).text).split())
-    picture = weighed.picture
+    picture = candidate.picture
     for text in (picture.headline, *picture.reasons, picture.version):
         assert " ".join(text.split()) in said
     for section in picture.sections:
@@ -149,8 +157,8 @@ def test_hostile_names_are_only_names() -> None:
 
 
 def test_the_process_of_its_own_draws_the_same() -> None:
-    weighed, data = rendered("classes")
-    assert HtmlReports().render(weighed.picture) == data
+    candidate, data = rendered("classes")
+    assert HtmlReports().render(candidate.picture) == data
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.reports import HOSTILE, LEVELS, Weighed, first_of_numbers, second_of_numbers, weighed_classes
+from tests.support.reports import (
+    HOSTILE,
+    LEVELS,
+    EvaluatedCandidate,
+    refused_regression,
+    released_classification,
+    released_regression,
+)
 from weighbridge.domain.report.shapes import Figure, Picture, Section
 from weighbridge.domain.report.subject import sample_note, sampled
 from weighbridge.domain.report.wording import counted, listed, rounded, short
@@ -31,13 +38,15 @@ def figures(picture: Picture) -> list[Figure]:
     ]
 
 
-@pytest.fixture(params=[first_of_numbers, second_of_numbers, weighed_classes], ids=["first", "second", "classes"])
-def weighed(request: pytest.FixtureRequest) -> Weighed:
+@pytest.fixture(
+    params=[released_regression, refused_regression, released_classification], ids=["first", "second", "classes"]
+)
+def candidate(request: pytest.FixtureRequest) -> EvaluatedCandidate:
     return request.param()  # type: ignore[no-any-return]
 
 
-def test_the_answer_comes_first_and_everything_follows(weighed: Weighed) -> None:
-    picture, document = weighed.picture, weighed.document
+def test_the_answer_comes_first_and_everything_follows(candidate: EvaluatedCandidate) -> None:
+    picture, document = candidate.picture, candidate.document
     assert [section.key for section in picture.sections] == KEYS
     assert (picture.task, picture.version) == (document["task"], document["version"])
     assert (picture.verdict, list(picture.reasons)) == (
@@ -55,23 +64,23 @@ def _first(document: dict[str, Any]) -> list[str]:
     return [threshold["metric"] for threshold in document["thresholds"]]
 
 
-def test_every_figure_has_one_content_and_words(weighed: Weighed) -> None:
+def test_every_figure_has_one_content_and_words(candidate: EvaluatedCandidate) -> None:
     kinds = ("gauges", "curves", "histogram", "bars", "points", "strips", "ranges", "grid")
-    for figure in figures(weighed.picture):
+    for figure in figures(candidate.picture):
         assert sum(getattr(figure, kind) is not None for kind in kinds) == 1
         assert figure.title
         assert len(figure.description) > 20
 
 
-def test_a_picture_is_plain_finite_data(weighed: Weighed) -> None:
-    json.dumps(asdict(weighed.picture), allow_nan=False)
+def test_a_picture_is_plain_finite_data(candidate: EvaluatedCandidate) -> None:
+    json.dumps(asdict(candidate.picture), allow_nan=False)
 
 
-def test_the_record_keeps_what_only_the_report_tells(weighed: Weighed) -> None:
-    report = weighed.document["report"]
+def test_the_record_keeps_what_only_the_report_tells(candidate: EvaluatedCandidate) -> None:
+    report = candidate.document["report"]
     assert set(report) == {"key", "sha256", "size", "sections"}
     assert [one["key"] for one in report["sections"]] == ["slices", "outcome", "drift", "search", "features"]
-    drawn = section(weighed.picture, "features")
+    drawn = section(candidate.picture, "features")
     (kept,) = [one for one in report["sections"] if one["key"] == "features"]
     assert kept["lead"] == list(drawn.lead)
     assert [figure["title"] for figure in kept["figures"]] == [figure.title for figure in drawn.figures]
@@ -80,8 +89,8 @@ def test_the_record_keeps_what_only_the_report_tells(weighed: Weighed) -> None:
 
 
 def test_each_check_has_its_picture_and_failed_ones_come_first() -> None:
-    checks = section(second_of_numbers().picture, "checks").checks
-    recorded = {check["name"]: check for check in second_of_numbers().document["checks"]}
+    checks = section(refused_regression().picture, "checks").checks
+    recorded = {check["name"]: check for check in refused_regression().document["checks"]}
     assert [check.passed for check in checks] == sorted(check.passed for check in checks)
     assert {check.name: (check.passed, check.detail) for check in checks} == {
         name: (check["passed"], check["detail"]) for name, check in recorded.items()
@@ -107,11 +116,11 @@ def test_each_check_has_its_picture_and_failed_ones_come_first() -> None:
 
 
 def test_numbers_are_gauged_on_one_scale_beside_the_live_model() -> None:
-    weighed = second_of_numbers()
-    (figure,) = section(weighed.picture, "numbers").figures
+    candidate = refused_regression()
+    (figure,) = section(candidate.picture, "numbers").figures
     assert figure.gauges is not None
     by_label = {gauge.label: gauge for gauge in figure.gauges}
-    metrics, live = weighed.document["metrics"], weighed.document["comparison"]["metrics"]
+    metrics, live = candidate.document["metrics"], candidate.document["comparison"]["metrics"]
     r2, error = by_label["r2"], by_label["mean_absolute_error"]
     assert r2.place == pytest.approx((metrics["r2"] - 0.5) / 0.4999)
     assert r2.live_place == pytest.approx((live["r2"]["live"] - 0.5) / 0.4999)
@@ -124,8 +133,8 @@ def test_numbers_are_gauged_on_one_scale_beside_the_live_model() -> None:
 
 
 def test_drift_is_worst_first_and_has_the_rules() -> None:
-    weighed = second_of_numbers()
-    drift = section(weighed.picture, "drift")
+    candidate = refused_regression()
+    drift = section(candidate.picture, "drift")
     columns, rules = drift.tables
     distances = [float(row[1]) for row in columns.rows]
     assert distances == sorted(distances, reverse=True)
@@ -135,16 +144,16 @@ def test_drift_is_worst_first_and_has_the_rules() -> None:
     ]
     levels = [row[1] for row in rules.rows]
     assert levels == sorted(levels, key=["error", "warning", "ok"].index)
-    assert len(levels) == len(weighed.document["findings"])
-    (nothing,) = section(first_of_numbers().picture, "drift").lead
+    assert len(levels) == len(candidate.document["findings"])
+    (nothing,) = section(released_regression().picture, "drift").lead
     assert nothing == "There are no data of a live model to compare with: nothing is live."
 
 
 def test_the_search_marks_what_was_chosen() -> None:
-    weighed = first_of_numbers()
-    found = section(weighed.picture, "search")
+    candidate = released_regression()
+    found = section(candidate.picture, "search")
     maps = [figure.grid for figure in found.figures if figure.grid is not None]
-    params = weighed.document["training"]["params"]
+    params = candidate.document["training"]["params"]
     assert sum(grid.marked is not None for grid in maps) == 1
     (marked,) = [grid for grid in maps if grid.marked is not None]
     assert marked.marked is not None
@@ -155,12 +164,12 @@ def test_the_search_marks_what_was_chosen() -> None:
 
 
 def test_classes_have_a_confusion_matrix_and_reliable_probabilities() -> None:
-    weighed = weighed_classes()
-    outcome = section(weighed.picture, "outcome")
+    candidate = released_classification()
+    outcome = section(candidate.picture, "outcome")
     (table,) = outcome.tables
     counts = np.array([[int(cell) for cell in row[1:]] for row in table.rows])
     assert counts.sum() == 60
-    assert counts.trace() / 60 == pytest.approx(weighed.document["metrics"]["accuracy"])
+    assert counts.trace() / 60 == pytest.approx(candidate.document["metrics"]["accuracy"])
     titles = [figure.title for figure in outcome.figures]
     assert titles[:2] == ["Confusion matrix", "Reliability of probabilities"]
     assert {title.removeprefix("Probability of ") for title in titles[2:]} == {"low", "middle", "high"}
@@ -169,12 +178,12 @@ def test_classes_have_a_confusion_matrix_and_reliable_probabilities() -> None:
     assert [sum(shares) for _, shares in histogram.groups] == pytest.approx([1.0, 1.0])
 
 
-def test_provenance_ends_in_the_command_that_reproduces(weighed: Weighed) -> None:
-    origin = section(weighed.picture, "provenance")
-    assert origin.command == f"weighbridge reproduce {weighed.document['version']} --store ./here"
+def test_provenance_ends_in_the_command_that_reproduces(candidate: EvaluatedCandidate) -> None:
+    origin = section(candidate.picture, "provenance")
+    assert origin.command == f"weighbridge reproduce {candidate.document['version']} --store ./here"
     facts = dict(row for row in origin.tables[0].rows if len(row) == 2)
-    assert facts["dataset sha256"] == weighed.document["dataset"]["sha256"]
-    assert facts["model sha256"] == weighed.document["model"]["sha256"]
+    assert facts["dataset sha256"] == candidate.document["dataset"]["sha256"]
+    assert facts["model sha256"] == candidate.document["model"]["sha256"]
     phases = origin.tables[-1]
     assert [row[0] for row in phases.rows] == ["read", "admit", "search", "weigh", "encode"]
 

@@ -5,33 +5,39 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.reports import HOSTILE, Weighed, first_of_numbers, second_of_numbers, weighed_classes
+from tests.support.reports import (
+    HOSTILE,
+    EvaluatedCandidate,
+    refused_regression,
+    released_classification,
+    released_regression,
+)
 from weighbridge.domain.registry.provenance import Record
 from weighbridge.domain.report.model_card import model_card
 
 
-def card(weighed: Weighed) -> tuple[dict[str, Any], str]:
+def card(candidate: EvaluatedCandidate) -> tuple[dict[str, Any], str]:
     """The metadata, and what is below them."""
-    text = model_card(Record.from_dict(weighed.document), " --store ./here", "mit")
+    text = model_card(Record.from_dict(candidate.document), " --store ./here", "mit")
     empty, block, body = text.split("---\n", 2)
     assert empty == ""
     return yaml.safe_load(block), body
 
 
 @pytest.mark.parametrize(
-    ("weighed", "kind", "metrics"),
+    ("candidate", "kind", "metrics"),
     [
-        (first_of_numbers, "tabular-regression", ["r_squared", "mae", "rmse"]),
+        (released_regression, "tabular-regression", ["r_squared", "mae", "rmse"]),
         (
-            weighed_classes,
+            released_classification,
             "tabular-classification",
             ["accuracy", "balanced_accuracy", "f1", "log_loss", "roc_auc"],
         ),
     ],
 )
-def test_metadata(weighed: Any, kind: str, metrics: list[str]) -> None:
-    document = weighed().document
-    found, _ = card(weighed())
+def test_metadata(candidate: Any, kind: str, metrics: list[str]) -> None:
+    document = candidate().document
+    found, _ = card(candidate())
     assert (found["license"], found["library_name"], found["pipeline_tag"]) == ("mit", "sklearn", kind)
     assert {"weighbridge", kind, document["task"]} <= set(found["tags"])
     assert found["metrics"] == metrics
@@ -44,8 +50,8 @@ def test_metadata(weighed: Any, kind: str, metrics: list[str]) -> None:
 
 
 def test_the_body_says_what_the_report_says() -> None:
-    weighed = second_of_numbers()
-    _, body = card(weighed)
+    candidate = refused_regression()
+    _, body = card(candidate)
     titles = [line.removeprefix("## ") for line in body.splitlines() if line.startswith("## ")]
     assert titles == [
         *(
@@ -60,15 +66,15 @@ def test_the_body_says_what_the_report_says() -> None:
         ),
         *("Rules about data", "Provenance"),
     ]
-    assert f"**{weighed.picture.headline}.**" in body
-    assert f"```sh\nweighbridge reproduce {weighed.document['version']} --store ./here\n```" in body
-    assert body.count(" FAILED ") == sum(not check["passed"] for check in weighed.document["checks"])
-    assert weighed.document["model"]["sha256"] in body
+    assert f"**{candidate.picture.headline}.**" in body
+    assert f"```sh\nweighbridge reproduce {candidate.document['version']} --store ./here\n```" in body
+    assert body.count(" FAILED ") == sum(not check["passed"] for check in candidate.document["checks"])
+    assert candidate.document["model"]["sha256"] in body
     assert "### Permutation importance" in body
 
 
 def test_data_are_text_in_it() -> None:
-    _, body = card(second_of_numbers())
+    _, body = card(refused_regression())
     assert HOSTILE not in body
     assert "&lt;script&gt;" in body
     # Each row of a table has the cells of its head, whatever stands in them.
@@ -81,7 +87,7 @@ def test_data_are_text_in_it() -> None:
 
 
 def test_a_record_without_a_report_has_a_card() -> None:
-    document = dict(first_of_numbers().document) | {"report": None}
+    document = dict(released_regression().document) | {"report": None}
     text = model_card(Record.from_dict(document))
     assert text.startswith('---\nlicense: "unknown"\n')
     assert "## Slices" not in text

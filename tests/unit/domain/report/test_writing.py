@@ -10,7 +10,7 @@ import pytest
 from tests.support.clocks import SettableClock
 from tests.support.events import Recorder
 from tests.support.quick_task import QUICK, csv
-from tests.support.reports import Kept
+from tests.support.reports import RecordingRenderer
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.errors import ReportFailure, StoreDenied
@@ -62,7 +62,7 @@ def train(
 
 def test_a_report_is_stored_before_the_record_that_names_it() -> None:
     store = Watched()
-    result, events = train(Kept(b"<html>a report"), store)
+    result, events = train(RecordingRenderer(b"<html>a report"), store)
     version = result.document["version"]
     key = f"reports/{QUICK.name}_{version}.html"
     assert [written.partition("/")[0] for written in store.written] == [
@@ -88,7 +88,7 @@ def test_a_report_is_stored_before_the_record_that_names_it() -> None:
 def test_a_refused_candidate_has_a_report_too() -> None:
     store = Watched()
     strict = replace(QUICK, thresholds=(Threshold("r2", 0.9999, 0.9999),))
-    result, events = train(kept := Kept(), store, strict)
+    result, events = train(kept := RecordingRenderer(), store, strict)
     assert result.outcome is Outcome.REJECTED
     assert [written.partition("/")[0] for written in store.written] == ["reports", "rejected"]
     assert kept.pictures[0].verdict == "reject"
@@ -107,7 +107,7 @@ def test_a_refused_candidate_has_a_report_too() -> None:
 )
 def test_what_goes_wrong_in_drawing_fails_no_release(problem: Exception, told: str) -> None:
     store = Watched()
-    result, events = train(Kept(problem=problem), store)
+    result, events = train(RecordingRenderer(problem=problem), store)
     assert (result.outcome, str(result.live)) == (Outcome.RELEASED, result.document["version"])
     assert result.document["report"].keys() == {"problem", "sections"}
     assert result.document["report"]["problem"] == told
@@ -117,7 +117,7 @@ def test_what_goes_wrong_in_drawing_fails_no_release(problem: Exception, told: s
 
 
 def test_a_store_that_takes_no_report_still_takes_the_release() -> None:
-    result, (event,) = train(Kept(), Watched(forbidden=True))
+    result, (event,) = train(RecordingRenderer(), Watched(forbidden=True))
     assert result.outcome is Outcome.RELEASED
     assert result.document["report"]["problem"].startswith("writing reports/")
     assert isinstance(event, ReportFailed)
