@@ -11,28 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    TASK,
-    Debug,
-    Format,
-    Json,
-    Level,
-    LogFormat,
-    LogLevel,
-    Store,
-    Task,
-    open_container,
-    option,
-    set_up_logs,
-)
+from weighbridge.entrypoints.cli.context import Context, with_context
+from weighbridge.entrypoints.cli.options import TASK, option
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Schema
     from weighbridge.domain.store.artefacts import Artefact
     from weighbridge.entrypoints.container import Container
-
-datasets = typer.Typer(help="The datasets in the store.", no_args_is_help=True, rich_markup_mode=None)
 
 #: The word for whatever dataset is the newest.
 NEWEST = "newest"
@@ -51,14 +36,9 @@ DatasetFile = Annotated[
 DatasetKey = Annotated[str, typer.Argument(help="A key or name as 'datasets list' shows it, or 'newest'.")]
 
 
-@datasets.command("list", short_help="List the datasets of a task, newest first.")
+@with_context("store", "task", "json")
 def list_datasets(
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
+    context: Context,
 ) -> None:
     """List the datasets of a task, newest first, with the releases that were trained on each.
 
@@ -66,18 +46,16 @@ def list_datasets(
 
     Example: weighbridge datasets list --store s3://bucket/prefix
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.registry.dataset_view import uses_of_datasets
     from weighbridge.domain.store.discovery import datasets_of
     from weighbridge.entrypoints.cli.console import print_json, print_table
-    from weighbridge.entrypoints.task_loading import task_name
 
-    container, name = open_container(store=store), task_name(task)
+    container, name = context.container(), context.task_name()
     found = datasets_of(container.store(), name)
     uses = uses_of_datasets(container.registry(), name)
     for problem in uses.unreadable:
         logging.getLogger("weighbridge").warning("a release may be missing here: %s", problem)
-    if as_json:
+    if context.json:
         print_json(
             [
                 {
@@ -106,36 +84,28 @@ def list_datasets(
         )
 
 
-@datasets.command("show", short_help="Show the schema, the statistics and the first rows of a dataset.")
+@with_context("store", "task", "json")
 def show_dataset(
+    context: Context,
     key: DatasetKey = NEWEST,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Read a dataset, admit it by the task's schema, and show its schema, statistics and first rows.
 
     Example: weighbridge datasets show newest --json
     """
-    set_up_logs(log_format, log_level, debug)
-    from weighbridge.entrypoints.task_loading import load_task
-
-    definition = load_task(task)
+    definition = context.load_task()
     from weighbridge.domain.data.admission import admit
     from weighbridge.domain.registry.dataset_view import describe_dataset
     from weighbridge.domain.store.artefacts import dataset_timestamp
     from weighbridge.entrypoints.cli.console import print_json, print_table
 
-    container = open_container(store=store)
+    container = context.container()
     artefact = _artefact(container, definition.name, key)
     frame = container.reader().read(artefact, definition.schema)
     dataset = admit(frame, definition.schema, artefact.ref.key)
     at = dataset_timestamp(definition.name, artefact.ref.name)
     document = describe_dataset(artefact, dataset) | {"timestamp": _instant(at)}
-    if as_json:
+    if context.json:
         print_json(document)
         return
     print_table(("FIELD", "VALUE"), _lines(document, definition.schema))
@@ -144,17 +114,12 @@ def show_dataset(
     print_table(tuple(first[0]), [[str(cell) for cell in row.values()] for row in first])
 
 
-@datasets.command("put", short_help="Admit a dataset and put it into the store.")
+@with_context("store", "task", "json")
 def put_dataset(
+    context: Context,
     file: DatasetFile,
-    store: Store = STORE,
-    task: Task = TASK,
     name: Name = None,
     at: At = None,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Admit a dataset by the task's schema and put it into the store under its proper name.
 
@@ -162,7 +127,6 @@ def put_dataset(
 
     Example: weighbridge datasets put orders.csv --at 2021-07-03T23:05:32Z
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain import workflow
     from weighbridge.domain.store.artefacts import DATASET_SUFFIXES, dataset_suffix, is_task_name, parse_timestamp
     from weighbridge.entrypoints.cli.console import print_json
@@ -170,8 +134,9 @@ def put_dataset(
     from weighbridge.entrypoints.cli.put_progress import PutProgress
     from weighbridge.entrypoints.task_loading import load_task
 
-    definition = load_task(name if name is not None and task == TASK else task)
-    if name is not None and task != TASK and not is_task_name(name):
+    is_default = context.task == TASK
+    definition = load_task(name) if name is not None and is_default else context.load_task()
+    if name is not None and not is_default and not is_task_name(name):
         raise ConfigurationError(f"--name is '{name}', which is no name of a task, such as {TASK}")
     suffix = dataset_suffix(file.name)
     if suffix is None:
@@ -179,14 +144,14 @@ def put_dataset(
     moment = None if at is None else parse_timestamp(at)
     if at is not None and moment is None:
         raise ConfigurationError(f"--at is '{at}', which is not a time such as 2021-07-03T23:05:32Z")
-    with PutProgress(not as_json) as progress, dataset_file(file, progress.moved) as data:
-        container = open_container(store=store, create_store=True)
+    with PutProgress(not context.json) as progress, dataset_file(file, progress.moved) as data:
+        container = context.container(create_store=True)
         moment = moment or container.clock().now()
         begins = name if name is not None and is_task_name(name) else None
         ref, rows = workflow.put_dataset(
             definition, suffix, data, moment, container.ports(), begins, progress.storing
         )
-    if as_json:
+    if context.json:
         print_json({"key": ref.key, "size": ref.size, "revision": ref.revision, "rows": rows})
     else:
         print(f"put {rows:,} rows as '{ref.key}' into {container.store().url}")

@@ -1,86 +1,87 @@
-"""The command line. Each command asks the container for what it needs and hands over to the domain."""
+"""The command line: every command is registered here, and every failure becomes an exit code here.
+
+Each command asks the container for what it needs and hands over to the domain.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated, NoReturn, Optional
+from typing import Annotated, NoReturn
 
 import typer
 
 from weighbridge.domain.errors import WeighbridgeError
-
-# These two are imported for the commands that they add to ``models``.
 from weighbridge.entrypoints import exit_codes
-from weighbridge.entrypoints.cli import model_upkeep, promotions  # noqa: F401
-from weighbridge.entrypoints.cli.datasets import datasets
-from weighbridge.entrypoints.cli.models import models
+from weighbridge.entrypoints.cli import datasets, model_upkeep, models, promotions, reports, stores, tasks
+from weighbridge.entrypoints.cli.demo import demo
 from weighbridge.entrypoints.cli.monitor import monitor
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    TASK,
-    Debug,
-    Format,
-    Json,
-    Level,
-    LogFormat,
-    LogLevel,
-    Store,
-    Task,
-    open_container,
-    option,
-    set_up_logs,
-)
 from weighbridge.entrypoints.cli.predict import predict
-from weighbridge.entrypoints.cli.reports import add_report_commands
-from weighbridge.entrypoints.cli.stores import store_app
-from weighbridge.entrypoints.cli.tasks import task_app
+from weighbridge.entrypoints.cli.reproduce import reproduce
+from weighbridge.entrypoints.cli.serve import serve
 from weighbridge.entrypoints.cli.train import train
 from weighbridge.entrypoints.edge_events import CommandFailed
 from weighbridge.entrypoints.logs import configure_logs, say
-from weighbridge.entrypoints.settings import PREFIX, load_settings
 
-app = typer.Typer(
-    name="weighbridge",
-    help="Train a model from the newest dataset, weigh it, publish it with its provenance, and serve it.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+
+def _commands(name: str, help_text: str) -> typer.Typer:
+    return typer.Typer(
+        name=name,
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+app = _commands(
+    "weighbridge",
+    "Train a model from the newest dataset, evaluate it, publish it with its provenance, and serve it.",
 )
-app.command("train", short_help="Train on the newest dataset, weigh the model, publish it.")(train)
+app.command("train", short_help="Train on the newest dataset, evaluate the model, publish it.")(train)
 app.command("predict", short_help="Predict one row, a file, or a folder of files with the live model.")(predict)
+app.command("serve", short_help="Serve predictions over HTTP from the live model.")(serve)
 app.command("monitor", short_help="Compare what was predicted with what the live model was trained on.")(monitor)
-app.add_typer(datasets, name="datasets")
-add_report_commands(models)
-app.add_typer(models, name="models")
-app.add_typer(store_app, name="store")
-app.add_typer(task_app, name="task")
+app.command("reproduce", short_help="Train a release again from its record, and compare.")(reproduce)
+app.command("demo", short_help="Show the whole story on local files.")(demo)
 
+dataset_app = _commands("datasets", "The datasets in the store.")
+dataset_app.command("list", short_help="List the datasets of a task, newest first.")(datasets.list_datasets)
+dataset_app.command("show", short_help="Show the schema, statistics and first rows of a dataset.")(
+    datasets.show_dataset
+)
+dataset_app.command("put", short_help="Validate a dataset and put it into the store.")(datasets.put_dataset)
+app.add_typer(dataset_app)
 
-Host = Annotated[str, option("--host", "The address to listen on.")]
-Port = Annotated[
-    int,
-    typer.Option(
-        "--port", envvar=f"{PREFIX}PORT", help="The port to listen on; 0 takes a free one.", min=0, max=65535
-    ),
-]
-Wait = Annotated[bool, option("--wait", "Start without a model, and wait until one is released.")]
-RefreshSeconds = Annotated[
-    Optional[float],  # noqa: UP045
-    option("--refresh-seconds", "How often to look for a newer live model.  [default: 10]"),
-]
-Workers = Annotated[
-    Optional[int],  # noqa: UP045
-    option("--workers", "How many processes answer, side by side on one port.  [default: 1]"),
-]
-NoPage = Annotated[bool, option("--no-page", "Serve no page for people at /.")]
-ShadowVersion = Annotated[
-    Optional[str],  # noqa: UP045
-    option("--shadow", "Also predict with this version, or with 'newest-unpromoted', and count the differences."),
-]
-ReproducedVersion = Annotated[str, typer.Argument(help="A version as 'models list' shows it, or 'live'.")]
-WholeSearch = Annotated[bool, option("--search", "Repeat the whole search, not only the fit of what it chose.")]
+model_app = _commands("models", "The releases in the store.")
+model_app.command("list", short_help="List the releases of a task, newest first.")(models.list_models)
+model_app.command("show", short_help="Show the whole record of a release or a refusal.")(models.show_model)
+model_app.command("diff", short_help="Show two records side by side.")(models.diff_models)
+model_app.command("verify", short_help="Verify that a release is what was published.")(model_upkeep.verify_models)
+model_app.command("export", short_help="Write a release to a folder for other programs.")(
+    model_upkeep.export_model
+)
+model_app.command("prune", short_help="Remove old releases, refusals and reports.")(model_upkeep.prune_models)
+model_app.command("promote", short_help="Make a release the live one.")(promotions.promote_model)
+model_app.command("rollback", short_help="Make the release that was live before live again.")(
+    promotions.roll_back_model
+)
+model_app.command("release-hold", short_help="Let later trainings promote themselves again.")(
+    promotions.release_hold
+)
+model_app.command("report", short_help="Show the report of an evaluation.")(reports.show_report)
+model_app.command("card", short_help="Print the model card of a release.")(reports.show_card)
+app.add_typer(model_app)
+
+store_app = _commands("store", "Stores.")
+store_app.command("check", short_help="Try every operation on a store, and tell what it lacks.")(stores.check)
+app.add_typer(store_app)
+
+task_app = _commands("task", "Task files.")
+task_app.command("check", short_help="Try a task's definition, and a dataset with it.")(tasks.check)
+task_app.command("new", short_help="Draft a first task file from a CSV file.")(tasks.new)
+app.add_typer(task_app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -99,100 +100,6 @@ Version = Annotated[
 @app.callback()
 def weighbridge(show_version: Version = False) -> None:
     """Options that stand before any command."""
-
-
-@app.command(short_help="Serve predictions over HTTP from the live model.")
-def serve(
-    store: Store = STORE,
-    task: Task = TASK,
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    wait: Wait = False,
-    refresh_seconds: RefreshSeconds = None,
-    workers: Workers = None,
-    shadow: ShadowVersion = None,
-    no_page: NoPage = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
-) -> None:
-    """Serve predictions over HTTP from the live model, following every promotion without a restart.
-
-    Example: weighbridge serve --store ./weighbridge-store --port 8000
-    """
-    set_up_logs(log_format, log_level, debug)
-    from weighbridge.entrypoints.service.serving import serve as serve_until_told
-    from weighbridge.entrypoints.task_loading import task_name
-
-    settings = load_settings(
-        {
-            "store": store,
-            "refresh_seconds": refresh_seconds,
-            "workers": workers,
-            "shadow": shadow,
-            "no_page": no_page,
-        }
-    )
-    serve_until_told(task_name(task), settings, host, port, wait)
-
-
-@app.command(short_help="Train a release again from its record, and compare.")
-def reproduce(
-    version: ReproducedVersion,
-    search: WholeSearch = False,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
-) -> None:
-    """Train a release again from its record and compare parameters, metrics and predictions to the last bit.
-
-    Exit code 0 only if all of them match, else 1. Nothing is written.
-
-    Example: weighbridge reproduce live --search
-    """
-    set_up_logs(log_format, log_level, debug)
-    from weighbridge.domain.registry.recorded import version_named
-    from weighbridge.entrypoints.scikit_learn import import_scikit_learn
-    from weighbridge.entrypoints.task_loading import load_task
-
-    import_scikit_learn()
-    definition = load_task(task)
-    from weighbridge.domain import reproduction
-    from weighbridge.entrypoints.cli.console import print_json, print_reproduction
-
-    container = open_container(store=store)
-    wanted = version_named(container.registry(), definition.name, version)
-    found = reproduction.reproduce(wanted, definition, container.ports(), whole_search=search)
-    if as_json:
-        print_json(found.to_dict())
-    else:
-        print_reproduction(found)
-    if not found.holds:
-        logging.getLogger("weighbridge").error(
-            "%s was not reproduced: install the code and the libraries of its record, and try again",
-            wanted,
-        )
-        raise typer.Exit(exit_codes.BUG)
-
-
-@app.command(short_help="Tell the whole story on local files.")
-def demo(
-    store: Store = STORE,
-    log_level: Level = LogLevel.ERROR,
-    log_format: Format = LogFormat.TEXT,
-    debug: Debug = False,
-) -> None:
-    """Tell the whole story on local files: train, weigh, publish, serve, and refuse a worse model.
-
-    Example: weighbridge demo --store ./weighbridge-store
-    """
-    set_up_logs(log_format, log_level, debug)
-    from weighbridge.entrypoints.cli.demo import run_demo
-
-    run_demo(open_container(store=store, create_store=True), store)
 
 
 def main() -> NoReturn:

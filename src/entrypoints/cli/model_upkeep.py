@@ -8,23 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from weighbridge.entrypoints import exit_codes
-from weighbridge.entrypoints.cli.models import models
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    TASK,
-    Debug,
-    Format,
-    Json,
-    Level,
-    LogFormat,
-    LogLevel,
-    Store,
-    Task,
-    open_container,
-    option,
-    set_up_logs,
-)
-from weighbridge.entrypoints.settings import PREFIX
+from weighbridge.entrypoints.cli.context import Context, with_context
+from weighbridge.entrypoints.cli.options import option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,27 +31,20 @@ Everything = Annotated[bool, option("--all", "Verify every release, refusal and 
 Wanted = Annotated[ExportFormat, option("--format", "As what to export.")]
 Keep = Annotated[
     int,
-    typer.Option(
-        "--keep", envvar=f"{PREFIX}KEEP", help="Keep so many of the newest, and so many rollbacks.", min=1
-    ),
+    option("--keep", "Keep so many of the newest, and so many rollbacks.", at_least=1),
 ]
 OlderThan = Annotated[str, option("--older-than", "Remove only what was trained longer ago: 90d, 12h, 4w.")]
 DryRun = Annotated[bool, option("--dry-run", "Say what would be removed, and remove nothing.")]
 
 
-@models.command("verify", short_help="Verify that a release is what was published.")
+@with_context("store", "task", "json")
 def verify_models(
+    context: Context,
     version: Annotated[
         Optional[str],  # noqa: UP045
         typer.Argument(help="A version as 'models list' shows it.  [default: the live one]"),
     ] = None,
     everything: Everything = False,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Verify a release: bytes against digest, golden rows, schema, and the record against its JSON Schema.
 
@@ -74,26 +52,24 @@ def verify_models(
 
     Example: weighbridge models verify --all
     """
-    set_up_logs(log_format, log_level, debug)
     import logging
 
     from weighbridge.domain.errors import ConfigurationError
     from weighbridge.entrypoints.cli.console import print_json
-    from weighbridge.entrypoints.task_loading import task_name
 
     if everything and version is not None:
         raise ConfigurationError("name a version, or give --all; not both")
-    name = task_name(task)
-    verifier = open_container(store=store).verifier()
+    name = context.task_name()
+    verifier = context.container().verifier()
     found = []
     for verified in _look(verifier, name, version or "live", everything):
         found.append(verified)
-        if not as_json:
+        if not context.json:
             print("ok    " if verified.holds else "FAULTY", verified.key)
             for fault in verified.faults:
                 print(f"       {' '.join(fault.split())}")
     faulty = sum(not verified.holds for verified in found)
-    if as_json:
+    if context.json:
         print_json({"holds": not faulty, "verified": [verified.to_dict() for verified in found]})
     if faulty:
         logging.getLogger("weighbridge").error(
@@ -105,17 +81,12 @@ def verify_models(
         raise typer.Exit(exit_codes.BAD_DATA)
 
 
-@models.command("export", short_help="Write a release to a folder for other programs.")
+@with_context("store", "task", "json")
 def export_model(
+    context: Context,
     version: ReleasedOrLive,
     folder: Folder,
     wanted: Wanted = ExportFormat.MLFLOW,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Write a release to a new folder: as an MLflow model, or the model file with its record and how to load it.
 
@@ -123,36 +94,29 @@ def export_model(
 
     Example: weighbridge models export live --format mlflow ./exported
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.registry.loading import decode_release
     from weighbridge.domain.registry.recorded import version_named
     from weighbridge.entrypoints.cli.console import print_json
-    from weighbridge.entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    container = open_container(store=store)
+    name = context.task_name()
+    container = context.container()
     registry = container.registry()
     release = registry.read(version_named(registry, name, version))
     data = registry.fetch(release)
     decode_release(release, data, container.codecs())
     written = container.exporter().export(release, data, wanted.value, folder)
-    if as_json:
+    if context.json:
         print_json({"version": str(release.version), "folder": folder, "files": written})
     else:
         print(f"exported {release.version} to {folder}: {', '.join(written)}")
 
 
-@models.command("prune", short_help="Remove old releases, refusals and reports.")
+@with_context("store", "task", "json")
 def prune_models(
+    context: Context,
     keep: Keep = 10,
     older_than: OlderThan = "90d",
     dry_run: DryRun = False,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Remove releases beyond the newest that are older than the limit, and refusals and reports older than it.
 
@@ -160,28 +124,26 @@ def prune_models(
 
     Example: weighbridge models prune --keep 10 --older-than 90d --dry-run
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.errors import ConfigurationError
     from weighbridge.domain.registry.retention import parse_age, plan_pruning, prune
     from weighbridge.entrypoints.cli.console import print_json
-    from weighbridge.entrypoints.task_loading import task_name
 
     try:
         age = parse_age(older_than)
     except ValueError as error:
         raise ConfigurationError(f"--older-than: {error}") from error
-    name = task_name(task)
-    container = open_container(store=store)
+    name = context.task_name()
+    container = context.container()
     opened, registry = container.store(), container.registry()
     plan = plan_pruning(opened, registry, container.clock(), name, keep, age)
     gone: list[dict[str, Any]] = []
     for removal in plan if dry_run else prune(opened, registry, plan):
         gone.append(removal.to_dict())
-        if not as_json:
+        if not context.json:
             print(f"{'would remove' if dry_run else 'removed'} {removal.kind} {removal.version}:")
             for key in removal.keys:
                 print(f"  {key}")
-    if as_json:
+    if context.json:
         print_json({"dry_run": dry_run, "removed": gone})
     elif not gone:
         print("nothing to remove")

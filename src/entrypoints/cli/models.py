@@ -6,28 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    TASK,
-    Debug,
-    Format,
-    Json,
-    Level,
-    LogFormat,
-    LogLevel,
-    Store,
-    Task,
-    open_container,
-    option,
-    set_up_logs,
-)
-from weighbridge.entrypoints.settings import PREFIX
+from weighbridge.entrypoints.cli.context import Context, with_context
+from weighbridge.entrypoints.cli.options import option
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
     from weighbridge.domain.registry.releases import ModelVersion, Promotion, Refusal, Release
-
-models = typer.Typer(help="The releases in the store.", no_args_is_help=True, rich_markup_mode=None)
 
 VersionText = Annotated[
     str, typer.Argument(help="A version as 'models list' or 'models list --rejected' shows it, or 'live'.")
@@ -35,20 +19,15 @@ VersionText = Annotated[
 Rejected = Annotated[bool, option("--rejected", "List the candidates that were refused, with their first reason.")]
 Limit = Annotated[
     int,
-    typer.Option("--limit", envvar=f"{PREFIX}LIMIT", help="List so many at most; 0 lists them all.", min=0),
+    option("--limit", "List so many at most; 0 lists them all.", at_least=0),
 ]
 
 
-@models.command("list", short_help="List the releases of a task, newest first.")
+@with_context("store", "task", "json")
 def list_models(
+    context: Context,
     rejected: Rejected = False,
     limit: Limit = 20,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """List the releases of a task, newest first; what is live and what is held is marked.
 
@@ -56,19 +35,17 @@ def list_models(
 
     Example: weighbridge models list --rejected --limit 5
     """
-    set_up_logs(log_format, log_level, debug)
     import logging
 
     from weighbridge.entrypoints.cli.console import print_json, print_table
-    from weighbridge.entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    registry = open_container(store=store).registry()
+    name = context.task_name()
+    registry = context.container().registry()
     versions = registry.refused_versions(name) if rejected else registry.versions(name)
     listed = versions[:limit] if limit else versions
     found = [(version, _read_or_problem(registry, version, rejected)) for version in listed]
     live = None if rejected else _live(registry, name)
-    if as_json:
+    if context.json:
         print_json([_as_document(version, what, live, rejected) for version, what in found])
     elif rejected:
         print_table(("VERSION", "WHEN", "REASON", "DATASET"), [_refused_line(*one) for one in found])
@@ -80,30 +57,23 @@ def list_models(
         logging.getLogger("weighbridge").info("%d older ones are not listed; --limit 0 lists them all", more)
 
 
-@models.command("show", short_help="Show the whole record of a release or a refusal.")
+@with_context("store", "task", "json")
 def show_model(
+    context: Context,
     version: VersionText,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Show the whole record of a release, of a refused candidate, or of the live release.
 
     Example: weighbridge models show live --json
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.registry.recorded import read_recorded, version_named
     from weighbridge.entrypoints.cli.console import print_json, print_table
     from weighbridge.entrypoints.cli.model_texts import layout_of_record
-    from weighbridge.entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    registry = open_container(store=store).registry()
+    name = context.task_name()
+    registry = context.container().registry()
     found = read_recorded(registry, version_named(registry, name, version))
-    if as_json:
+    if context.json:
         print_json(dict(found.document))
         return
     live = _live(registry, name)
@@ -111,33 +81,26 @@ def show_model(
     print_table(("FIELD", "VALUE"), list(layout_of_record(found.document, promotion)))
 
 
-@models.command("diff", short_help="Show two records side by side.")
+@with_context("store", "task", "json")
 def diff_models(
+    context: Context,
     a: VersionText,
     b: VersionText,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Show two records side by side: metrics, parameters, dataset, schema, libraries. A star marks what differs.
 
     Example: weighbridge models diff 2021-07-03T23-05-32Z-0a1b2c3d live
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.registry.record_diff import compare_records
     from weighbridge.domain.registry.recorded import read_recorded, version_named
     from weighbridge.entrypoints.cli.console import print_json, print_table
     from weighbridge.entrypoints.cli.model_texts import layout_of_comparison
-    from weighbridge.entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    registry = open_container(store=store).registry()
+    name = context.task_name()
+    registry = context.container().registry()
     one, other = (read_recorded(registry, version_named(registry, name, version)) for version in (a, b))
     rows = compare_records(one.document, other.document)
-    if as_json:
+    if context.json:
         fields = [row.to_dict() for row in rows]
         print_json({"a": str(one.version), "b": str(other.version), "fields": fields})
     else:

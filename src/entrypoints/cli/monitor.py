@@ -10,21 +10,8 @@ import typer
 
 from weighbridge.domain.errors import ConfigurationError
 from weighbridge.entrypoints import exit_codes
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    TASK,
-    Debug,
-    Format,
-    Json,
-    Level,
-    LogFormat,
-    LogLevel,
-    Store,
-    Task,
-    open_container,
-    option,
-    set_up_logs,
-)
+from weighbridge.entrypoints.cli.context import Context, with_context
+from weighbridge.entrypoints.cli.options import option
 
 if TYPE_CHECKING:
     from weighbridge.domain.monitoring.labelled_metrics import LabelReport
@@ -46,16 +33,12 @@ To = Annotated[
 ]
 
 
+@with_context("store", "task", "json")
 def monitor(
+    context: Context,
     since: Since = None,
     start: From = None,
     to: To = None,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Compare what was predicted with what the live release was trained on, and with labels that came later.
 
@@ -64,23 +47,21 @@ def monitor(
 
     Example: weighbridge monitor --since 24h --json
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.evaluation.rules.rule import FindingLevel
     from weighbridge.domain.monitoring.monitor import monitor as look
     from weighbridge.domain.monitoring.monitor import read_log
     from weighbridge.entrypoints.cli.console import print_json
     from weighbridge.entrypoints.scikit_learn import import_scikit_learn
-    from weighbridge.entrypoints.task_loading import load_task
 
-    container = open_container(store=store, task=task)
+    container = context.container()
     begin, end = _window(since, start, to, container.clock().now())
     import_scikit_learn()
-    definition = load_task(task)
+    definition = context.load_task()
     registry, where = container.registry(), container.store()
     release = registry.read(registry.live(definition.name).version)
     log = read_log(where, container.predictions(), definition.name, begin, end)
     report = look(definition, release, log, begin, end, where, container.reader())
-    if as_json:
+    if context.json:
         print_json({"task": definition.name} | report.to_dict())
     else:
         _print(definition.name, report)

@@ -11,21 +11,9 @@ import typer
 
 from weighbridge.domain.errors import ConfigurationError, DataError
 from weighbridge.entrypoints import exit_codes
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    TASK,
-    Debug,
-    Format,
-    Json,
-    LogFormat,
-    LogLevel,
-    Store,
-    Task,
-    open_container,
-    option,
-    set_up_logs,
-)
-from weighbridge.entrypoints.settings import PREFIX, load_settings
+from weighbridge.entrypoints.cli.context import Context, LogLevel, with_context
+from weighbridge.entrypoints.cli.options import option
+from weighbridge.entrypoints.settings import load_settings
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Category
@@ -64,25 +52,22 @@ NoEcho = Annotated[bool, option("--no-echo", "Write the predictions alone, witho
 Overwrite = Annotated[bool, option("--overwrite", "Replace files that exist.")]
 PredictWorkers = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option(
+    option(
         "--workers",
-        envvar=f"{PREFIX}WORKERS",
-        help="How many processes of this machine predict the files of a folder, side by side.  [default: 1]",
-        min=1,
-        max=256,
+        "How many processes of this machine predict the files of a folder, side by side.  [default: 1]",
+        at_least=1,
+        at_most=256,
     ),
 ]
 Dask = Annotated[
     Optional[str],  # noqa: UP045
     option("--dask", "Predict the files of a folder on the Dask cluster with this scheduler: tcp://host:8786."),
 ]
-FileLevel = Annotated[
-    Optional[LogLevel],  # noqa: UP045
-    option("--log-level", "The least severe log lines to write.  [default: info; warning with --row]"),
-]
 
 
+@with_context("store", "task", "json", log_level="info; warning with --row")
 def predict(
+    context: Context,
     input: Input = None,
     output: Output = None,
     row: RowJson = None,
@@ -91,12 +76,6 @@ def predict(
     overwrite: Overwrite = False,
     workers: PredictWorkers = None,
     dask: Dask = None,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: FileLevel = None,
-    debug: Debug = False,
 ) -> None:
     """Predict one row, every row of a file, or every file of a folder with the live model.
 
@@ -111,32 +90,31 @@ def predict(
     """
     if (row is None) == (input is None) or (row is None) != (output is not None):
         raise ConfigurationError("give INPUT and OUTPUT, or one row with --row; see 'weighbridge predict --help'")
-    set_up_logs(log_format, log_level or (LogLevel.INFO if row is None else LogLevel.WARNING), debug)
-    from weighbridge.entrypoints.task_loading import task_name
+    context.configure_logs(LogLevel.INFO if row is None else LogLevel.WARNING)
 
     if row is not None:
-        _predict_row(row, store, task_name(task), debug)
+        _predict_row(context, row)
         return
     assert input is not None
     assert output is not None
     from weighbridge.entrypoints.batch.file_prediction import FileJob
 
     # The settings of a whole service are none of a command's business.
-    settings = load_settings({"store": store, "workers": 1})
-    name = task_name(task)
-    version = open_container(store=store, workers=1).registry().live(name).version
+    settings = load_settings({"store": context.store, "workers": 1})
+    name = context.task_name()
+    version = context.container(workers=1).registry().live(name).version
     model = FileJob(input, output, name, str(version), settings, not no_echo, on_error is OnError.SKIP, overwrite)
     try:
         outcomes = _predict_files(model, workers, dask)
     except DataError as error:
         # The remedy of bad data elsewhere, to put it in the store again, would mislead here.
         message = "%s\nNothing was written. Mend the rows, or predict the others with --on-error skip."
-        logging.getLogger("weighbridge").error(message, error, exc_info=debug)
+        logging.getLogger("weighbridge").error(message, error, exc_info=context.debug)
         raise typer.Exit(exit_codes.BAD_DATA) from error
     except KeyboardInterrupt:
         logging.getLogger("weighbridge").error("interrupted; no file was left half written")
         raise typer.Exit(exit_codes.INTERRUPTED) from None
-    _report(outcomes, version.qualified, as_json)
+    _report(context, outcomes, version.qualified)
 
 
 def _predict_files(model: FileJob, workers: int | None, dask: str | None) -> list[FileOutcome]:
@@ -187,13 +165,13 @@ def _jobs(model: FileJob, names: list[str]) -> list[FileJob]:
     return jobs
 
 
-def _report(outcomes: list[FileOutcome], model_version: str, as_json: bool) -> None:
+def _report(context: Context, outcomes: list[FileOutcome], model_version: str) -> None:
     from weighbridge.entrypoints.batch.folder_prediction import worst_code
     from weighbridge.entrypoints.cli.console import print_json
 
     failed = [outcome for outcome in outcomes if outcome.error]
     rows, skipped = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("rows", "skipped"))
-    if as_json:
+    if context.json:
         files = [
             {
                 "input": outcome.source,
@@ -221,7 +199,7 @@ def _report(outcomes: list[FileOutcome], model_version: str, as_json: bool) -> N
         raise typer.Exit(worst_code(outcomes))
 
 
-def _predict_row(text: str, store: str, task: str, debug: bool) -> None:
+def _predict_row(context: Context, text: str) -> None:
     from weighbridge.domain.model.predictor import Classification, label_or_value
     from weighbridge.domain.serving.row_predictor import RowPredictor
     from weighbridge.entrypoints.cli.console import print_json
@@ -232,7 +210,7 @@ def _predict_row(text: str, store: str, task: str, debug: bool) -> None:
         raise ConfigurationError(f"--row is not JSON: {error}") from error
     if not isinstance(features, dict):
         raise ConfigurationError('--row is not a JSON object, such as {"orders_placed": 10}')
-    service = open_container(store=store).service(task)
+    service = context.container().service(context.task_name())
     service.load()
     model = service.loaded
     assert model is not None
@@ -243,7 +221,7 @@ def _predict_row(text: str, store: str, task: str, debug: bool) -> None:
         logging.getLogger("weighbridge").error(
             "%s\nFix the row; 'weighbridge models show live' lists the features that it needs.",
             DataError("--row", error.problems),
-            exc_info=debug,
+            exc_info=context.debug,
         )
         raise typer.Exit(exit_codes.BAD_DATA) from error
     document: dict[str, Any] = {model.schema.prediction: label_or_value(answer)}

@@ -6,22 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from weighbridge.entrypoints.cli.models import models
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    TASK,
-    Debug,
-    Format,
-    Json,
-    Level,
-    LogFormat,
-    LogLevel,
-    Store,
-    Task,
-    open_container,
-    option,
-    set_up_logs,
-)
+from weighbridge.entrypoints.cli.context import Context, with_context
+from weighbridge.entrypoints.cli.options import option
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.releases import Promotion
@@ -37,43 +23,31 @@ Hold = Annotated[
 ]
 
 
-@models.command("promote", short_help="Make a release the live one.")
+@with_context("store", "task", "json")
 def promote_model(
+    context: Context,
     version: ReleasedVersion,
     reason: Reason,
     hold: Hold = False,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Make a release the live one; services follow within their refresh interval.
 
     Example: weighbridge models promote 2021-07-03T23-05-32Z-0a1b2c3d --reason "approved by sales"
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.registry.releases import ModelVersion
-    from weighbridge.entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    container = open_container(store=store)
+    name = context.task_name()
+    container = context.container()
     wanted = ModelVersion.parse(name, version)
-    _print_promotion(container.registry().promote(wanted, reason, container.operator(), hold), as_json)
+    _print_promotion(context, container.registry().promote(wanted, reason, container.operator(), hold))
 
 
-@models.command("rollback", short_help="Make the release that was live before live again.")
+@with_context("store", "task", "json")
 def roll_back_model(
+    context: Context,
     reason: Reason,
     to: To = None,
     hold: Hold = False,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Make the release that was live before the present one live again: one more promotion, nothing is undone.
 
@@ -82,29 +56,22 @@ def roll_back_model(
 
     Example: weighbridge models rollback --reason "complaints since noon" --hold
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.registry.releases import ModelVersion
     from weighbridge.domain.registry.rollback import roll_back
-    from weighbridge.entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    container = open_container(store=store)
+    name = context.task_name()
+    container = context.container()
     wanted = None if to is None else ModelVersion.parse(name, to)
     _print_promotion(
+        context,
         roll_back(container.registry(), name, reason, container.operator(), hold, wanted, container.events()),
-        as_json,
     )
 
 
-@models.command("release-hold", short_help="Let later trainings promote themselves again.")
+@with_context("store", "task", "json")
 def release_hold(
+    context: Context,
     reason: Reason,
-    store: Store = STORE,
-    task: Task = TASK,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Let later trainings promote themselves again: one more promotion of the live release, without hold.
 
@@ -112,28 +79,26 @@ def release_hold(
 
     Example: weighbridge models release-hold --reason "the data is mended"
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.entrypoints.cli.console import print_json
-    from weighbridge.entrypoints.task_loading import task_name
 
-    name = task_name(task)
-    container = open_container(store=store)
+    name = context.task_name()
+    container = context.container()
     live = container.registry().live(name)
     if live.hold:
         live = container.registry().promote(live.version, reason, container.operator())
         said = f"{live.version} stays live and is not held any more: later trainings promote themselves"
     else:
         said = f"nothing to do: {live.version} is live and not held"
-    if as_json:
+    if context.json:
         print_json(live.to_dict())
     else:
         print(said)
 
 
-def _print_promotion(promotion: Promotion, as_json: bool) -> None:
+def _print_promotion(context: Context, promotion: Promotion) -> None:
     from weighbridge.entrypoints.cli.console import print_json
 
-    if as_json:
+    if context.json:
         print_json(promotion.to_dict())
     else:
         held = ", and held: later trainings publish without promoting" if promotion.hold else ""

@@ -9,20 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    TASK,
-    Debug,
-    Format,
-    Level,
-    LogFormat,
-    LogLevel,
-    Store,
-    Task,
-    open_container,
-    option,
-    set_up_logs,
-)
+from weighbridge.entrypoints.cli.context import Context, with_context
+from weighbridge.entrypoints.cli.options import option
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.releases import ModelVersion
@@ -37,31 +25,23 @@ Open = Annotated[bool, option("--open", "Open it in a browser.")]
 Licence = Annotated[str, option("--license", "The licence of the model, as model hubs name licences.")]
 
 
-def add_report_commands(models: typer.Typer) -> None:
-    """Add ``report`` and ``card`` to the commands for models."""
-    models.command("report", short_help="Show the report of a weighing.")(show_report)
-    models.command("card", short_help="Print the model card of a release.")(show_card)
-
-
+@with_context("store", "task")
 def show_report(
+    context: Context,
     version: WeighedVersion,
     output: Output = None,
     in_browser: Open = False,
-    store: Store = STORE,
-    task: Task = TASK,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Show the report of a weighing, released or refused: one HTML file that needs nothing else.
 
     Example: weighbridge models report live --open
     """
-    set_up_logs(log_format, log_level, debug)
     if output is not None and in_browser:
         raise ConfigurationError("--output and --open exclude each other; give one of them")
-    container = open_container(store=store, task=task)
-    wanted = _version(version, task, container)
+    from weighbridge.domain.registry.recorded import version_named
+
+    container = context.container()
+    wanted = version_named(container.registry(), context.task_name(), version)
     data = _read(wanted, container)
     if in_browser:
         _open(wanted, data)
@@ -69,34 +49,25 @@ def show_report(
         _write(output, data)
 
 
+@with_context("store", "task")
 def show_card(
+    context: Context,
     version: WeighedVersion,
     output: Output = None,
     licence: Licence = "unknown",
-    store: Store = STORE,
-    task: Task = TASK,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Print a model card: the content of the report as Markdown, with the metadata that model hubs read.
 
     Example: weighbridge models card live --output README.md --license apache-2.0
     """
-    set_up_logs(log_format, log_level, debug)
-    from weighbridge.domain.registry.recorded import read_recorded
+    from weighbridge.domain.registry.recorded import read_recorded, version_named
     from weighbridge.domain.report.model_card import model_card
 
-    container = open_container(store=store, task=task)
-    record = read_recorded(container.registry(), _version(version, task, container)).record
+    container = context.container()
+    record = read_recorded(
+        container.registry(), version_named(container.registry(), context.task_name(), version)
+    ).record
     _write(output, model_card(record, container.settings().command_options, licence).encode())
-
-
-def _version(text: str, task: str, container: Container) -> ModelVersion:
-    from weighbridge.domain.registry.recorded import version_named
-    from weighbridge.entrypoints.task_loading import task_name
-
-    return version_named(container.registry(), task_name(task), text)
 
 
 def _read(version: ModelVersion, container: Container) -> bytes:

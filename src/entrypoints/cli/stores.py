@@ -12,34 +12,20 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from weighbridge.entrypoints import exit_codes
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    STORE_HELP,
-    Debug,
-    Format,
-    Json,
-    Level,
-    LogFormat,
-    LogLevel,
-    set_up_logs,
-)
+from weighbridge.entrypoints.cli.context import Context, with_context
+from weighbridge.entrypoints.cli.options import STORE, STORE_HELP
 from weighbridge.entrypoints.settings import PREFIX, load_settings
 
 if TYPE_CHECKING:
     from weighbridge.domain.store.artefact_store import ArtefactStore
 
-store_app = typer.Typer(help="Stores.", no_args_is_help=True, rich_markup_mode=None)
-
 Url = Annotated[str, typer.Argument(envvar=f"{PREFIX}STORE", help=STORE_HELP)]
 
 
-@store_app.command("check", short_help="Try every operation on a store, and tell what it lacks.")
+@with_context("json")
 def check(
+    context: Context,
     url: Url = STORE,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Try every operation that is needed under scratch/, measure it, clean up, and tell what the store lacks.
 
@@ -47,7 +33,6 @@ def check(
 
     Example: weighbridge store check s3://bucket/prefix
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.domain.store.store_check import check_store
     from weighbridge.entrypoints.cli.console import print_json, print_table
     from weighbridge.entrypoints.container import wire
@@ -61,7 +46,7 @@ def check(
         report = check_store(store, container.clock(), secrets.token_hex(4))
     finally:
         _remove_empty_folder(store)
-    if as_json:
+    if context.json:
         print_json(report.to_dict())
     else:
         rows = [(one.operation, f"{one.seconds * 1000:,.1f}", one.problem or "ok") for one in report.steps]
@@ -74,7 +59,7 @@ def check(
     if not report.fit:
         log.error("%s is not fit for publishing: mend what is told above, or use another store", store.url)
         raise typer.Exit(exit_codes.USAGE)
-    if not as_json:
+    if not context.json:
         print(f"{store.url} is fit for use")
 
 

@@ -15,25 +15,13 @@ import typer
 from weighbridge.domain.errors import ConfigurationError, DataError
 from weighbridge.domain.store.artefacts import DATASET_SUFFIXES, DATASETS, Artefact, ArtefactRef
 from weighbridge.entrypoints import exit_codes
-from weighbridge.entrypoints.cli.options import (
-    TASK,
-    Debug,
-    Format,
-    Json,
-    Level,
-    LogFormat,
-    LogLevel,
-    Task,
-    option,
-    set_up_logs,
-)
+from weighbridge.entrypoints.cli.context import Context, with_context
+from weighbridge.entrypoints.cli.options import option
 from weighbridge.entrypoints.settings import load_settings
 
 if TYPE_CHECKING:
     from weighbridge.domain.training.task_check import TaskReport, Trial
     from weighbridge.entrypoints.container import Container
-
-task_app = typer.Typer(help="Task files.", no_args_is_help=True, rich_markup_mode=None)
 
 DatasetOption = Annotated[
     Optional[Path],  # noqa: UP045
@@ -47,14 +35,10 @@ Target = Annotated[
 Output = Annotated[Path, option("--output", "The file to write; it must not be there yet.")]
 
 
-@task_app.command("check", short_help="Try a task's definition, and a dataset with it.")
+@with_context("task", "json")
 def check(
-    task: Task = TASK,
+    context: Context,
     dataset: DatasetOption = None,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Try a task's definition; given a dataset, admit it, split it and train the first point of the grid.
 
@@ -63,17 +47,14 @@ def check(
 
     Example: weighbridge task check --task task.py:TASK --dataset orders.csv
     """
-    set_up_logs(log_format, log_level, debug)
-    from weighbridge.entrypoints.task_loading import load_task
-
-    definition = load_task(task)
+    definition = context.load_task()
     data = None if dataset is None else _read(dataset, DATASET_SUFFIXES)
     from weighbridge.domain.training.task_check import check_task
     from weighbridge.entrypoints.cli.console import print_json, print_table
 
     container = _container()
     report = check_task(definition, data, container.reader(), container.codecs())
-    if as_json:
+    if context.json:
         print_json(report.to_dict())
     else:
         print_table(("ABOUT", "FOUND"), _lines(report))
@@ -83,14 +64,12 @@ def check(
         _fail(exit_codes.BAD_DATA, f"{_count(report.data_problems)} in the data: mend it, or the task's schema")
 
 
-@task_app.command("new", short_help="Draft a first task file from a CSV file.")
+@with_context()
 def new(
+    context: Context,
     file: CsvFile,
     target: Target = None,
     output: Output = Path("task.py"),
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Draft a first task file from a CSV file; every guess in it is marked by a comment.
 
@@ -98,7 +77,6 @@ def new(
 
     Example: weighbridge task new orders.csv --target hours --output task.py
     """
-    set_up_logs(log_format, log_level, debug)
     if output.suffix != ".py":
         raise ConfigurationError(f"--output is '{output}'; a task file ends in .py")
     if output.exists():
@@ -113,7 +91,7 @@ def new(
         logging.getLogger("weighbridge").error(
             "%s\nNothing was written. Mend the file and try again.",
             DataError(str(file), error.problems),
-            exc_info=debug,
+            exc_info=context.debug,
         )
         raise typer.Exit(exit_codes.BAD_DATA) from error
     try:

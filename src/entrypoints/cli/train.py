@@ -10,23 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from weighbridge.entrypoints import exit_codes
-from weighbridge.entrypoints.cli.options import (
-    STORE,
-    TASK,
-    Debug,
-    Format,
-    Json,
-    Level,
-    LogFormat,
-    LogLevel,
-    Store,
-    Task,
-    open_container,
-    option,
-    set_up_logs,
-)
+from weighbridge.entrypoints.cli.context import Context, with_context
+from weighbridge.entrypoints.cli.options import option
 from weighbridge.entrypoints.logs import said_of_a_run
-from weighbridge.entrypoints.settings import PREFIX
 
 if TYPE_CHECKING:
     from weighbridge.domain.ports import Ports
@@ -45,12 +31,11 @@ WarningThreshold = Annotated[
 ]
 FitWorkers = Annotated[
     Optional[int],  # noqa: UP045
-    typer.Option(
+    option(
         "--workers",
-        envvar=f"{PREFIX}WORKERS",
-        help="How many processes of this machine search, side by side.  [default: 1]",
-        min=1,
-        max=256,
+        "How many processes of this machine search, side by side.  [default: 1]",
+        at_least=1,
+        at_most=256,
     ),
 ]
 Dask = Annotated[
@@ -68,9 +53,9 @@ Cron = Annotated[
 ]
 
 
+@with_context("store", "task", "json")
 def train(
-    store: Store = STORE,
-    task: Task = TASK,
+    context: Context,
     force: Force = False,
     error_threshold: ErrorThreshold = None,
     warning_threshold: WarningThreshold = None,
@@ -79,10 +64,6 @@ def train(
     every: Every = None,
     cron: Cron = None,
     no_report: NoReport = False,
-    as_json: Json = False,
-    log_format: Format = LogFormat.TEXT,
-    log_level: Level = LogLevel.INFO,
-    debug: Debug = False,
 ) -> None:
     """Train on the newest dataset, weigh the model, and publish it or record why it was refused.
 
@@ -91,26 +72,24 @@ def train(
 
     Example: weighbridge train --store s3://bucket/prefix --json
     """
-    set_up_logs(log_format, log_level, debug)
     from weighbridge.entrypoints.scikit_learn import import_scikit_learn
-    from weighbridge.entrypoints.task_loading import load_task
     from weighbridge.entrypoints.training.schedule import schedule
 
     when = schedule(every, cron)
     import_scikit_learn()
-    definition = load_task(task).with_levels(error_threshold, warning_threshold)
+    definition = context.load_task().with_levels(error_threshold, warning_threshold)
     from weighbridge.domain.workflow import Outcome, train_and_release
     from weighbridge.entrypoints.cli.console import print_json, print_json_line, print_training
     from weighbridge.entrypoints.training.interrupts import interrupts_end_the_process
     from weighbridge.entrypoints.training.parallel import parallel_fits
 
-    container = open_container(store=store, task=task, no_report=no_report)
+    container = context.container(no_report=no_report)
 
     def train_once() -> TrainingResult:
         ports = container.ports()
         with _run(definition.name, ports), parallel_fits(definition, workers, dask):
             result = train_and_release(definition, ports, force=force)
-        if not as_json:
+        if not context.json:
             print_training(result)
         elif when is None:
             print_json(result.document | {"outcome": str(result.outcome)})
