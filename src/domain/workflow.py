@@ -11,24 +11,21 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from weighbridge.domain.data.admission import admit
-from weighbridge.domain.data.dataset import Dataset, split
+from weighbridge.domain.data.dataset import Dataset, Split, split
 from weighbridge.domain.errors import ArtefactExists, NothingReleased, RegistryError
 from weighbridge.domain.evaluation.gate import Verdict
-from weighbridge.domain.model.encoding import encode_with_parity
-from weighbridge.domain.model.predictions import prediction_digest
+from weighbridge.domain.model.encoding import EncodedModel, encode_with_parity
 from weighbridge.domain.registry.events import ModelPromoted, ModelRefused, ModelReleased, PromotionHeld
 from weighbridge.domain.registry.provenance import CodeSource, Record
 from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release
-from weighbridge.domain.report.subject import Subject
 from weighbridge.domain.report.writing import write_report
-from weighbridge.domain.statistics.summaries import column_to_dict
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
 from weighbridge.domain.store.discovery import read_newest_dataset
-from weighbridge.domain.training.candidate_evaluation import weigh
+from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate, evaluate
 from weighbridge.domain.training.events import DatasetAdmitted, FormatSkipped, NothingNew, SearchFinished
 from weighbridge.domain.training.live_model import live_model
 from weighbridge.domain.training.phases import Phases
-from weighbridge.domain.training.recording import dataset_source, golden_rows, model_file, training_of
+from weighbridge.domain.training.recording import RunOrigin, record_of
 from weighbridge.domain.training.search.search import Candidate, search
 
 if TYPE_CHECKING:
@@ -64,13 +61,13 @@ class TrainingResult:
 
 
 def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -> TrainingResult:
-    """Train on the newest dataset, weigh the candidate, and publish it or record its refusal.
+    """Train on the newest dataset, evaluate the candidate, and publish it or record its refusal.
 
     A dataset whose bytes and task are those of the newest release is left alone, unless ``force``; a
     promotion that an interrupted run still owes that release is made up for.
 
     Raises:
-        DataError: there is no dataset, or it cannot be admitted or split. Nothing is written.
+        DataError: there is no dataset, or it is not valid or cannot be split. Nothing is written.
         TaskError: the estimator does not work. Nothing is written.
         ModelError: no codec can hold the model. Nothing is written.
         StoreError, RegistryError: from the ports; what was written by then is garbage at worst, never a lie.
@@ -81,67 +78,24 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         newest = _newest(task.name, ports)
     if newest is not None and not force and _is_trained_on(newest, artefact, task):
         return _nothing_new(newest, artefact.ref, ports)
-
     with phases("admit"):
-        dataset = admit(ports.reader.read(artefact, task.schema), task.schema, artefact.ref.key)
-        ports.events.emit(DatasetAdmitted(artefact.ref.key, len(dataset), artefact.sha256))
-        parts = split(dataset, task.split, task.estimator.folds, artefact.ref.key)
+        dataset, parts = _admit(task, artefact, ports)
     with phases("search"):
         candidate = _search(task, parts.train, ports)
     with phases("weigh"):
         live = live_model(ports.registry, ports.codecs, task.name, task.schema)
-        weighing = weigh(task, candidate.model, dataset, parts, live, _history(task, ports))
+        evaluation = evaluate(task, candidate.model, dataset, parts, live, _history(task, ports))
     with phases("encode"):
-        encoded = encode_with_parity(ports.codecs, candidate.model, task.schema, parts.test.features)
-    for note in encoded.notes:
-        ports.events.emit(FormatSkipped(note))
-
-    decision = weighing.decision
-    version = ModelVersion.of(task.name, ports.clock.now(), encoded.sha256)
-    record = Record(
-        task=task.name,
-        version=str(version),
-        created_at=version.created,
-        dataset=dataset_source(artefact, dataset),
-        run_id=ports.run_id,
-        code=CodeSource(ports.revisions.revision(), ports.software_version),
-        libraries=ports.revisions.libraries(),
-        training=training_of(task, candidate, parts, phases.seconds("search", "weigh", "encode")),
-        metrics=weighing.metrics,
-        thresholds=[threshold.to_dict() for threshold in task.thresholds],
-        checks=weighing.checks,
-        decision=decision,
-        model=model_file(version, encoded, kept=decision.verdict is not Verdict.REJECT),
-        schema=task.schema,
-        golden=golden_rows(candidate.model, parts.test),
-        task_fingerprint=task.fingerprint,
-        statistics=weighing.statistics.to_dict(),
-        test_errors=None if weighing.test_errors is None else column_to_dict(weighing.test_errors),
-        findings=weighing.findings,
-        comparison=weighing.live.to_dict(weighing.metrics),
-        test_predictions=prediction_digest(weighing.predicted),
-        phases=phases.to_list(),
-    )
+        encoded = _encode(task, candidate, parts, ports)
+    evaluated = EvaluatedCandidate(task, candidate, dataset, parts, live, evaluation)
+    record = record_of(evaluated, artefact, encoded, phases, _origin(ports), ports.clock.now())
     if ports.reports is not None:
         with phases("report"):
-            subject = Subject(task, candidate, dataset, parts, live, weighing)
-            report = write_report(subject, record, ports.reports, ports.store, ports.events)
+            report = write_report(evaluated, record, ports.reports, ports.store, ports.events)
         record = replace(record, report=report, phases=phases.to_list())
-    if decision.verdict is Verdict.REJECT:
-        ports.registry.refuse(record)
-        ports.events.emit(ModelRefused(str(version), decision.reasons))
-        return TrainingResult(Outcome.REJECTED, record.to_dict(), _live(ports, task.name))
-    try:
-        release = ports.registry.publish(encoded.data, record)
-    except ArtefactExists:
-        # The same training at the same second, by another process or this one, gives the same version.
-        twin = ports.registry.read(version)
-        if not _is_trained_on(twin, artefact, task):
-            raise
-        return _nothing_new(twin, artefact.ref, ports)
-    ports.events.emit(ModelReleased(str(version), str(decision.verdict), decision.reasons))
-    _promote(release, f"trained on {artefact.ref.key}: {decision.verdict}", ports)
-    return TrainingResult(Outcome.RELEASED, dict(release.document), _live(ports, task.name))
+    if evaluation.decision.verdict is Verdict.REJECT:
+        return _refuse(record, ports)
+    return _release(record, encoded.data, artefact, task, ports)
 
 
 def put_dataset(
@@ -197,6 +151,13 @@ def _nothing_new(release: Release, dataset: ArtefactRef, ports: Ports) -> Traini
     return TrainingResult(Outcome.NOTHING_NEW, dict(release.document), _live(ports, release.version.task))
 
 
+def _admit(task: TaskDefinition, artefact: Artefact, ports: Ports) -> tuple[Dataset, Split]:
+    key = artefact.ref.key
+    dataset = admit(ports.reader.read(artefact, task.schema), task.schema, key)
+    ports.events.emit(DatasetAdmitted(key, len(dataset), artefact.sha256))
+    return dataset, split(dataset, task.split, task.estimator.folds, key)
+
+
 def _search(task: TaskDefinition, train: Dataset, ports: Ports) -> Candidate:
     started = ports.clock.seconds()
     candidate = search(task.estimator, train, task.split.seed, ports.progress)
@@ -204,6 +165,41 @@ def _search(task: TaskDefinition, train: Dataset, ports: Ports) -> Candidate:
     seconds = ports.clock.seconds() - started
     ports.events.emit(SearchFinished(summary.kind, summary.points, summary.score, seconds))
     return candidate
+
+
+def _encode(task: TaskDefinition, candidate: Candidate, parts: Split, ports: Ports) -> EncodedModel:
+    encoded = encode_with_parity(ports.codecs, candidate.model, task.schema, parts.test.features)
+    for note in encoded.notes:
+        ports.events.emit(FormatSkipped(note))
+    return encoded
+
+
+def _origin(ports: Ports) -> RunOrigin:
+    code = CodeSource(ports.revisions.revision(), ports.software_version)
+    return RunOrigin(ports.run_id, code, ports.revisions.libraries())
+
+
+def _refuse(record: Record, ports: Ports) -> TrainingResult:
+    ports.registry.refuse(record)
+    ports.events.emit(ModelRefused(record.version, record.decision.reasons))
+    return TrainingResult(Outcome.REJECTED, record.to_dict(), _live(ports, record.task))
+
+
+def _release(
+    record: Record, model: bytes, artefact: Artefact, task: TaskDefinition, ports: Ports
+) -> TrainingResult:
+    try:
+        release = ports.registry.publish(model, record)
+    except ArtefactExists:
+        # The same training at the same second, by another process or this one, gives the same version.
+        twin = ports.registry.read(ModelVersion.parse(record.task, record.version))
+        if not _is_trained_on(twin, artefact, task):
+            raise
+        return _nothing_new(twin, artefact.ref, ports)
+    decision = record.decision
+    ports.events.emit(ModelReleased(record.version, str(decision.verdict), decision.reasons))
+    _promote(release, f"trained on {artefact.ref.key}: {decision.verdict}", ports)
+    return TrainingResult(Outcome.RELEASED, dict(release.document), _live(ports, record.task))
 
 
 def _promote(release: Release, reason: str, ports: Ports, only_if_owed: bool = False) -> None:

@@ -23,7 +23,7 @@ from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.errors import NothingReleased, StoreUnavailable
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.report.renderer import ReportRenderer
-from weighbridge.domain.report.shapes import Picture
+from weighbridge.domain.report.shapes import Report
 from weighbridge.domain.report.writing import Reports
 from weighbridge.domain.serving.row_predictor import RowPredictor
 from weighbridge.domain.serving.service import PredictionService
@@ -42,8 +42,8 @@ THOROUGH = (settings.default or settings()).max_examples >= 1000
 class PlainReport(ReportRenderer):
     """Draws next to nothing, which takes no time."""
 
-    def render(self, picture: Picture) -> bytes:
-        return picture.headline.encode()
+    def render(self, report: Report) -> bytes:
+        return report.headline.encode()
 
 
 def dataset(direct: S3Store, day: int) -> None:

@@ -24,7 +24,7 @@ from weighbridge.domain.evaluation.comparison import NotWorseThanLive
 from weighbridge.domain.evaluation.gate import Threshold
 from weighbridge.domain.evaluation.rules.defaults import default_rules
 from weighbridge.domain.report.renderer import ReportRenderer
-from weighbridge.domain.report.shapes import Picture
+from weighbridge.domain.report.shapes import Report
 from weighbridge.domain.report.writing import Reports
 from weighbridge.domain.store.artefacts import REPORTS
 from weighbridge.domain.training.estimator import EstimatorSpec
@@ -37,15 +37,15 @@ LEVELS = ("a & b", '"><img src=x>', "$x^2$", "c|d")
 
 
 class RecordingRenderer(ReportRenderer):
-    """Keeps the pictures, and renders what it is given instead."""
+    """Keeps the reports, and renders what it is given instead."""
 
     def __init__(self, data: bytes = b"<html>", problem: Exception | None = None) -> None:
-        self.pictures: list[Picture] = []
+        self.reports: list[Report] = []
         self._data = data
         self._problem = problem
 
-    def render(self, picture: Picture) -> bytes:
-        self.pictures.append(picture)
+    def render(self, report: Report) -> bytes:
+        self.reports.append(report)
         if self._problem is not None:
             raise self._problem
         return self._data
@@ -53,9 +53,9 @@ class RecordingRenderer(ReportRenderer):
 
 @dataclass(frozen=True)
 class EvaluatedCandidate:
-    """A picture, with the record that it stands beside."""
+    """A report, with the record that it stands beside."""
 
-    picture: Picture
+    report: Report
     document: dict[str, Any]
 
 
@@ -161,5 +161,5 @@ def _train_on_each(
         definition = last if last is not None and number == len(frames) - 1 else task
         result = workflow.train_and_release(definition, ports)
         assert [ref.key for ref in ports.store.list(f"{REPORTS}/")][-1] == result.document["report"]["key"]
-        found.append(EvaluatedCandidate(kept.pictures[-1], result.document))
+        found.append(EvaluatedCandidate(kept.reports[-1], result.document))
     return found

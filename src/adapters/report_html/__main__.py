@@ -1,11 +1,11 @@
-"""The process that draws a report: a picture as JSON on stdin, HTML on stdout."""
+"""The process that draws a report: a report as JSON on stdin, HTML on stdout."""
 
 import sys
 
 import msgspec
 
 from weighbridge.adapters.report_html.page import page
-from weighbridge.domain.report.shapes import Picture
+from weighbridge.domain.report.shapes import Report
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(page(msgspec.json.decode(sys.stdin.buffer.read(), type=Picture)))
+    sys.stdout.buffer.write(page(msgspec.json.decode(sys.stdin.buffer.read(), type=Report)))

@@ -1,4 +1,4 @@
-"""The page itself: a picture of a weighing as one self-contained HTML file."""
+"""The page itself: a report of a weighing as one self-contained HTML file."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -10,10 +10,10 @@ from matplotlib.figure import Figure as Canvas
 from weighbridge.adapters.report_html import charts
 from weighbridge.adapters.report_html.gauges import draw_gauges
 from weighbridge.adapters.report_html.svg import Styles, compact
-from weighbridge.domain.report.shapes import Figure, Picture
+from weighbridge.domain.report.shapes import Figure, Report
 
 
-def page(picture: Picture) -> bytes:
+def page(report: Report) -> bytes:
     """The file, in UTF-8."""
     here = files("weighbridge.adapters.report_html")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -21,11 +21,11 @@ def page(picture: Picture) -> bytes:
     styles = Styles()
     drawn = {
         id(figure): compact(_drawn(figure), f"f{number}", str(escape(figure.description)), styles)
-        for number, figure in enumerate(_figures(picture), 1)
+        for number, figure in enumerate(_figures(report), 1)
     }
     sheet = here.joinpath("report.css").read_text(encoding="utf-8") + styles.sheet()
     text = template.render(
-        picture=picture,
+        report=report,
         # Our own file, and what was made of matplotlib's own output, in which it escapes every text.
         style=Markup(sheet),  # noqa: S704
         draw=lambda figure: Markup(drawn[id(figure)]),  # noqa: S704
@@ -33,8 +33,8 @@ def page(picture: Picture) -> bytes:
     return text.encode("utf-8", errors="replace")
 
 
-def _figures(picture: Picture) -> Iterator[Figure]:
-    for section in picture.sections:
+def _figures(report: Report) -> Iterator[Figure]:
+    for section in report.sections:
         yield from section.figures
         for check in section.checks:
             yield from check.figures

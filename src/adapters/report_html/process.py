@@ -12,7 +12,7 @@ from weighbridge.domain.errors import ReportFailure
 from weighbridge.domain.report.renderer import ReportRenderer
 
 if TYPE_CHECKING:
-    from weighbridge.domain.report.shapes import Picture
+    from weighbridge.domain.report.shapes import Report
 
 #: How long a report may take, in seconds.
 TIMEOUT = 120.0
@@ -32,7 +32,7 @@ class HtmlReports(ReportRenderer):
         self._python = python or sys.executable
         self._timeout = timeout
 
-    def render(self, picture: Picture) -> bytes:
+    def render(self, report: Report) -> bytes:
         """See the port."""
         import msgspec
 
@@ -41,7 +41,7 @@ class HtmlReports(ReportRenderer):
             # -P: what lies in the current folder is none of ours.
             done = subprocess.run(  # noqa: S603 - nothing of it comes from outside
                 [self._python, "-P", "-m", "weighbridge.adapters.report_html"],
-                input=msgspec.json.encode(picture),
+                input=msgspec.json.encode(report),
                 capture_output=True,
                 timeout=self._timeout,
                 check=False,

@@ -38,7 +38,7 @@ def compact(figure: Figure, key: str, title: str, styles: Styles) -> str:
     Args:
         figure: with the stand-ins of ``style`` for colours.
         key: unique in the page; begins every identifier.
-        title: the whole of the picture in words, escaped for HTML.
+        title: the whole of the report in words, escaped for HTML.
         styles: of the page; those of the figure are added.
     """
     figure.patch.set_visible(False)

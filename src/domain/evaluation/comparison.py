@@ -39,7 +39,7 @@ class NotWorseThanLive:
                 f"greater than the error level, {self.error:g}"
             )
 
-    def weigh(self, candidate: Metrics, live: Metrics) -> tuple[Verdict, str | None]:
+    def evaluate(self, candidate: Metrics, live: Metrics) -> tuple[Verdict, str | None]:
         """What the two scores mean, and the reason unless it is a plain release.
 
         A score of the live model that is not a number compares with nothing; one of the candidate is worse

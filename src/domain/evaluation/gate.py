@@ -84,14 +84,14 @@ class Threshold:
         """What has to be measured by level; None when the metric is of all rows."""
         return None if self.slice_by is None else Slice(self.metric, self.slice_by, self.smallest)
 
-    def weigh_all(self, metrics: Metrics) -> list[tuple[Verdict, str | None]]:
-        """``weigh`` the metric; or, sliced, that of every level that was measured. One that is missing is NaN."""
+    def evaluate_all(self, metrics: Metrics) -> list[tuple[Verdict, str | None]]:
+        """``evaluate`` the metric or, when sliced, that of every measured level; a missing metric is NaN."""
         if self.slice is None:
-            return [self.weigh(metrics.get(self.metric, math.nan))]
+            return [self.evaluate(metrics.get(self.metric, math.nan))]
         levels = [name for name in metrics if name.startswith(self.slice.name("")[:-1])]
-        return [self.weigh(metrics[name], name) for name in levels]
+        return [self.evaluate(metrics[name], name) for name in levels]
 
-    def weigh(self, value: float, name: str | None = None) -> tuple[Verdict, str | None]:
+    def evaluate(self, value: float, name: str | None = None) -> tuple[Verdict, str | None]:
         """What ``value`` means, and the reason unless it is a plain release. NaN refuses.
 
         Args:
@@ -142,7 +142,7 @@ def decide(
         comparisons: with the live model, weighed already.
         findings: of the rules about data; an error refuses, a warning warns.
     """
-    weighed = [one for threshold in thresholds for one in threshold.weigh_all(metrics)]
+    weighed = [one for threshold in thresholds for one in threshold.evaluate_all(metrics)]
     weighed += comparisons
     weighed += [
         (_FINDING_VERDICTS[finding.level], f"rule '{finding.name}': {finding.detail}")

@@ -172,7 +172,7 @@ def _weigh(task: TaskDefinition, metrics: Metrics, known: set[str]) -> tuple[lis
         if threshold.slice_by is not None and threshold.slice_by not in known:
             not_weighed.append(f"{threshold.metric} by {threshold.slice_by}")
             continue
-        for verdict, reason in threshold.weigh_all(metrics):
+        for verdict, reason in threshold.evaluate_all(metrics):
             if reason is not None:
                 numbers = {threshold.metric: metrics.get(threshold.metric, math.nan)}
                 finite = {name: value for name, value in numbers.items() if math.isfinite(value)}

@@ -1,4 +1,4 @@
-"""The pictures of checks: what each looked at, with the places that are at fault."""
+"""The figures of checks: what each looked at, with the places that are at fault."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from weighbridge.domain.evaluation.checks.known_rows import KnownRows
 from weighbridge.domain.evaluation.checks.sweep import Sweep
 from weighbridge.domain.model.encoding import probabilities_of
 from weighbridge.domain.report.known import known_rows_seen
+from weighbridge.domain.report.sampling import Array, floats, predict_in_chunks
 from weighbridge.domain.report.shapes import Bars, CheckSeen, Curve, Curves, Figure, Histogram, Limit, Section
-from weighbridge.domain.report.subject import Array, floats, predict_in_chunks
 from weighbridge.domain.report.wording import counted, listed, rounded, short, titled
 
 if TYPE_CHECKING:
-    from weighbridge.domain.report.subject import Subject
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Points of a curve, and curves in one figure; those at fault come first.
 POINTS = 60
@@ -31,14 +31,14 @@ BARS = 16
 BINS = 30
 
 
-def checks_section(subject: Subject) -> Section:
-    """Every check, those that failed first, each with its picture."""
-    results = subject.weighing.checks
+def checks_section(evaluated: EvaluatedCandidate) -> Section:
+    """Every check, those that failed first, each with its report."""
+    results = evaluated.evaluation.checks
     if not results:
         return Section("checks", "Checks", ("The task has no behavioural checks.",))
-    pictures = Pictures(subject)
-    pairs = sorted(zip(subject.task.checks, results, strict=True), key=lambda pair: pair[1].passed)
-    seen = tuple(pictures.of(check, result.name, result.passed, result.detail) for check, result in pairs)
+    figures = CheckFigures(evaluated)
+    pairs = sorted(zip(evaluated.task.checks, results, strict=True), key=lambda pair: pair[1].passed)
+    seen = tuple(figures.of(check, result.name, result.passed, result.detail) for check, result in pairs)
     failed = [result.name for result in results if not result.passed]
     lead = (
         f"{len(failed)} of {counted(len(results), 'check')} failed: {listed(failed)}."
@@ -48,21 +48,21 @@ def checks_section(subject: Subject) -> Section:
     return Section("checks", "Checks", (lead,), checks=seen)
 
 
-class Pictures:
-    """Takes the pictures of checks; all rows are predicted at most once.
+class CheckFigures:
+    """Takes the figures of checks; all rows are predicted at most once.
 
     Args:
-        subject: what the checks were run on.
+        evaluated: what the checks were run on.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        self._model = subject.candidate.model
-        self._dataset = subject.dataset
-        self._schema = subject.task.schema
+    def __init__(self, evaluated: EvaluatedCandidate) -> None:
+        self._model = evaluated.candidate.model
+        self._dataset = evaluated.dataset
+        self._schema = evaluated.task.schema
         self._predicted: Array | None = None
 
     def of(self, check: Check, name: str, passed: bool, detail: str) -> CheckSeen:
-        """A check with its pictures; without any when there is none for its kind, or it could not be run."""
+        """A check with its figures; without any when there is none for its kind, or it could not be run."""
         try:
             if isinstance(check, KnownRows):
                 figures, tables = known_rows_seen(check, self._model, self._dataset)

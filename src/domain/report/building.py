@@ -1,4 +1,4 @@
-"""Taking the picture of a weighing: all sections, the answer first."""
+"""Taking the report of a weighing: all sections, the answer first."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from weighbridge.domain.report.influence import influence_section
 from weighbridge.domain.report.origin import origin_section
 from weighbridge.domain.report.outcome import outcome_section
 from weighbridge.domain.report.searches import search_section
-from weighbridge.domain.report.shapes import Picture, Section, Table
+from weighbridge.domain.report.shapes import Report, Section, Table
 from weighbridge.domain.report.slices import slices_section
 from weighbridge.domain.report.verdict import headline, verdict_section
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.provenance import Record
-    from weighbridge.domain.report.subject import Subject
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Sections whose words and tables are not in the record otherwise.
 _FOUND = ("slices", "outcome", "drift", "search", "features")
 
 
-def take_picture(subject: Subject, record: Record, command_options: str) -> Picture:
-    """The picture of a weighing. A section that cannot be made says so in its place.
+def build_report(evaluated: EvaluatedCandidate, record: Record, command_options: str) -> Report:
+    """The report of a weighing. A section that cannot be made says so in its place.
 
     Args:
-        subject: what was weighed.
+        evaluated: what was weighed.
         record: of the weighing.
         command_options: what the commands of this store and task need, such as `` --store ./dir``.
     """
-    by_class = isinstance(subject.task.schema.target, Category)
+    by_class = isinstance(evaluated.task.schema.target, Category)
     decision = record.decision
-    return Picture(
+    return Report(
         task=record.task,
         version=record.version,
         created=f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC",
@@ -44,24 +44,24 @@ def take_picture(subject: Subject, record: Record, command_options: str) -> Pict
         headline=headline(decision),
         reasons=decision.reasons,
         sections=(
-            verdict_section(subject),
-            checks_section(subject),
-            _made("slices", "Slices", lambda: slices_section(subject)),
+            verdict_section(evaluated),
+            checks_section(evaluated),
+            _made("slices", "Slices", lambda: slices_section(evaluated)),
             _made(
                 "outcome",
                 "Predicted and observed",
-                lambda: (classes_section if by_class else outcome_section)(subject),
+                lambda: (classes_section if by_class else outcome_section)(evaluated),
             ),
-            _made("drift", "Drift", lambda: drift_section(subject)),
-            _made("search", "Search", lambda: search_section(subject)),
-            _made("features", "Features", lambda: influence_section(subject)),
+            _made("drift", "Drift", lambda: drift_section(evaluated)),
+            _made("search", "Search", lambda: search_section(evaluated)),
+            _made("features", "Features", lambda: influence_section(evaluated)),
             origin_section(record, command_options),
         ),
     )
 
 
-def findings_of(picture: Picture) -> list[dict[str, Any]]:
-    """What a picture found that no other part of a record tells, as plain data: words and tables by section.
+def findings_of(report: Report) -> list[dict[str, Any]]:
+    """What a report found that no other part of a record tells, as plain data: words and tables by section.
 
     Of a figure its description stands for it.
     """
@@ -73,7 +73,7 @@ def findings_of(picture: Picture) -> list[dict[str, Any]]:
             "figures": [{"title": figure.title, "description": figure.description} for figure in section.figures],
             "tables": [_plain(table) for table in section.tables if table.caption != "Rules about data"],
         }
-        for section in picture.sections
+        for section in report.sections
         if section.key in _FOUND
     ]
 

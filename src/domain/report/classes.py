@@ -10,12 +10,12 @@ import numpy as np
 from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import IncompatibleModel
 from weighbridge.domain.model.encoding import probabilities_of
+from weighbridge.domain.report.sampling import Array, floats, sample_note, sampled
 from weighbridge.domain.report.shapes import Curve, Curves, Figure, Grid, Histogram, Section, Table
-from weighbridge.domain.report.subject import Array, floats, sample_note, sampled
 from weighbridge.domain.report.wording import counted, rounded, short
 
 if TYPE_CHECKING:
-    from weighbridge.domain.report.subject import Subject
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Classes of the confusion matrix, and of the other figures: those with the most rows.
 MATRIX = 12
@@ -26,13 +26,13 @@ RELIABILITY_BINS = 10
 ROWS_PER_BIN = 20
 
 
-def classes_section(subject: Subject) -> Section:
+def classes_section(evaluated: EvaluatedCandidate) -> Section:
     """The confusion matrix, the reliability of probabilities, and their distributions."""
-    target = subject.task.schema.target
+    target = evaluated.task.schema.target
     assert isinstance(target, Category)
-    test = subject.parts.test
+    test = evaluated.parts.test
     observed = test.target.to_numpy(object)
-    predicted = np.asarray(subject.weighing.predicted, object)
+    predicted = np.asarray(evaluated.evaluation.predicted, object)
     sizes = {level: int((observed == level).sum()) for level in target.levels}
     levels = sorted(target.levels, key=lambda level: -sizes[level])
     figures, table = _confusion(levels, observed, predicted)
@@ -40,7 +40,7 @@ def classes_section(subject: Subject) -> Section:
     lead = [f"{rounded(100 * right)} % of {counted(len(test), 'test row')} are predicted to be what they are."]
     chosen = sampled(len(test))
     try:
-        likely = probabilities_of(subject.candidate.model, test.features.iloc[chosen], target)
+        likely = probabilities_of(evaluated.candidate.model, test.features.iloc[chosen], target)
     except IncompatibleModel as error:
         lead.append(f"There are no probabilities to show: {error}.")
         return Section("outcome", "Predicted and observed", tuple(lead), figures, table)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weighbridge.domain.evaluation.rules.rule import FindingLevel
+from weighbridge.domain.report.sampling import Array, floats
 from weighbridge.domain.report.shapes import Bars, Figure, Histogram, Section, Table
-from weighbridge.domain.report.subject import Array, floats
 from weighbridge.domain.report.wording import counted, named, rounded, short, unit_of
 from weighbridge.domain.statistics.drift import ColumnDrift, compare_statistics
 from weighbridge.domain.statistics.summaries import CategorySummary, NumberSummary, Statistics
 
 if TYPE_CHECKING:
-    from weighbridge.domain.report.subject import Subject
     from weighbridge.domain.statistics.summaries import ColumnSummary
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Figures; columns that have drifted less are in the table only.
 COLUMNS = 12
@@ -26,19 +26,19 @@ LEVELS = 8
 BINS = 24
 
 
-def drift_section(subject: Subject) -> Section:
+def drift_section(evaluated: EvaluatedCandidate) -> Section:
     """A small multiple for each column, worst first, and what the rules about data found."""
-    before, now = _earlier(subject), subject.weighing.statistics
-    rules = _rules(subject)
+    before, now = _earlier(evaluated), evaluated.evaluation.statistics
+    rules = _rules(evaluated)
     if before is None:
-        why = "its record keeps no statistics" if subject.live.record is not None else subject.live.note
+        why = "its record keeps no statistics" if evaluated.live.record is not None else evaluated.live.note
         nothing = f"There are no data of a live model to compare with: {why or 'nothing is live'}."
         return Section("drift", "Drift", (nothing,), tables=rules)
     drifts = sorted(compare_statistics(before, now), key=lambda drift: -drift.distance.value)
-    figures = tuple(_figure(drift, before, now, subject) for drift in drifts[:COLUMNS])
+    figures = tuple(_figure(drift, before, now, evaluated) for drift in drifts[:COLUMNS])
     lead = [
         f"{counted(now.rows, 'row')} now, against the {counted(before.rows, 'row')} that the live model, "
-        f"{subject.live.version}, was trained and weighed on. Worst first: by the greatest difference in the "
+        f"{evaluated.live.version}, was trained and weighed on. Worst first: by the greatest difference in the "
         "share of rows below some value, or of rows of some levels."
     ]
     if len(drifts) > COLUMNS:
@@ -57,8 +57,8 @@ def drift_section(subject: Subject) -> Section:
     return Section("drift", "Drift", tuple(lead), figures, (table, *rules))
 
 
-def _earlier(subject: Subject) -> Statistics | None:
-    record = subject.live.record
+def _earlier(evaluated: EvaluatedCandidate) -> Statistics | None:
+    record = evaluated.live.record
     if record is None or not record.statistics:
         return None
     try:
@@ -67,15 +67,15 @@ def _earlier(subject: Subject) -> Statistics | None:
         return None
 
 
-def _rules(subject: Subject) -> tuple[Table, ...]:
+def _rules(evaluated: EvaluatedCandidate) -> tuple[Table, ...]:
     order = {FindingLevel.ERROR: 0, FindingLevel.WARNING: 1, FindingLevel.OK: 2}
-    found = sorted(subject.weighing.findings, key=lambda finding: order[finding.level])
+    found = sorted(evaluated.evaluation.findings, key=lambda finding: order[finding.level])
     rows = tuple((finding.name, str(finding.level), finding.detail) for finding in found)
     return (Table("Rules about data", ("Rule", "Level", "Found"), rows),) if rows else ()
 
 
-def _figure(drift: ColumnDrift, before: Statistics, now: Statistics, subject: Subject) -> Figure:
-    schema = subject.task.schema
+def _figure(drift: ColumnDrift, before: Statistics, now: Statistics, evaluated: EvaluatedCandidate) -> Figure:
+    schema = evaluated.task.schema
     column = schema.target if drift.column == schema.target.name else schema.feature(drift.column)
     earlier, later = (_column(statistics, drift.column) for statistics in (before, now))
     title = f"{short(drift.column, 28)}, moved by {rounded(drift.distance.value, digits=3)}"

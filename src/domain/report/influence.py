@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weighbridge.domain.data.schema import Category
+from weighbridge.domain.report.sampling import Array, floats, sampled
 from weighbridge.domain.report.shapes import Bars, Curve, Curves, Figure, Section, Table
-from weighbridge.domain.report.subject import Array, floats, sampled
 from weighbridge.domain.report.wording import counted, rounded, short, titled
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from weighbridge.domain.data.schema import Feature
-    from weighbridge.domain.report.subject import Subject
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Test rows whose features are shuffled, and how often.
 ROWS = 1_000
@@ -32,25 +32,25 @@ LEVELS = 12
 CLASSES = 4
 
 
-def influence_section(subject: Subject) -> Section:
+def influence_section(evaluated: EvaluatedCandidate) -> Section:
     """Permutation importance with its spread, and partial dependence for the features that matter most."""
     from sklearn.inspection import permutation_importance
 
-    test, scoring = subject.parts.test, subject.task.estimator.scoring
+    test, scoring = evaluated.parts.test, evaluated.task.estimator.scoring
     rows = test.frame.iloc[sampled(len(test), ROWS)]
     names = list(test.schema.feature_names)
     with warnings.catch_warnings():
         # A score that is not defined on shuffled rows is NaN.
         warnings.simplefilter("ignore")
         found = permutation_importance(
-            subject.candidate.model,
+            evaluated.candidate.model,
             rows[names],
             rows[test.schema.target.name],
             scoring=scoring,
             n_repeats=REPEATS,
             # Here, wherever the fits of the search went.
             n_jobs=1,
-            random_state=subject.task.split.seed,
+            random_state=evaluated.task.split.seed,
         )
     losses = np.nan_to_num(np.asarray(found.importances, np.float64))
     order = sorted(range(len(names)), key=lambda at: -float(losses[at].mean()))
@@ -76,7 +76,7 @@ def influence_section(subject: Subject) -> Section:
         ),
     )
     few = test.features.iloc[sampled(len(test), DEPENDENCE_ROWS)]
-    dependences = [_dependence(subject, test.schema.features[at], few) for at in order[:DEPENDENCES]]
+    dependences = [_dependence(evaluated, test.schema.features[at], few) for at in order[:DEPENDENCES]]
     table = Table(
         "Permutation importance",
         ("Feature", f"Fall of {scoring}", "Least", "Greatest"),
@@ -89,11 +89,11 @@ def _spread(losses: Array) -> tuple[float, float, float]:
     return float(losses.mean()), float(losses.min()), float(losses.max())
 
 
-def _dependence(subject: Subject, feature: Feature, rows: pd.DataFrame) -> Figure | None:
+def _dependence(evaluated: EvaluatedCandidate, feature: Feature, rows: pd.DataFrame) -> Figure | None:
     from sklearn.inspection import partial_dependence
 
-    target = subject.task.schema.target
-    column = subject.parts.test.features[feature.name]
+    target = evaluated.task.schema.target
+    column = evaluated.parts.test.features[feature.name]
     if isinstance(feature, Category):
         counts = column.value_counts()
         values = np.array([level for level in feature.levels if counts.get(level, 0)], object)
@@ -103,7 +103,7 @@ def _dependence(subject: Subject, feature: Feature, rows: pd.DataFrame) -> Figur
     if len(values) < 2:
         return None
     found = partial_dependence(
-        subject.candidate.model,
+        evaluated.candidate.model,
         rows,
         [feature.name],
         categorical_features=[feature.name] if isinstance(feature, Category) else None,
@@ -111,7 +111,7 @@ def _dependence(subject: Subject, feature: Feature, rows: pd.DataFrame) -> Figur
         kind="both",
         method="brute",
     )
-    lines = _lines(subject, found["average"], found["individual"])
+    lines = _lines(evaluated, found["average"], found["individual"])
     what = titled(target) if not isinstance(target, Category) else f"probability of {target.name}"
     title = f"Partial dependence on {short(feature.name, 24)}"
     note = f"The mean over {counted(len(rows), 'test row')} with {short(feature.name)} replaced"
@@ -145,15 +145,15 @@ def _dependence(subject: Subject, feature: Feature, rows: pd.DataFrame) -> Figur
     )
 
 
-def _lines(subject: Subject, average: Array, individual: Array) -> list[tuple[str, Array, Array]]:
+def _lines(evaluated: EvaluatedCandidate, average: Array, individual: Array) -> list[tuple[str, Array, Array]]:
     """For each output its name, its means and its band: one for a number or two classes, else the commonest."""
-    target = subject.task.schema.target
+    target = evaluated.task.schema.target
     bands = np.quantile(individual, (0.1, 0.9), axis=1)
     if not isinstance(target, Category):
         return [("mean prediction", average[0], bands[:, 0])]
-    classes = [str(name) for name in subject.candidate.model.classes_]
+    classes = [str(name) for name in evaluated.candidate.model.classes_]
     if len(average) == 1:
         return [(short(classes[-1], 24), average[0], bands[:, 0])]
-    counts = subject.parts.test.target.value_counts()
+    counts = evaluated.parts.test.target.value_counts()
     common = sorted(range(len(classes)), key=lambda at: -int(counts.get(classes[at], 0)))[:CLASSES]
     return [(short(classes[at], 24), average[at], bands[:, at]) for at in common]

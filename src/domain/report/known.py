@@ -1,4 +1,4 @@
-"""The picture of rows whose predictions are known."""
+"""The report of rows whose predictions are known."""
 
 from __future__ import annotations
 

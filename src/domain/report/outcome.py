@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weighbridge.domain.data.schema import Category
+from weighbridge.domain.report.sampling import Array, floats, sample_note, sampled
 from weighbridge.domain.report.shapes import Figure, Points, Section, Strips
-from weighbridge.domain.report.subject import Array, floats, sample_note, sampled
 from weighbridge.domain.report.wording import named, rounded, short, titled, unit_of
 from weighbridge.domain.statistics.association import association
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from weighbridge.domain.data.schema import Feature
-    from weighbridge.domain.report.subject import Subject
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Figures of residuals against features; those that the residuals depend on most come first.
 FEATURES = 8
@@ -25,20 +25,20 @@ STRIPS = 12
 _PERCENTILES = (5, 25, 50, 75, 95)
 
 
-def outcome_section(subject: Subject) -> Section:
+def outcome_section(evaluated: EvaluatedCandidate) -> Section:
     """Predicted against observed, and residuals against the prediction and against each feature."""
     import pandas as pd
 
-    test = subject.parts.test
+    test = evaluated.parts.test
     chosen = sampled(len(test))
-    predicted = np.asarray(subject.weighing.predicted, np.float64)[chosen]
+    predicted = np.asarray(evaluated.evaluation.predicted, np.float64)[chosen]
     observed = test.target.to_numpy(np.float64)[chosen]
     finite = np.isfinite(predicted)
     chosen, predicted, observed = chosen[finite], predicted[finite], observed[finite]
     if not len(chosen):
         return Section("outcome", "Predicted and observed", ("No prediction for a test row is a finite number.",))
     residuals = observed - predicted
-    note, target = sample_note(len(test)), subject.task.schema.target
+    note, target = sample_note(len(test)), evaluated.task.schema.target
     unit = unit_of(target)
     left = named("observed less predicted", unit)
     middle = float(np.median(np.abs(residuals)))

@@ -6,14 +6,14 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from weighbridge.domain.report.shapes import Picture
+    from weighbridge.domain.report.shapes import Report
 
 
 class ReportRenderer(Protocol):
-    """Draws the picture of a weighing."""
+    """Draws the report of a weighing."""
 
     @abstractmethod
-    def render(self, picture: Picture) -> bytes:
+    def render(self, report: Report) -> bytes:
         """The report as one self-contained HTML file.
 
         Raises:

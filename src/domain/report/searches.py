@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from weighbridge.domain.report.sampling import Array, floats
 from weighbridge.domain.report.shapes import Curve, Curves, Figure, Grid, Section, Table
-from weighbridge.domain.report.subject import Array, floats
 from weighbridge.domain.report.wording import counted, rounded, short
 
 if TYPE_CHECKING:
-    from weighbridge.domain.report.subject import Subject
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
     from weighbridge.domain.training.search.trials import Trials
 
 #: Values along one side of a heat map; more are put together in groups.
@@ -35,12 +35,12 @@ class Side:
     of_point: Array
 
 
-def search_section(subject: Subject) -> Section:
+def search_section(evaluated: EvaluatedCandidate) -> Section:
     """A heat map over the two parameters that matter most, and the scores by rank."""
-    trials, summary = subject.candidate.trials, subject.candidate.search
+    trials, summary = evaluated.candidate.trials, evaluated.candidate.search
     scores = trials.scores
     known = scores[np.isfinite(scores)]
-    chosen = ", ".join(f"{_plain(name)} {_value(value)}" for name, value in subject.candidate.params.items())
+    chosen = ", ".join(f"{_plain(name)} {_value(value)}" for name, value in evaluated.candidate.params.items())
     lead = [
         f"Tried {counted(summary.points, 'point')} on {summary.folds} folds by {summary.scoring}; the best scores "
         f"{rounded(summary.score)}" + (f", at {chosen}." if chosen else ".")
@@ -61,7 +61,7 @@ def search_section(subject: Subject) -> Section:
         )
         + "."
     )
-    place = trials.place_of(subject.candidate.params)
+    place = trials.place_of(evaluated.candidate.params)
     figures = (*_maps(trials, place), _ranks(known, near[1][1]))
     table = Table(
         "Points as good as the best",

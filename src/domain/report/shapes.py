@@ -199,7 +199,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture with its words; exactly one kind of content is there.
+    """A report with its words; exactly one kind of content is there.
 
     Args:
         title: a few words above it.
@@ -231,7 +231,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class CheckSeen:
-    """What one check found, and its pictures."""
+    """What one check found, and its figures."""
 
     name: str
     passed: bool
@@ -264,7 +264,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Report:
     """All that a report shows.
 
     Args:

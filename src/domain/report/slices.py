@@ -14,7 +14,7 @@ from weighbridge.domain.report.shapes import Bars, Figure, Limit, Section, Table
 from weighbridge.domain.report.wording import counted, named, rounded, short, unit_of_metric
 
 if TYPE_CHECKING:
-    from weighbridge.domain.report.subject import Subject
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Bars in one figure; the worst are shown.
 BARS = 16
@@ -24,15 +24,15 @@ TABLE_ROWS = 60
 CATEGORIES = 3
 
 
-def slices_section(subject: Subject) -> Section:
+def slices_section(evaluated: EvaluatedCandidate) -> Section:
     """Slices that are weighed, then those by the first categories among the features."""
-    test, predicted = subject.parts.test, subject.weighing.predicted
-    levels = {(one.metric, one.slice_by): one for one in subject.task.thresholds if one.slice_by is not None}
+    test, predicted = evaluated.parts.test, evaluated.evaluation.predicted
+    levels = {(one.metric, one.slice_by): one for one in evaluated.task.thresholds if one.slice_by is not None}
     figures, rows = [], []
-    for piece in _slices(subject):
+    for piece in _slices(evaluated):
         scores = measure_slice(piece, test, predicted)
         sizes = test.frame[piece.by].value_counts()
-        unit = unit_of_metric(piece.metric, subject.task.schema)
+        unit = unit_of_metric(piece.metric, evaluated.task.schema)
         worst_first = sorted(
             scores, key=lambda level: scores[level] * (1 if metric_named(piece.metric).greater_is_better else -1)
         )
@@ -44,7 +44,7 @@ def slices_section(subject: Subject) -> Section:
         faults = [
             at
             for at, level in enumerate(shown)
-            if threshold is not None and threshold.weigh(scores[level])[1] is not None
+            if threshold is not None and threshold.evaluate(scores[level])[1] is not None
         ]
         rows += [
             (short(piece.by), short(level), f"{int(sizes[level]):,}", piece.metric, rounded(scores[level], unit))
@@ -92,14 +92,14 @@ def slices_section(subject: Subject) -> Section:
     return Section("slices", "Slices", (lead,), tuple(figures), (table,))
 
 
-def _slices(subject: Subject) -> Iterator[Slice]:
-    weighed = [one.slice for one in subject.task.thresholds if one.slice is not None]
+def _slices(evaluated: EvaluatedCandidate) -> Iterator[Slice]:
+    weighed = [one.slice for one in evaluated.task.thresholds if one.slice is not None]
     yield from weighed
-    first = subject.task.thresholds[0].metric
+    first = evaluated.task.thresholds[0].metric
     plain = first in METRICS and first not in ("log_loss", "roc_auc")
-    by_class = isinstance(subject.task.schema.target, Category)
+    by_class = isinstance(evaluated.task.schema.target, Category)
     metric = first if plain else "accuracy" if by_class else "r2"
-    categories = [feature.name for feature in subject.task.schema.features if isinstance(feature, Category)]
+    categories = [feature.name for feature in evaluated.task.schema.features if isinstance(feature, Category)]
     known = {piece.by for piece in weighed}
     for name in [name for name in categories if name not in known][:CATEGORIES]:
-        yield Slice(metric, name, int(np.clip(len(subject.parts.test) // 50, 2, 30)))
+        yield Slice(metric, name, int(np.clip(len(evaluated.parts.test) // 50, 2, 30)))

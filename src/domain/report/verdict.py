@@ -13,7 +13,7 @@ from weighbridge.domain.report.wording import counted, rounded, short, unit_of_m
 
 if TYPE_CHECKING:
     from weighbridge.domain.evaluation.gate import GateDecision, Threshold
-    from weighbridge.domain.report.subject import Subject
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Gauges in the figure; the worst are shown when there are more.
 GAUGES = 12
@@ -31,17 +31,17 @@ def headline(decision: GateDecision) -> str:
             return "Released: nothing speaks against it"
 
 
-def verdict_section(subject: Subject) -> Section:
+def verdict_section(evaluated: EvaluatedCandidate) -> Section:
     """Every number, and those that are weighed against levels as bars on one scale."""
-    theirs = _live_metrics(subject)
-    gauges = [*_thresholds(subject, theirs), *_comparisons(subject)]
+    theirs = _live_metrics(evaluated)
+    gauges = [*_thresholds(evaluated, theirs), *_comparisons(evaluated)]
     left_out = len(gauges) - GAUGES
     if left_out > 0:
         kept = sorted(gauges, key=lambda gauge: gauge.place)[:GAUGES]
         gauges = [gauge for gauge in gauges if gauge in kept]
-    live = subject.weighing.live
+    live = evaluated.evaluation.live
     compared = f"Beside them: the live model, {live.version}, on the same rows." if live.metrics else ""
-    lead = [f"Measured on {counted(len(subject.parts.test), 'test row')} that no model was fitted on.", compared]
+    lead = [f"Measured on {counted(len(evaluated.parts.test), 'test row')} that no model was fitted on.", compared]
     if not live.metrics and live.note:
         lead.append(f"No live model to compare with: {live.note}.")
     described = "; ".join(
@@ -56,14 +56,14 @@ def verdict_section(subject: Subject) -> Section:
         note + (f" The worst {GAUGES}; {left_out} more are in the table." if left_out > 0 else ""),
         gauges=tuple(gauges),
     )
-    return Section("numbers", "Numbers", tuple(filter(None, lead)), (figure,), (_table(subject, theirs),))
+    return Section("numbers", "Numbers", tuple(filter(None, lead)), (figure,), (_table(evaluated, theirs),))
 
 
-def _thresholds(subject: Subject, theirs: Metrics) -> list[Gauge]:
+def _thresholds(evaluated: EvaluatedCandidate, theirs: Metrics) -> list[Gauge]:
     found = []
-    for threshold in subject.task.thresholds:
-        unit = unit_of_metric(threshold.metric, subject.task.schema)
-        for name, value in _weighed(threshold, subject):
+    for threshold in evaluated.task.thresholds:
+        unit = unit_of_metric(threshold.metric, evaluated.task.schema)
+        for name, value in _weighed(threshold, evaluated):
             if not math.isfinite(value):
                 continue
             live = theirs.get(name, math.nan)
@@ -82,21 +82,21 @@ def _thresholds(subject: Subject, theirs: Metrics) -> list[Gauge]:
     return found
 
 
-def _live_metrics(subject: Subject) -> Metrics:
+def _live_metrics(evaluated: EvaluatedCandidate) -> Metrics:
     """What the live model scores on the same rows: further scorers and slices too, where thresholds name any."""
-    known, model = subject.weighing.live.metrics, subject.live.model
-    slices = [one.slice for one in subject.task.thresholds if one.slice is not None]
-    scorers = [one.metric for one in subject.task.thresholds if one.metric not in METRICS]
+    known, model = evaluated.evaluation.live.metrics, evaluated.live.model
+    slices = [one.slice for one in evaluated.task.thresholds if one.slice is not None]
+    scorers = [one.metric for one in evaluated.task.thresholds if one.metric not in METRICS]
     if model is None or not known or not (slices or scorers):
         return known
     try:
-        return measure(model, subject.parts.test, scorers, slices)
+        return measure(model, evaluated.parts.test, scorers, slices)
     except (ModelError, ValueError, TypeError, AttributeError):
         return known
 
 
-def _weighed(threshold: Threshold, subject: Subject) -> list[tuple[str, float]]:
-    metrics = subject.weighing.metrics
+def _weighed(threshold: Threshold, evaluated: EvaluatedCandidate) -> list[tuple[str, float]]:
+    metrics = evaluated.evaluation.metrics
     if threshold.slice is None:
         return [(threshold.metric, metrics.get(threshold.metric, math.nan))]
     stem = threshold.slice.name("")[:-1]
@@ -112,17 +112,17 @@ def _place(value: float, threshold: Threshold) -> float:
     return better / (abs(threshold.error) * 0.1 or 0.1) + (1 if better >= 0 else 0)
 
 
-def _comparisons(subject: Subject) -> list[Gauge]:
+def _comparisons(evaluated: EvaluatedCandidate) -> list[Gauge]:
     """By how much the candidate is worse than the live model, where both levels are set."""
-    ours, theirs = subject.weighing.metrics, subject.weighing.live.metrics
+    ours, theirs = evaluated.evaluation.metrics, evaluated.evaluation.live.metrics
     found = []
-    for one in subject.task.comparisons:
+    for one in evaluated.task.comparisons:
         a, b = ours.get(one.metric, math.nan), theirs.get(one.metric, math.nan)
         if one.error is None or one.warning is None or not math.isfinite(a - b):
             continue
         worse = b - a if metric_named(one.metric).greater_is_better else a - b
         width = one.error - one.warning or (one.error * 0.1 or 0.1)
-        unit = unit_of_metric(one.metric, subject.task.schema)
+        unit = unit_of_metric(one.metric, evaluated.task.schema)
         found.append(
             Gauge(
                 f"{one.metric} against the live model",
@@ -137,11 +137,11 @@ def _comparisons(subject: Subject) -> list[Gauge]:
     return found
 
 
-def _table(subject: Subject, live: Metrics) -> Table:
-    weighing, schema = subject.weighing, subject.task.schema
+def _table(evaluated: EvaluatedCandidate, live: Metrics) -> Table:
+    weighing, schema = evaluated.evaluation, evaluated.task.schema
     levels: dict[str, Threshold] = {}
-    for threshold in subject.task.thresholds:
-        levels |= {name: threshold for name, _ in _weighed(threshold, subject)}
+    for threshold in evaluated.task.thresholds:
+        levels |= {name: threshold for name, _ in _weighed(threshold, evaluated)}
     rows = []
     for name in dict.fromkeys([*levels, *weighing.metrics]):
         unit = unit_of_metric(name.partition("[")[0], schema)

@@ -14,9 +14,9 @@ from weighbridge.domain.report.events import ReportFailed, ReportWritten
 if TYPE_CHECKING:
     from weighbridge.domain.registry.provenance import Record
     from weighbridge.domain.report.renderer import ReportRenderer
-    from weighbridge.domain.report.subject import Subject
     from weighbridge.domain.store.artefact_store import ArtefactStore
     from weighbridge.domain.system import EventSink
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +33,26 @@ class Reports:
 
 
 def write_report(
-    subject: Subject, record: Record, reports: Reports, store: ArtefactStore, events: EventSink
+    evaluated: EvaluatedCandidate, record: Record, reports: Reports, store: ArtefactStore, events: EventSink
 ) -> dict[str, Any]:
-    """Take the picture of a weighing, draw it, and store it before the record that names it.
+    """Take the report of a weighing, draw it, and store it before the record that names it.
 
     Returns:
         For the record: ``key``, ``sha256`` and ``size``, or the ``problem``; and ``sections``, what was found that
         no other part of the record tells.
     """
-    from weighbridge.domain.report.building import findings_of, take_picture
+    from weighbridge.domain.report.building import build_report, findings_of
 
     version = ModelVersion.parse(record.task, record.version)
     entry: dict[str, Any] = {}
-    # Whatever it is, a bug in this code too, a good model must not be kept from its release by its picture.
+    # Whatever it is, a bug in this code too, a good model must not be kept from its release by its report.
     try:
         with warnings.catch_warnings():
             # What libraries have to say of odd rows was said when the model was weighed.
             warnings.simplefilter("ignore")
-            picture = take_picture(subject, record, reports.command_options)
-        entry["sections"] = findings_of(picture)
-        data = reports.renderer.render(picture)
+            report = build_report(evaluated, record, reports.command_options)
+        entry["sections"] = findings_of(report)
+        data = reports.renderer.render(report)
         ref = store.write(version.report_key, data)
     except Exception as error:
         problem = str(error) if isinstance(error, WeighbridgeError) else f"{type(error).__name__}: {error}"

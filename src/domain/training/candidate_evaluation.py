@@ -1,4 +1,4 @@
-"""Weighing a candidate: every number, check, comparison and rule first, then the decision."""
+"""Evaluating a candidate: every metric, check, comparison and rule first, then the decision."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from weighbridge.domain.data.dataset import Dataset, Split
     from weighbridge.domain.model.fitted import FittedModel
     from weighbridge.domain.registry.provenance import Record
+    from weighbridge.domain.training.search.search import Candidate
     from weighbridge.domain.training.task import TaskDefinition
 
 
 @dataclass(frozen=True, slots=True)
-class Weighing:
+class Evaluation:
     """What was found of a candidate, and the decision.
 
     Args:
@@ -51,20 +52,41 @@ class Weighing:
     decision: GateDecision
 
 
-def weigh(
+@dataclass(frozen=True, slots=True)
+class EvaluatedCandidate:
+    """A candidate with its evaluation, and everything that it was evaluated with.
+
+    Args:
+        task: what it is for.
+        candidate: the fitted model, and its search.
+        dataset: every valid row.
+        parts: the split of the dataset.
+        live: the live model.
+        evaluation: what was found, and the decision.
+    """
+
+    task: TaskDefinition
+    candidate: Candidate
+    dataset: Dataset
+    parts: Split
+    live: LiveModel
+    evaluation: Evaluation
+
+
+def evaluate(
     task: TaskDefinition,
     model: FittedModel,
     dataset: Dataset,
     parts: Split,
     live: LiveModel,
     history: Sequence[Metrics],
-) -> Weighing:
-    """Weigh a fitted candidate.
+) -> Evaluation:
+    """Evaluate a fitted candidate.
 
     Args:
         task: says what it has to achieve.
         model: the candidate.
-        dataset: every admitted row.
+        dataset: every valid row.
         parts: its split; scores are of the test rows.
         live: the live model; what is missing of it blocks nothing.
         history: the metrics of earlier releases.
@@ -86,8 +108,8 @@ def weigh(
         tuple(history),
     )
     findings = inspect_all(task.rules, evidence)
-    compared = [comparison.weigh(metrics, scores.metrics) for comparison in task.comparisons]
-    return Weighing(
+    compared = [comparison.evaluate(metrics, scores.metrics) for comparison in task.comparisons]
+    return Evaluation(
         metrics,
         checks,
         scores,

@@ -1,26 +1,103 @@
-"""The parts of a release record that are made of what a training leaves behind."""
+"""The record of a training: everything that is known of the run and of the evaluated candidate."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from weighbridge.domain.data.schema import Category
+from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.model.encoding import EncodedModel, probabilities_of
-from weighbridge.domain.registry.provenance import DatasetSource, GoldenRow, ModelFile, Training
+from weighbridge.domain.model.predictions import prediction_digest
+from weighbridge.domain.registry.provenance import (
+    CodeSource,
+    DatasetSource,
+    GoldenRow,
+    ModelFile,
+    Record,
+    Training,
+)
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.statistics.summaries import column_to_dict
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.dataset import Dataset, Split
     from weighbridge.domain.model.fitted import FittedModel
-    from weighbridge.domain.registry.releases import ModelVersion
     from weighbridge.domain.store.artefacts import Artefact
+    from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
+    from weighbridge.domain.training.phases import Phases
     from weighbridge.domain.training.search.search import Candidate
     from weighbridge.domain.training.task import TaskDefinition
 
 #: How many rows a record keeps to try a decoded model on.
 GOLDEN_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrigin:
+    """What ran a training.
+
+    Args:
+        run_id: names the run in its logs and traces; empty when it has none.
+        code: the revision and version of the software.
+        libraries: versions by name.
+    """
+
+    run_id: str
+    code: CodeSource
+    libraries: Mapping[str, str]
+
+
+def record_of(
+    evaluated: EvaluatedCandidate,
+    artefact: Artefact,
+    encoded: EncodedModel,
+    phases: Phases,
+    origin: RunOrigin,
+    now: datetime,
+) -> Record:
+    """The record of a training, as far as it is known before the report is written.
+
+    Args:
+        evaluated: the candidate, what it was trained on and what was found of it.
+        artefact: the dataset as it was read.
+        encoded: the candidate's bytes.
+        phases: those that are done; ``search``, ``weigh`` and ``encode`` are the seconds of the training.
+        origin: what ran it.
+        now: the time of the version.
+    """
+    task, evaluation = evaluated.task, evaluated.evaluation
+    version = ModelVersion.of(task.name, now, encoded.sha256)
+    seconds = phases.seconds("search", "weigh", "encode")
+    errors = evaluation.test_errors
+    return Record(
+        task=task.name,
+        version=str(version),
+        created_at=version.created,
+        dataset=dataset_source(artefact, evaluated.dataset),
+        run_id=origin.run_id,
+        code=origin.code,
+        libraries=origin.libraries,
+        training=training_of(task, evaluated.candidate, evaluated.parts, seconds),
+        metrics=evaluation.metrics,
+        thresholds=[threshold.to_dict() for threshold in task.thresholds],
+        checks=evaluation.checks,
+        decision=evaluation.decision,
+        model=model_file(version, encoded, kept=evaluation.decision.verdict is not Verdict.REJECT),
+        schema=task.schema,
+        golden=golden_rows(evaluated.candidate.model, evaluated.parts.test),
+        task_fingerprint=task.fingerprint,
+        statistics=evaluation.statistics.to_dict(),
+        test_errors=None if errors is None else column_to_dict(errors),
+        findings=evaluation.findings,
+        comparison=evaluation.live.to_dict(evaluation.metrics),
+        test_predictions=prediction_digest(evaluation.predicted),
+        phases=phases.to_list(),
+    )
 
 
 def dataset_source(artefact: Artefact, dataset: Dataset) -> DatasetSource:

@@ -15,7 +15,7 @@ from weighbridge.domain.data.admission import admit
 from weighbridge.domain.data.dataset import Dataset, Split, split
 from weighbridge.domain.errors import DataError, ModelError, Problem, TaskError
 from weighbridge.domain.model.encoding import encode_with_parity
-from weighbridge.domain.training.candidate_evaluation import Weighing, weigh
+from weighbridge.domain.training.candidate_evaluation import Evaluation, evaluate
 from weighbridge.domain.training.estimator_check import estimator_problems, say
 from weighbridge.domain.training.live_model import LiveModel
 
@@ -32,20 +32,20 @@ class Trial:
 
     Args:
         params: the first point of the grid; empty when there is no grid.
-        weighing: what was found of it, without a live model to compare it with, and what the gate would say if
+        evaluation: what was found of it, without a live model to compare it with, and what the gate would say if
             the search found nothing better.
         format: in which the model would be published.
         notes: why the formats that are preferred to it were not taken.
     """
 
     params: Mapping[str, Any]
-    weighing: Weighing
+    evaluation: Evaluation
     format: str
     notes: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data; a metric that is not defined is None."""
-        found = self.weighing
+        found = self.evaluation
         return {
             "params": {name: _plain(value) for name, value in self.params.items()},
             "metrics": {name: _plain(value) for name, value in found.metrics.items()},
@@ -163,16 +163,16 @@ def _try(task: TaskDefinition, dataset: Dataset, parts: Split, codecs: Sequence[
     except Exception as error:  # an estimator raises whatever it likes
         raise TaskError(f"estimator: the pipeline cannot be fitted{point}: {say(error)}") from error
     if not math.isfinite(score):
-        raise TaskError(f"estimator: scoring {spec.scoring!r} gives {score} on the rows to weigh on")
+        raise TaskError(f"estimator: scoring {spec.scoring!r} gives {score} on the test rows")
     try:
-        weighing = weigh(task, model, dataset, parts, LiveModel(), ())
+        evaluation = evaluate(task, model, dataset, parts, LiveModel(), ())
     except Exception as error:  # checks and rules may be somebody else's code as well
-        raise TaskError(f"checks and rules: the model cannot be weighed{point}: {say(error)}") from error
+        raise TaskError(f"checks and rules: the model cannot be evaluated{point}: {say(error)}") from error
     try:
         encoded = encode_with_parity(codecs, model, task.schema, parts.test.features)
     except ModelError as error:
         raise TaskError(f"estimator: {error}; allowed is what scikit-learn brings along") from error
-    return Trial(params, weighing, encoded.format, encoded.notes)
+    return Trial(params, evaluation, encoded.format, encoded.notes)
 
 
 def _plain(value: object) -> Any:

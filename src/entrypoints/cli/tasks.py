@@ -167,18 +167,18 @@ def _trial_lines(trial: Trial) -> Iterator[tuple[str, str]]:
 
     point = ", ".join(f"{name}={value!r}" for name, value in trial.params.items())
     yield "trial", f"one training, {f'of the first point: {point}' if point else 'of the pipeline as it is'}"
-    for name, value in trial.weighing.metrics.items():
+    for name, value in trial.evaluation.metrics.items():
         yield "metric", f"{name} {value:.4f}"
-    for each in trial.weighing.checks:
+    for each in trial.evaluation.checks:
         yield "check", f"{'passed' if each.passed else 'FAILED'}: {each.name} ({each.detail})"
-    findings = trial.weighing.findings
+    findings = trial.evaluation.findings
     for one in findings:
         if one.level is not FindingLevel.OK:
             yield "rule", f"{one.level}: {one.name} ({one.detail})"
     if findings:
         quiet = sum(one.level is FindingLevel.OK for one in findings)
         yield "rules", f"{quiet} of {len(findings)} have nothing to say; most compare with a live model"
-    decision = trial.weighing.decision
+    decision = trial.evaluation.decision
     yield "verdict", f"{decision.verdict.replace('_', ' ')}, were this the best that the search finds"
     for reason in decision.reasons:
         yield "reason", reason

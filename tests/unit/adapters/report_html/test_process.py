@@ -17,7 +17,7 @@ from tests.support.reports import (
 from weighbridge.adapters.report_html.page import page
 from weighbridge.adapters.report_html.process import HtmlReports
 from weighbridge.domain.errors import ReportFailure
-from weighbridge.domain.report.shapes import Picture
+from weighbridge.domain.report.shapes import Report
 
 SINGLE = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "path", "use", "source", "wbr"}
 
@@ -60,7 +60,7 @@ def rendered(which: str) -> tuple[EvaluatedCandidate, bytes]:
     candidate = {"first": released_regression, "second": refused_regression, "classes": released_classification}[
         which
     ]()
-    return candidate, page(candidate.picture)
+    return candidate, page(candidate.report)
 
 
 @pytest.fixture(params=["first", "second", "classes"])
@@ -98,8 +98,8 @@ def test_every_figure_has_a_label_and_names_are_unique(report: tuple[EvaluatedCa
     candidate, data = report
     found = parsed(data)
     drawings = found.all("svg")
-    every = [figure for part in candidate.picture.sections for figure in part.figures]
-    every += [figure for part in candidate.picture.sections for check in part.checks for figure in check.figures]
+    every = [figure for part in candidate.report.sections for figure in part.figures]
+    every += [figure for part in candidate.report.sections for check in part.checks for figure in check.figures]
     assert sorted(str(one["aria-label"]) for one in drawings) == sorted(figure.description for figure in every)
     assert all(one["role"] == "img" for one in drawings)
     identifiers = [str(attributes["id"]) for _, attributes in found.elements if "id" in attributes]
@@ -134,10 +134,10 @@ def test_a_report_reads_well_aloud(report: tuple[EvaluatedCandidate, bytes]) -> 
 def test_all_that_is_said_is_in_it_as_text(report: tuple[EvaluatedCandidate, bytes]) -> None:
     candidate, data = report
     said = " ".join(" ".join(parsed(data).text).split())
-    picture = candidate.picture
-    for text in (picture.headline, *picture.reasons, picture.version):
+    report = candidate.report
+    for text in (report.headline, *report.reasons, report.version):
         assert " ".join(text.split()) in said
-    for section in picture.sections:
+    for section in report.sections:
         assert section.command in said
         for check in section.checks:
             assert " ".join(check.name.split()) in said
@@ -158,7 +158,7 @@ def test_hostile_names_are_only_names() -> None:
 
 def test_the_process_of_its_own_draws_the_same() -> None:
     candidate, data = rendered("classes")
-    assert HtmlReports().render(candidate.picture) == data
+    assert HtmlReports().render(candidate.report) == data
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,11 @@ def test_the_process_of_its_own_draws_the_same() -> None:
 )
 def test_what_goes_wrong_there_is_a_failure(renderer: HtmlReports, message: str) -> None:
     with pytest.raises(ReportFailure) as caught:
-        renderer.render(Picture("t", "v", "now", "release", "Released", (), ()))
+        renderer.render(Report("t", "v", "now", "release", "Released", (), ()))
     assert str(caught.value).startswith(message)
 
 
 def test_what_the_process_says_last_is_told() -> None:
-    broken = Picture("t", "v", "now", "no verdict", "Released", (), ())
+    broken = Report("t", "v", "now", "no verdict", "Released", (), ())
     with pytest.raises(ReportFailure, match=r"drawing it failed with code 1: .*UndefinedError"):
         HtmlReports().render(broken)

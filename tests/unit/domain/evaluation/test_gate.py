@@ -74,7 +74,7 @@ def values() -> st.SearchStrategy[float]:
 def test_the_three_regions_and_their_edges(
     threshold: Threshold, value: float, verdict: Verdict, reason: str | None
 ) -> None:
-    assert threshold.weigh(value) == (verdict, reason)
+    assert threshold.evaluate(value) == (verdict, reason)
     reasons = () if reason is None else (reason,)
     assert decide({threshold.metric: value}, [threshold], []) == GateDecision(verdict, reasons)
 
@@ -82,7 +82,7 @@ def test_the_three_regions_and_their_edges(
 @given(thresholds(), values())
 def test_a_value_is_in_one_region(threshold: Threshold, value: float) -> None:
     better = METRICS[threshold.metric].greater_is_better
-    verdict, reason = threshold.weigh(value)
+    verdict, reason = threshold.evaluate(value)
     if not math.isfinite(value):
         assert verdict == Verdict.REJECT
     elif (value >= threshold.warning) if better else (value <= threshold.warning):
@@ -98,7 +98,7 @@ def test_a_value_is_in_one_region(threshold: Threshold, value: float) -> None:
 def test_a_better_metric_never_gives_a_worse_verdict(threshold: Threshold, one: float, other: float) -> None:
     assume(math.isfinite(one) and math.isfinite(other))
     worse, better = sorted([one, other], reverse=not METRICS[threshold.metric].greater_is_better)
-    assert VERDICTS.index(threshold.weigh(better)[0]) <= VERDICTS.index(threshold.weigh(worse)[0])
+    assert VERDICTS.index(threshold.evaluate(better)[0]) <= VERDICTS.index(threshold.evaluate(worse)[0])
 
 
 @given(thresholds(), st.floats(-1, 2).filter(math.isfinite), st.floats(0, 200))
@@ -106,7 +106,7 @@ def test_a_reason_shows_two_numbers_on_the_sides_that_it_says(
     threshold: Threshold, one: float, other: float
 ) -> None:
     for value in (one, other, math.nextafter(threshold.error, 0), math.nextafter(threshold.warning, 300)):
-        reason = threshold.weigh(value)[1]
+        reason = threshold.evaluate(value)[1]
         if reason is not None:
             number = r"(-?[\d.]+(?:e[+-]\d+)?)"
             said = re.fullmatch(rf"\w+ {number} is (below|above) its (error|warning) threshold {number}", reason)
@@ -127,7 +127,7 @@ def test_the_worst_verdict_wins_and_every_reason_is_listed(
     weighed: list[Threshold], metrics: dict[str, float], checks: list[CheckResult]
 ) -> None:
     decision = decide(metrics, iter(weighed), checks)
-    single = [threshold.weigh(metrics.get(threshold.metric, math.nan)) for threshold in weighed]
+    single = [threshold.evaluate(metrics.get(threshold.metric, math.nan)) for threshold in weighed]
     failed = [f"check '{check.name}' failed: {check.detail}" for check in checks if not check.passed]
     assert decision.reasons == (*(reason for _, reason in single if reason is not None), *failed)
     verdicts = [verdict for verdict, _ in single] + [Verdict.REJECT] * len(failed)
@@ -160,8 +160,8 @@ def test_a_metric_that_was_not_measured_refuses() -> None:
 
 def test_equal_levels_leave_no_room_for_a_warning() -> None:
     threshold = Threshold("r2", 0.8, 0.8)
-    assert threshold.weigh(0.8) == (Verdict.RELEASE, None)
-    assert threshold.weigh(math.nextafter(0.8, 0))[0] == Verdict.REJECT
+    assert threshold.evaluate(0.8) == (Verdict.RELEASE, None)
+    assert threshold.evaluate(math.nextafter(0.8, 0))[0] == Verdict.REJECT
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_sliced_threshold_weighs_every_level_that_was_measured() -> None:
     amber = "accuracy[colour=amber] 0.5 is below its warning threshold 0.75"
     violet = "accuracy[colour=violet] 0.25 is below its error threshold 0.5"
     grey = "accuracy[colour=grey] is not a finite number"
-    assert RECALL.weigh_all(metrics) == [
+    assert RECALL.evaluate_all(metrics) == [
         (Verdict.RELEASE, None),
         (Verdict.RELEASE_WITH_WARNING, amber),
         (Verdict.REJECT, violet),
@@ -271,8 +271,10 @@ def test_a_sliced_threshold_weighs_every_level_that_was_measured() -> None:
 
 def test_a_threshold_that_is_not_sliced_weighs_all_rows_alone() -> None:
     whole = Threshold("accuracy", 0.5, 0.75)
-    assert whole.weigh_all({"accuracy[colour=red]": 0.0, "accuracy": 0.75}) == [(Verdict.RELEASE, None)]
-    assert whole.weigh_all({"accuracy[colour=red]": 1.0}) == [(Verdict.REJECT, "accuracy is not a finite number")]
+    assert whole.evaluate_all({"accuracy[colour=red]": 0.0, "accuracy": 0.75}) == [(Verdict.RELEASE, None)]
+    assert whole.evaluate_all({"accuracy[colour=red]": 1.0}) == [
+        (Verdict.REJECT, "accuracy is not a finite number")
+    ]
 
 
 def test_what_a_threshold_has_measured_and_recorded() -> None:
@@ -295,9 +297,9 @@ def test_a_level_is_weighed_as_a_metric_of_its_own(threshold: Threshold, levels:
     assume(threshold.metric not in ("log_loss", "roc_auc"))
     sliced = Threshold(threshold.metric, threshold.error, threshold.warning, slice_by="kind")
     metrics = {f"{threshold.metric}[kind={level}]": value for level, value in levels.items()}
-    assert sliced.weigh_all(metrics) == [threshold.weigh(value, name) for name, value in metrics.items()]
-    assert [verdict for verdict, _ in sliced.weigh_all(metrics)] == [
-        threshold.weigh(value)[0] for value in levels.values()
+    assert sliced.evaluate_all(metrics) == [threshold.evaluate(value, name) for name, value in metrics.items()]
+    assert [verdict for verdict, _ in sliced.evaluate_all(metrics)] == [
+        threshold.evaluate(value)[0] for value in levels.values()
     ]
 
 
@@ -319,12 +321,12 @@ def test_a_slice_of_one_row_is_none(smallest: int) -> None:
 
 def test_of_a_scorer_greater_is_better_and_any_level_is_lawful() -> None:
     threshold = Threshold("neg_max_error", error=-5, warning=-1)
-    assert threshold.weigh(-1) == (Verdict.RELEASE, None)
-    assert threshold.weigh(-5) == (
+    assert threshold.evaluate(-1) == (Verdict.RELEASE, None)
+    assert threshold.evaluate(-5) == (
         Verdict.RELEASE_WITH_WARNING,
         "neg_max_error -5 is below its warning threshold -1",
     )
-    assert threshold.weigh(-5.5) == (Verdict.REJECT, "neg_max_error -5.5 is below its error threshold -5")
+    assert threshold.evaluate(-5.5) == (Verdict.REJECT, "neg_max_error -5.5 is below its error threshold -5")
     with pytest.raises(ConfigurationError, match="out of order"):
         Threshold("neg_max_error", error=-1, warning=-5)
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""The picture of a weighing as plain data: what is shown, in which order, and how it is worded."""
+"""The report of a weighing as plain data: what is shown, in which order, and how it is worded."""
 
 import json
 import math
@@ -18,22 +18,22 @@ from tests.support.reports import (
     released_classification,
     released_regression,
 )
-from weighbridge.domain.report.shapes import Figure, Picture, Section
-from weighbridge.domain.report.subject import sample_note, sampled
+from weighbridge.domain.report.sampling import sample_note, sampled
+from weighbridge.domain.report.shapes import Figure, Report, Section
 from weighbridge.domain.report.wording import counted, listed, rounded, short
 from weighbridge.domain.training.search.trials import listed_points, whole_grid
 
 KEYS = ["numbers", "checks", "slices", "outcome", "drift", "search", "features", "provenance"]
 
 
-def section(picture: Picture, key: str) -> Section:
-    return next(section for section in picture.sections if section.key == key)
+def section(report: Report, key: str) -> Section:
+    return next(section for section in report.sections if section.key == key)
 
 
-def figures(picture: Picture) -> list[Figure]:
+def figures(report: Report) -> list[Figure]:
     return [
         figure
-        for section in picture.sections
+        for section in report.sections
         for figure in (*section.figures, *(each for check in section.checks for each in check.figures))
     ]
 
@@ -46,15 +46,15 @@ def candidate(request: pytest.FixtureRequest) -> EvaluatedCandidate:
 
 
 def test_the_answer_comes_first_and_everything_follows(candidate: EvaluatedCandidate) -> None:
-    picture, document = candidate.picture, candidate.document
-    assert [section.key for section in picture.sections] == KEYS
-    assert (picture.task, picture.version) == (document["task"], document["version"])
-    assert (picture.verdict, list(picture.reasons)) == (
+    report, document = candidate.report, candidate.document
+    assert [section.key for section in report.sections] == KEYS
+    assert (report.task, report.version) == (document["task"], document["version"])
+    assert (report.verdict, list(report.reasons)) == (
         document["decision"]["verdict"],
         document["decision"]["reasons"],
     )
-    assert not any("could not be made" in line for section in picture.sections for line in section.lead)
-    (numbers,) = section(picture, "numbers").tables
+    assert not any("could not be made" in line for section in report.sections for line in section.lead)
+    (numbers,) = section(report, "numbers").tables
     assert [row[0] for row in numbers.rows if "[" not in row[0]] == list(
         dict.fromkeys(name for name in (*_first(document), *document["metrics"]) if "[" not in name)
     )
@@ -66,21 +66,21 @@ def _first(document: dict[str, Any]) -> list[str]:
 
 def test_every_figure_has_one_content_and_words(candidate: EvaluatedCandidate) -> None:
     kinds = ("gauges", "curves", "histogram", "bars", "points", "strips", "ranges", "grid")
-    for figure in figures(candidate.picture):
+    for figure in figures(candidate.report):
         assert sum(getattr(figure, kind) is not None for kind in kinds) == 1
         assert figure.title
         assert len(figure.description) > 20
 
 
 def test_a_picture_is_plain_finite_data(candidate: EvaluatedCandidate) -> None:
-    json.dumps(asdict(candidate.picture), allow_nan=False)
+    json.dumps(asdict(candidate.report), allow_nan=False)
 
 
 def test_the_record_keeps_what_only_the_report_tells(candidate: EvaluatedCandidate) -> None:
     report = candidate.document["report"]
     assert set(report) == {"key", "sha256", "size", "sections"}
     assert [one["key"] for one in report["sections"]] == ["slices", "outcome", "drift", "search", "features"]
-    drawn = section(candidate.picture, "features")
+    drawn = section(candidate.report, "features")
     (kept,) = [one for one in report["sections"] if one["key"] == "features"]
     assert kept["lead"] == list(drawn.lead)
     assert [figure["title"] for figure in kept["figures"]] == [figure.title for figure in drawn.figures]
@@ -89,7 +89,7 @@ def test_the_record_keeps_what_only_the_report_tells(candidate: EvaluatedCandida
 
 
 def test_each_check_has_its_picture_and_failed_ones_come_first() -> None:
-    checks = section(refused_regression().picture, "checks").checks
+    checks = section(refused_regression().report, "checks").checks
     recorded = {check["name"]: check for check in refused_regression().document["checks"]}
     assert [check.passed for check in checks] == sorted(check.passed for check in checks)
     assert {check.name: (check.passed, check.detail) for check in checks} == {
@@ -117,7 +117,7 @@ def test_each_check_has_its_picture_and_failed_ones_come_first() -> None:
 
 def test_numbers_are_gauged_on_one_scale_beside_the_live_model() -> None:
     candidate = refused_regression()
-    (figure,) = section(candidate.picture, "numbers").figures
+    (figure,) = section(candidate.report, "numbers").figures
     assert figure.gauges is not None
     by_label = {gauge.label: gauge for gauge in figure.gauges}
     metrics, live = candidate.document["metrics"], candidate.document["comparison"]["metrics"]
@@ -134,7 +134,7 @@ def test_numbers_are_gauged_on_one_scale_beside_the_live_model() -> None:
 
 def test_drift_is_worst_first_and_has_the_rules() -> None:
     candidate = refused_regression()
-    drift = section(candidate.picture, "drift")
+    drift = section(candidate.report, "drift")
     columns, rules = drift.tables
     distances = [float(row[1]) for row in columns.rows]
     assert distances == sorted(distances, reverse=True)
@@ -145,13 +145,13 @@ def test_drift_is_worst_first_and_has_the_rules() -> None:
     levels = [row[1] for row in rules.rows]
     assert levels == sorted(levels, key=["error", "warning", "ok"].index)
     assert len(levels) == len(candidate.document["findings"])
-    (nothing,) = section(released_regression().picture, "drift").lead
+    (nothing,) = section(released_regression().report, "drift").lead
     assert nothing == "There are no data of a live model to compare with: nothing is live."
 
 
 def test_the_search_marks_what_was_chosen() -> None:
     candidate = released_regression()
-    found = section(candidate.picture, "search")
+    found = section(candidate.report, "search")
     maps = [figure.grid for figure in found.figures if figure.grid is not None]
     params = candidate.document["training"]["params"]
     assert sum(grid.marked is not None for grid in maps) == 1
@@ -165,7 +165,7 @@ def test_the_search_marks_what_was_chosen() -> None:
 
 def test_classes_have_a_confusion_matrix_and_reliable_probabilities() -> None:
     candidate = released_classification()
-    outcome = section(candidate.picture, "outcome")
+    outcome = section(candidate.report, "outcome")
     (table,) = outcome.tables
     counts = np.array([[int(cell) for cell in row[1:]] for row in table.rows])
     assert counts.sum() == 60
@@ -179,7 +179,7 @@ def test_classes_have_a_confusion_matrix_and_reliable_probabilities() -> None:
 
 
 def test_provenance_ends_in_the_command_that_reproduces(candidate: EvaluatedCandidate) -> None:
-    origin = section(candidate.picture, "provenance")
+    origin = section(candidate.report, "provenance")
     assert origin.command == f"weighbridge reproduce {candidate.document['version']} --store ./here"
     facts = dict(row for row in origin.tables[0].rows if len(row) == 2)
     assert facts["dataset sha256"] == candidate.document["dataset"]["sha256"]

@@ -66,7 +66,7 @@ def test_the_body_says_what_the_report_says() -> None:
         ),
         *("Rules about data", "Provenance"),
     ]
-    assert f"**{candidate.picture.headline}.**" in body
+    assert f"**{candidate.report.headline}.**" in body
     assert f"```sh\nweighbridge reproduce {candidate.document['version']} --store ./here\n```" in body
     assert body.count(" FAILED ") == sum(not check["passed"] for check in candidate.document["checks"])
     assert candidate.document["model"]["sha256"] in body

@@ -91,8 +91,8 @@ def test_a_refused_candidate_has_a_report_too() -> None:
     result, events = train(kept := RecordingRenderer(), store, strict)
     assert result.outcome is Outcome.REJECTED
     assert [written.partition("/")[0] for written in store.written] == ["reports", "rejected"]
-    assert kept.pictures[0].verdict == "reject"
-    assert kept.pictures[0].headline == "Refused, for 1 reason"
+    assert kept.reports[0].verdict == "reject"
+    assert kept.reports[0].headline == "Refused, for 1 reason"
     assert result.document["report"]["key"] == store.written[0]
     assert [type(event) for event in events] == [ReportWritten]
 

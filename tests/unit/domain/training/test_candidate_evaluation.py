@@ -1,4 +1,4 @@
-"""Weighing as a whole: what is asked of the live model, what becomes a reason, and what blocks nothing."""
+"""The evaluation as a whole: what is asked of the live model, what becomes a reason, and what blocks nothing."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -27,7 +27,7 @@ from weighbridge.domain.model.fitted import FittedModel
 from weighbridge.domain.model.predictor import Columns, Predictor
 from weighbridge.domain.statistics.summaries import column_to_dict, summarise
 from weighbridge.domain.tasks.time_to_dispatch import simulate
-from weighbridge.domain.training.candidate_evaluation import Weighing, weigh
+from weighbridge.domain.training.candidate_evaluation import Evaluation, evaluate
 from weighbridge.domain.training.live_model import DecodedModel, LiveModel, live_model
 from weighbridge.domain.training.search.search import fit
 from weighbridge.domain.training.task import TaskDefinition
@@ -58,8 +58,10 @@ def live() -> LiveModel:
     return found
 
 
-def weighed(task: TaskDefinition, depth: int = 8, against: LiveModel | None = None, history: Any = ()) -> Weighing:
-    return weigh(
+def evaluated(
+    task: TaskDefinition, depth: int = 8, against: LiveModel | None = None, history: Any = ()
+) -> Evaluation:
+    return evaluate(
         task, fitted(depth), *data(), LiveModel(note="nothing is live") if against is None else against, history
     )
 
@@ -86,7 +88,7 @@ class Always(Rule):
 
 def test_both_models_are_scored_on_the_same_rows() -> None:
     _, parts = data()
-    found = weighed(PLAIN, against=live())
+    found = evaluated(PLAIN, against=live())
     model = live().model
     assert model is not None
     assert found.metrics == measure(fitted(), parts.test)
@@ -106,7 +108,7 @@ def test_both_models_are_scored_on_the_same_rows() -> None:
 
 def test_the_statistics_are_of_every_row_and_the_errors_of_the_test_rows() -> None:
     dataset, parts = data()
-    found = weighed(PLAIN)
+    found = evaluated(PLAIN)
     assert found.statistics == summarise(dataset)
     assert found.statistics.rows == 400
     errors = np.abs(parts.test.target.to_numpy() - found.predicted)
@@ -125,7 +127,7 @@ def test_further_metrics_and_slices_are_measured_where_a_threshold_asks_for_them
         ),
     )
     _, parts = data()
-    found = weighed(task)
+    found = evaluated(task)
     errors = pd.Series(np.abs(parts.test.target.to_numpy() - found.predicted))
     by_product = errors.groupby(parts.test.frame["product_code"]).mean()
     assert list(found.metrics) == [
@@ -151,7 +153,7 @@ def test_everything_against_a_candidate_is_a_reason_in_order() -> None:
             Always(FindingLevel.WARNING, "odd"),
         ),
     )
-    found = weighed(task, depth=2, against=live())
+    found = evaluated(task, depth=2, against=live())
     ours, theirs = found.metrics["r2"], found.live.metrics["r2"]
     [check] = found.checks
     assert isinstance(check, CheckResult)
@@ -175,7 +177,7 @@ def test_everything_against_a_candidate_is_a_reason_in_order() -> None:
     ],
 )
 def test_a_finding_alone_decides(level: FindingLevel, verdict: Verdict) -> None:
-    found = weighed(replace(PLAIN, rules=(Always(level),)))
+    found = evaluated(replace(PLAIN, rules=(Always(level),)))
     assert found.decision.verdict == verdict
     reasons = () if level is FindingLevel.OK else (f"rule 'always': it is {level}",)
     assert found.decision.reasons == reasons
@@ -189,16 +191,16 @@ def test_a_comparison_alone_decides(warning: float, error: float, verdict: Verdi
     task = replace(
         PLAIN, comparisons=(NotWorseThanLive("r2", warning, error),), thresholds=(Threshold("r2", 0, 0),)
     )
-    assert weighed(task, depth=2, against=live()).decision.verdict == verdict
+    assert evaluated(task, depth=2, against=live()).decision.verdict == verdict
     # Nothing to compare with is nothing against it.
-    assert weighed(task, depth=2).decision.verdict == Verdict.RELEASE
+    assert evaluated(task, depth=2).decision.verdict == Verdict.RELEASE
 
 
 def test_what_the_rules_see() -> None:
     dataset, parts = data()
     history = [{"r2": 0.5}, {"r2": 0.75}]
     rule = Always(FindingLevel.OK)
-    found = weighed(replace(PLAIN, rules=(rule,)), against=live(), history=history)
+    found = evaluated(replace(PLAIN, rules=(rule,)), against=live(), history=history)
     [evidence] = rule.seen
     record, model = live().record, live().model
     assert record is not None
@@ -222,7 +224,7 @@ def test_of_a_live_model_with_another_schema_only_columns_are_compared() -> None
     assert record is not None
     other = replace(record, schema=replace(record.schema, prediction="hours"))
     rule = Always(FindingLevel.OK)
-    weighed(replace(PLAIN, rules=(rule,)), against=LiveModel(live().version, other, note="other"))
+    evaluated(replace(PLAIN, rules=(rule,)), against=LiveModel(live().version, other, note="other"))
     seen = rule.seen[0].live
     assert seen is not None
     assert (seen.predicted, seen.errors) == (None, None)
@@ -243,7 +245,7 @@ def test_a_live_record_without_statistics_that_can_be_read_blocks_nothing(change
     assert record is not None
     against = replace(live(), record=replace(record, **change))
     rule = Always(FindingLevel.OK)
-    found = weighed(replace(QUICK, rules=(rule, *QUICK.rules)), against=against)
+    found = evaluated(replace(QUICK, rules=(rule, *QUICK.rules)), against=against)
     seen = rule.seen[0].live
     assert seen is not None
     assert (seen.statistics, seen.errors) == (None, None)
@@ -261,7 +263,7 @@ class Broken(Predictor):
 def test_a_live_model_that_cannot_predict_is_a_note() -> None:
     against = replace(live(), model=DecodedModel(Broken(), QUICK.schema))
     rule = Always(FindingLevel.OK)
-    found = weighed(replace(QUICK, rules=(rule, *QUICK.rules)), against=against)
+    found = evaluated(replace(QUICK, rules=(rule, *QUICK.rules)), against=against)
     assert found.decision.verdict == Verdict.RELEASE
     assert found.live.to_dict(found.metrics) == {
         "live_version": str(live().version),
@@ -282,7 +284,7 @@ class Lost(Predictor):
 
 
 def test_a_live_model_whose_scores_are_not_numbers_blocks_nothing() -> None:
-    found = weighed(
+    found = evaluated(
         replace(PLAIN, comparisons=QUICK.comparisons),
         against=replace(live(), model=DecodedModel(Lost(), QUICK.schema)),
     )
@@ -311,7 +313,7 @@ def test_classes_have_no_errors_and_their_live_probabilities_count() -> None:
         (Threshold("accuracy", 1, 1, slice_by="colour", smallest=2),),
         comparisons=(NotWorseThanLive("log_loss", error=0),),
     )
-    found = weigh(task, model, dataset, parts, LiveModel(live().version, None, model), [])
+    found = evaluate(task, model, dataset, parts, LiveModel(live().version, None, model), [])
     assert found.test_errors is None
     assert found.decision.verdict == Verdict.RELEASE
     assert found.metrics["accuracy[colour=red]"] == found.metrics["accuracy[colour=blue]"] == 1

@@ -274,7 +274,7 @@ def test_without_a_grid_the_pipeline_is_taken_as_it_is() -> None:
     trial = check(ending_in(LinearRegression), frame()).trial
     assert trial is not None
     assert trial.params == {}
-    assert trial.weighing.metrics["r2"] > 0.9
+    assert trial.evaluation.metrics["r2"] > 0.9
 
 
 def test_of_a_distribution_a_value_is_drawn() -> None:
@@ -374,7 +374,7 @@ def test_a_check_that_breaks_is_a_fault_of_the_task() -> None:
     report = check(replace(HOURS, checks=(Broken(0),)), frame())
     assert report.task_problems == [
         (
-            "checks and rules: the model cannot be weighed with regressor__alpha=100.0, scale__with_mean=False: "
+            "checks and rules: the model cannot be evaluated with regressor__alpha=100.0, scale__with_mean=False: "
             "RuntimeError: no such file"
         )
     ]
@@ -385,9 +385,7 @@ def test_a_score_that_is_not_finite_is_a_fault_of_the_task() -> None:
     data = frame()
     data["time"] *= 1e200
     report = check(ending_in(DummyRegressor, scoring="neg_mean_squared_error"), data)
-    assert report.task_problems == [
-        "estimator: scoring 'neg_mean_squared_error' gives -inf on the rows to weigh on"
-    ]
+    assert report.task_problems == ["estimator: scoring 'neg_mean_squared_error' gives -inf on the test rows"]
 
 
 def test_a_metric_that_is_not_defined_is_written_as_nothing() -> None:

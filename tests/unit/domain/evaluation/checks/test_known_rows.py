@@ -179,7 +179,7 @@ def test_lists_of_a_task_are_told_apart_by_name() -> None:
     assert [check["name"] for check in described] == [NAME, "others"]
     assert described[0]["rows"] == [
         {
-            "type": "weighbridge.domain.evaluation.checks.known_rows.KnownRow",
+            "type": "KnownRow",
             "inputs": ROW,
             "low": 5,
             "high": 7,

@@ -1,8 +1,7 @@
-"""What a picture is taken of: a candidate that was weighed, and all that it was weighed with."""
+"""Samples of rows for figures, and arrays as plain data."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -10,12 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from weighbridge.domain.data.dataset import Dataset, Split
     from weighbridge.domain.model.fitted import FittedModel
-    from weighbridge.domain.training.candidate_evaluation import Weighing
-    from weighbridge.domain.training.live_model import LiveModel
-    from weighbridge.domain.training.search.search import Candidate
-    from weighbridge.domain.training.task import TaskDefinition
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -23,27 +17,6 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 SAMPLE_ROWS = 5_000
 #: Rows that are predicted at a time: the peak of memory is not raised by looking at all of them.
 CHUNK_ROWS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A weighed candidate.
-
-    Args:
-        task: what it is for.
-        candidate: the fitted model, and its search.
-        dataset: every admitted row.
-        parts: its split.
-        live: the live model.
-        weighing: what was found, and the decision.
-    """
-
-    task: TaskDefinition
-    candidate: Candidate
-    dataset: Dataset
-    parts: Split
-    live: LiveModel
-    weighing: Weighing
 
 
 def sampled(rows: int, wanted: int = SAMPLE_ROWS) -> Array:
