@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     max_header_bytes: int = Field(1 << 14, gt=0)
     header_seconds: float = Field(20.0, gt=0, le=3600)
     body_seconds: float = Field(30.0, gt=0, le=3600)
+    answer_seconds: float = Field(30.0, gt=0, le=3600)
     keep_alive_seconds: float = Field(65.0, gt=0, le=3600)
     drain_seconds: float = Field(1.0, ge=0, le=600)
     shutdown_seconds: int = Field(30, ge=1, le=3600)
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     prediction_log_rows: int = Field(10_000, gt=0, le=1_000_000)
     prediction_log_redact: str = ""
     api_keys: SecretStr = SecretStr("")
+    allowed_hosts: str = ""
     store_timeout_seconds: float = Field(20.0, gt=0, le=3600)
     store_attempts: int = Field(4, ge=1, le=20)
     store_deadline_seconds: float = Field(300.0, gt=0, le=86_400)
@@ -67,6 +69,11 @@ class Settings(BaseSettings):
             if value != type(self).model_fields[name].default
         ]
         return "".join(options)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names that ``allowed_hosts`` has separated by commas."""
+        return tuple(name.strip() for name in self.allowed_hosts.split(",") if name.strip())
 
     @property
     def redacted(self) -> tuple[str, ...]:

@@ -24,7 +24,9 @@ from weighbridge.domain.serving.telemetry import ServingTelemetry
 from weighbridge.domain.system import Tracing
 from weighbridge.entrypoints.edge_events import ServiceListening, ServiceOpen
 from weighbridge.entrypoints.http.asgi import App
-from weighbridge.entrypoints.http.fast.protocol import LimitedProtocol, Limits
+from weighbridge.entrypoints.http.fast.hosts import AllowedHosts, is_loopback
+from weighbridge.entrypoints.http.fast.limits import Limits
+from weighbridge.entrypoints.http.fast.protocol import LimitedProtocol
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
 from weighbridge.entrypoints.http.traced import Traced
 from weighbridge.entrypoints.logs import say
@@ -118,11 +120,12 @@ def make_server(
     observer: AnswerObserver | None = None,
     tracing: Tracing | None = None,
     history: History | None = None,
+    host: str = "",
 ) -> Server:
     """A uvicorn server of the application, not yet running.
 
     ``observer`` sees every row that is answered, ``tracing`` has a span for every request, and ``history`` is
-    shown on the page, which there is only with it.
+    shown on the page, which there is only with it. ``host`` is the address that it will listen on.
     """
     lifecycle = Lifecycle()
     front = create_app(service, settings, telemetry, lifecycle, observer, history)
@@ -130,11 +133,16 @@ def make_server(
     # What is answered on the connection itself goes through no application, and would have no span.
     at_once = front.at_once if tracing is None else None
     limits = Limits(
-        settings.max_header_bytes, settings.header_seconds, settings.body_seconds, settings.keep_alive_seconds
+        settings.max_header_bytes,
+        settings.header_seconds,
+        settings.body_seconds,
+        settings.keep_alive_seconds,
+        settings.answer_seconds,
     )
+    hosts = AllowedHosts(settings.hosts, host)
     config = uvicorn.Config(
         app,
-        http=partial(LimitedProtocol, limits, at_once, lifecycle),  # type: ignore[arg-type]
+        http=partial(LimitedProtocol, limits, at_once, lifecycle, hosts, front.refused),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         server_header=False,
@@ -168,7 +176,7 @@ def announce(listener: socket.socket, has_keys: bool) -> None:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     say(ServiceListening(f"http://{shown}:{port}"))
-    if not has_keys and not _is_loopback(host):
+    if not has_keys and not is_loopback(host):
         say(ServiceOpen(shown, port))
 
 
@@ -180,7 +188,3 @@ def _settle() -> None:
     # Return to the system what loading has needed for a moment; where the C library is not glibc, nothing.
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "::1" or host.startswith(("127.", "::ffff:127."))

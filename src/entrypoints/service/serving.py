@@ -34,7 +34,7 @@ def serve(task: str, settings: Settings, host: str, port: int, wait: bool) -> No
         service.load()
     observer = container.observer(service)
     history = container.history(task)
-    server = make_server(service, settings, container.telemetry(), observer, container.tracing(), history)
+    server = make_server(service, settings, container.telemetry(), observer, container.tracing(), history, host)
     listener = listen(host, port)
     announce(listener, bool(settings.keys))
     run(server, listener)

@@ -147,7 +147,13 @@ class _Family:
         observer = container.observer(service)
         history = container.history(self._task)
         server = make_server(
-            service, self._settings, container.telemetry(), observer, container.tracing(), history
+            service,
+            self._settings,
+            container.telemetry(),
+            observer,
+            container.tracing(),
+            history,
+            self._listener.getsockname()[0],
         )
         run(server, self._listener, self._say_ready)
 

@@ -142,6 +142,20 @@ class Front:
         self._count(scope, request_id, started)
         return _WHOLE % (request_id, len(content), more, content)
 
+    def refused(self, scope: Scope, status: int) -> bytes:
+        """Count and log a request that does not get as far as here; its id.
+
+        Args:
+            scope: what is known of the request: ``method`` and ``path`` may be missing.
+            status: of its answer.
+        """
+        request_id = self._request_id(dict(scope.get("headers", ())))
+        told = {"client": scope.get("client"), "method": scope.get("method", "-"), "path": scope.get("path", "")}
+        self._telemetry.answered(_known_method(told["method"]), "unmatched", status, 0.0)
+        if self._access_log is not None:
+            self._access_log.add(told, status, 0.0, request_id)
+        return request_id
+
     def prepare(self) -> None:
         """Build what answers everything but the quick way, which is else built when it is first needed."""
         self._app.now()
@@ -226,8 +240,7 @@ class Front:
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             seconds = perf_counter() - started
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._telemetry.answered(method, route, status, seconds)
+            self._telemetry.answered(_known_method(scope["method"]), route, status, seconds)
             if self._access_log is not None:
                 self._access_log.add(scope, status, seconds, request_id)
 
@@ -243,6 +256,10 @@ class Front:
             challenge = 'Basic realm="Weighbridge"' if is_page(scope["path"]) else "Bearer"
             return RequestProblem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge})
         return None
+
+
+def _known_method(method: str) -> str:
+    return method if method in _METHODS else "other"
 
 
 def _again(message: Message, receive: Receive) -> Receive:

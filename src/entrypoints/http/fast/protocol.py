@@ -5,6 +5,9 @@ has a deadline, and one look at all of them a second finds those that have passe
 
 A request that has come as a whole, and whose answer takes microseconds, is answered before the server makes a
 task, messages and an event of it, which costs more than the answer.
+
+What is sent in advance is bounded as well: while a request is answered, no more than one slice of those behind it
+is looked at, and nothing is read. A request is refused in its turn, behind the answers to those before it.
 """
 
 from __future__ import annotations
@@ -13,44 +16,34 @@ import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from weighbridge.entrypoints.http.asgi import Scope
 from weighbridge.entrypoints.http.errors import MEDIA_TYPE, RequestProblem, problem_document
+from weighbridge.entrypoints.http.fast.flow import SLOWEST, Flow
+from weighbridge.entrypoints.http.fast.heads import too_long
+from weighbridge.entrypoints.http.fast.hosts import AllowedHosts
+from weighbridge.entrypoints.http.fast.limits import Limits
+from weighbridge.entrypoints.http.fast.strict_protocol import StrictProtocol
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
 
 AtOnce: TypeAlias = Callable[[Scope, bytearray], bytes | None]
 
+#: Told of a request that does not get as far as the application, and of the status of its answer. The scope has
+#: what is known of it. Returns the request's id.
+Refused: TypeAlias = Callable[[Scope, int], bytes]
+
 #: Set in the state of a request whose body did not come in time; what waits for it is woken up.
 BODY_IS_LATE = "body_is_late"
 
-#: A body that comes at least this quick, in bytes a second, is never late, however long it is.
-SLOWEST_BODY = 65_536
+#: Bytes that are parsed at once.
+_SLICE = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a connection is allowed.
-
-    Args:
-        head_bytes: of a request's head beyond the first packet; then 431.
-        head_seconds: for a whole head; then 408, or nothing for who has sent nothing.
-        body_seconds: for a body, and one second more for every SLOWEST_BODY bytes of it that have come.
-        idle_seconds: between an answer and the next request.
-    """
-
-    head_bytes: int
-    head_seconds: float
-    body_seconds: float
-    idle_seconds: float
-
-
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(StrictProtocol):
     """uvicorn's protocol with limits, and a way to answer at once; ``check`` has to be called now and then.
 
     Args:
@@ -59,30 +52,51 @@ class LimitedProtocol(HttpToolsProtocol):
             status is 200; None for whatever takes longer, and for every other status: the application answers it.
             None for never.
         lifecycle: of the process; once it is stopping, a connection is closed after its next answer.
+        hosts: that requests may name; None for any.
+        refused: told of what is refused here; None for nobody.
         given: for uvicorn.
     """
 
-    def __init__(self, limits: Limits, at_once: AtOnce | None, lifecycle: Lifecycle, **given: Any) -> None:
-        super().__init__(**given)
-        self._limits = limits
+    flow: Flow
+
+    def __init__(
+        self,
+        limits: Limits,
+        at_once: AtOnce | None,
+        lifecycle: Lifecycle,
+        hosts: AllowedHosts | None = None,
+        refused: Refused | None = None,
+        **given: Any,
+    ) -> None:
+        super().__init__(limits, hosts, **given)
         self._at_once = at_once
         self._lifecycle = lifecycle
+        self._refused = refused
         #: When the state that the connection is in has to be over, by the clock of the loop.
         self._deadline = math.inf
-        #: Of the request that is coming in.
-        self._head_bytes = 0
-        self._latest: object = None
         self._is_feeding = False
         self._due: tuple[RequestResponseCycle, Any] | None = None
+        #: What was read and is not parsed yet, and what the last answer will be, behind those that are due.
+        self._unread = b""
+        self._refusal: RequestProblem | None = None
         #: The server's own headers, which change every second, and how they are written.
         self._written: tuple[Any, bytes] = (None, b"")
 
     def check(self, now: float) -> None:
         """Do what is to be done when the deadline has passed."""
-        if now < self._deadline or self.transport.is_closing():
+        if self.transport.is_closing():
+            # What is written last has its time as well.
+            self._deadline = min(self._deadline, now + self._limits.write_seconds)
+            if now >= self._deadline:
+                self.transport.abort()
+            return
+        if self.flow.is_late(now):
+            self.transport.abort()
+            return
+        if now < self._deadline or self._refusal is not None:
             return
         if self._is_in_head:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the head of the request did not come in time")
+            self._refuse(_late("the head of the request did not come in time"))
         elif self.cycle is None or self.cycle.response_complete:
             # Nothing was sent, or nothing more, or never the end of a request that was answered long ago.
             self.transport.close()
@@ -98,83 +112,92 @@ class LimitedProtocol(HttpToolsProtocol):
             self._deadline = now + self._limits.body_seconds
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """See uvicorn."""
+        """Begin with a connection: the head of the first request has its time from now on."""
         super().connection_made(transport)
+        self.flow = Flow(transport, self._limits.write_seconds, self.loop.time)
         self._deadline = self.loop.time() + self._limits.head_seconds
 
     def data_received(self, data: bytes) -> None:
-        """See uvicorn."""
-        self._is_feeding = True
-        self._parse(data)
-        self._is_feeding = False
-        due, self._due = self._due, None
-        cycle = self.cycle
-        if cycle is None or cycle.scope is not self.scope or cycle.more_body:
-            self._set_deadline(len(data))
+        """Parse what has come, and begin to answer a request that is there as a whole."""
+        if len(data) <= _SLICE and not self._unread:
+            self._feed(data)
         else:
-            # From here on it is up to the application; once it has answered, to the client again.
-            self._deadline = math.inf
-        if due is not None and not self.transport.is_closing():
-            self._begin(*due)
+            rest, self._unread = self._unread + data, b""
+            while rest and not self.pipeline and not self._is_over:
+                self._feed(rest[:_SLICE])
+                rest = rest[_SLICE:]
+            self._unread = rest
+        if self.pipeline or self._unread:
+            self.flow.pause_reading()
+            self.flow.is_held = True
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, but without a timer for each request."""
+        """Go on with the next request, without a timer for each."""
         self.server_state.total_requests += 1
+        self.flow.begin_anew()
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-        elif not (self._is_in_head or self.cycle.more_body):
+            return
+        if self._refusal is not None:
+            self._write_refusal(self._refusal)
+            return
+        self.flow.is_held = False
+        if self._unread:
+            self.loop.call_soon(self._read_on)
+        else:
+            self.flow.resume_reading()
+        if not (self._is_in_head or self.cycle.more_body):
             self._deadline = self.loop.time() + self._limits.idle_seconds
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, as a problem like any other."""
-        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+        self._refuse(RequestProblem(HTTPStatus.BAD_REQUEST, msg))
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing that comes is read any more."""
+        return self._refusal is not None or self.transport.is_closing()
 
     @property
     def _is_in_head(self) -> bool:
         """Whether a request has begun whose head is not there as a whole."""
         return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
 
-    def _parse(self, data: bytes) -> None:
-        """Take in what has come, as uvicorn does, but have nobody change the protocol (RFC 9110, 7.8).
+    def _read_on(self) -> None:
+        """Parse what has waited for answers to those before it."""
+        if not self._is_over:
+            data, self._unread = self._unread, b""
+            self.data_received(data)
 
-        The parser passes over the body of who wants to, and loses what comes with it: such a request is begun
-        anew without the wish, and the very bytes that follow its head follow it again.
+    def _feed(self, data: bytes) -> None:
+        if self._is_over:
+            return
+        self._is_feeding, self._slice, self._taken = True, len(data), 0
+        before = self.cycle if self._is_head_whole else None
+        self._parse(data)
+        self._is_feeding = False
+        due, self._due = self._due, None
+        cycle = self.cycle
+        if self._is_over:
+            pass
+        elif cycle is None or cycle.scope is not self.scope or cycle.more_body:
+            self._set_deadline(len(data), before)
+        else:
+            # From here on it is up to the application; once it has answered, to the client again.
+            self._deadline = math.inf
+        if due is not None and not self.transport.is_closing():
+            self._begin(*due)
+
+    def _set_deadline(self, received: int, before: object) -> None:
+        """See to a request that is not there as a whole.
+
+        Args:
+            received: how many bytes have just come.
+            before: the request whose body they began with, if any.
         """
-        pieces: list[bytes | memoryview] = [data]
-        try:
-            while pieces:
-                piece = pieces.pop()
-                try:
-                    self.parser.feed_data(piece)
-                except httptools.HttpParserUpgrade as found:
-                    if not self._should_upgrade():
-                        # After a CONNECT come bytes for somebody else, to whom nobody is connected here.
-                        self.cycle.keep_alive = False
-                        return
-                    pieces += memoryview(piece)[found.args[0] :], self._head_without_upgrade()
-                    # That parser may be done with the connection; this one is like it, as uvicorn makes it.
-                    self.parser = httptools.HttpRequestParser(self)
-                    self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        except httptools.HttpParserError:
-            msg = "Invalid HTTP request received."
-            self.logger.warning(msg)
-            self.send_400_response(msg)
-
-    def _should_upgrade(self) -> bool:
-        """Asked when the parser thinks so; if so, uvicorn makes nothing of the request."""
-        return self.scope["method"] != "CONNECT"
-
-    def _head_without_upgrade(self) -> bytes:
-        method, version = self.scope["method"].encode(), self.scope["http_version"].encode()
-        headers = (b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade")
-        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(headers))
-
-    def _set_deadline(self, received: int) -> None:
-        """See to a request that has not come as a whole, of which so many bytes have just come."""
         limits = self._limits
         if self._is_in_head:
             if self._latest is not self.scope:
@@ -182,16 +205,20 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._deadline = self.loop.time() + limits.head_seconds
                 return
             self._head_bytes += received
-            if self._head_bytes > limits.head_bytes and not self.transport.is_closing():
-                detail = f"the headers are longer than the {limits.head_bytes:,} bytes that are allowed"
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+            if self._head_bytes > limits.head_bytes:
+                self._refuse(too_long(limits.head_bytes))
         elif self.cycle is not None:
+            if before is self.cycle:
+                self._framing += max(0, received - self._taken)
+                if self._framing > limits.head_bytes:
+                    self._refuse(too_long(limits.head_bytes))
+                    return
             if self._latest is not self.cycle:
                 self._latest = self.cycle
                 self._deadline = self.loop.time() + limits.body_seconds
                 received = len(self.cycle.body)
             if not self.cycle.response_complete:
-                self._deadline += received / SLOWEST_BODY
+                self._deadline += received / SLOWEST
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._is_feeding:
@@ -220,17 +247,38 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.write(self._written[1] + answer)
         self.on_response_complete()
 
-    def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Answer a request that has not come as far as to the application, and hang up."""
-        self._deadline = math.inf
-        if self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle.response_started:
-                # This would go into the middle of an answer.
-                self.transport.close()
-                return
+    def _refuse(self, problem: RequestProblem) -> None:
+        """Answer the request that is coming in with a problem, in its turn, and hang up."""
+        cycle = self.cycle
+        self._refusal = problem
+        if cycle is None or self._is_in_head or not cycle.more_body:
+            # Whatever was asked before it is answered first.
+            if cycle is None or cycle.response_complete:
+                self._write_refusal(problem)
+        elif self.pipeline:
+            self.pipeline.popleft()
+        elif cycle.response_started:
+            # It has its answer, or the problem would go into the middle of one.
+            self.transport.close()
+        else:
             # Whatever the application has to say comes too late.
-            self.cycle.disconnected = True
-        body = problem_document(RequestProblem(status, detail))
+            self._due = None
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._write_refusal(problem)
+
+    def _write_refusal(self, problem: RequestProblem) -> None:
+        self._deadline = math.inf
+        told = b""
+        if self._refused is not None:
+            is_known = self._is_in_head or (self.cycle is not None and self.cycle.more_body)
+            scope = {"path": self.url.decode("latin-1"), **self.scope} if is_known else {"client": self.client}
+            told = b"x-request-id: %b\r\n" % self._refused(scope, problem.status)
+        body = problem_document(problem)
         head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[status] + head.encode() + body)
+        self.transport.write(STATUS_LINE[problem.status] + told + head.encode() + body)
         self.transport.close()
+
+
+def _late(detail: str) -> RequestProblem:
+    return RequestProblem(HTTPStatus.REQUEST_TIMEOUT, detail)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from weighbridge.entrypoints.http.fast.protocol import SLOWEST_BODY, LimitedProtocol, Limits
+from weighbridge.entrypoints.http.fast.flow import SLOWEST
+from weighbridge.entrypoints.http.fast.limits import Limits
+from weighbridge.entrypoints.http.fast.protocol import LimitedProtocol
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
 
 LIMITS = Limits(head_bytes=100, head_seconds=20, body_seconds=30, idle_seconds=65)
@@ -147,22 +149,22 @@ def test_a_head_has_so_many_bytes_beyond_its_first_packet(connection: Connection
 
 
 def test_a_body_has_its_time_and_more_the_more_has_come(connection: Connection) -> None:
-    connection.send(HEAD + b"\r\n").after(29.5).send(b"x" * SLOWEST_BODY)
+    connection.send(HEAD + b"\r\n").after(29.5).send(b"x" * SLOWEST)
     assert not connection.after(1).is_late
     assert connection.after(0.5).is_late
-    assert connection.received == SLOWEST_BODY
+    assert connection.received == SLOWEST
     assert connection.wire.written.startswith(b"HTTP/1.1 200 ")
 
 
 def test_whom_the_application_lets_wait_is_not_late(connection: Connection) -> None:
     connection.gate.clear()
-    connection.send(HEAD + b"\r\n").send(b"x" * (SLOWEST_BODY + 1))
+    connection.send(HEAD + b"\r\n").send(b"x" * (SLOWEST + 1))
     assert not connection.wire.is_reading_now
     connection.after(31.5).after(29)
     assert not connection.wire.is_closed
     connection.gate.set()
     assert not connection.settle().is_late
-    assert connection.received == SLOWEST_BODY + 1
+    assert connection.received == SLOWEST + 1
     assert connection.after(1).is_late
 
 
@@ -234,10 +236,10 @@ def test_who_asks_for_another_protocol_is_answered_in_this_one(upgrade: bytes, p
 
 
 def test_the_body_of_who_asks_for_another_protocol_has_its_time_as_well(connection: Connection) -> None:
-    connection.send(HEAD + UPGRADES[0] + b"\r\n").after(29.5).send(b"x" * SLOWEST_BODY)
+    connection.send(HEAD + UPGRADES[0] + b"\r\n").after(29.5).send(b"x" * SLOWEST)
     assert not connection.after(1).is_late
     assert connection.after(0.5).is_late
-    assert connection.received == SLOWEST_BODY
+    assert connection.received == SLOWEST
 
 
 @pytest.mark.parametrize("upgrade", [b"", UPGRADES[0]], ids=["plain", "h2c"])
