@@ -108,6 +108,34 @@ def test_a_head_without_end_is_cut_off(client: httpx.Client) -> None:
         assert statuses(received) in ([], [431])
 
 
+def test_what_is_refused_before_the_application_is_counted_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    requests = {
+        400: b"GET /a HTTP/1.1\r\n\r\n",
+        431: HEAD + b"X: y\r\n" * 101 + b"\r\n",
+        414: b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 20_000),
+        421: b"GET /b HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    }
+    with (
+        caplog.at_level("INFO", "weighbridge.access"),
+        serving(service_of_two(), access_log=True, allowed_hosts="x,127.0.0.1") as client,
+    ):
+        for status, received in zip(requests, send(client, *requests.values()), strict=True):
+            assert statuses(received) == [status]
+            headers, problem = problem_of(received)
+            assert problem["status"] == status
+            assert headers["x-request-id"]
+        counted = client.get("/metrics").text
+    logged = {record.fields["status"]: record.fields for record in caplog.records if hasattr(record, "fields")}
+    for status in requests:
+        assert re.search(rf'route="unmatched",status="{status}"}} 1.0', counted)
+        assert logged[status]["request_id"]
+        assert logged[status]["client"] == "127.0.0.1"
+    assert (logged[400]["method"], logged[400]["path"]) == ("GET", "/a")
+    assert logged[421]["path"] == "/b"
+
+
 def test_lengths_that_are_not_true(client: httpx.Client) -> None:
     shorter, longer, both, negative, chunk = send(
         client,
@@ -117,8 +145,8 @@ def test_lengths_that_are_not_true(client: httpx.Client) -> None:
         HEAD + b"Content-Length: -1\r\n\r\n" + ROW,
         HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + ROW,
     )
-    # What is left over is taken for another request, which it is not: nothing that comes from there is believed.
-    assert statuses(shorter) == [400]
+    # What is left over is taken for another request, which it is not; the first has its own answer.
+    assert statuses(shorter) == [422, 400]
     assert statuses(longer) == [408]
     for received in (both, negative):
         assert statuses(received) == [400]

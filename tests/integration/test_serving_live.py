@@ -181,7 +181,8 @@ def test_a_process_that_is_told_to_stop_says_so_at_once_and_finishes_what_it_has
         assert ask(port, "GET", "/readyz")[0] == 200
         workers_of(port, int(workers))
         half = socket.create_connection(("127.0.0.1", port), timeout=120)
-        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}"
+        head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
+        head += f"\r\nContent-Length: {len(BODY)}"
         half.sendall(f"{head}\r\n\r\n".encode() + BODY[:5])
         process.send_signal(signal.SIGTERM)
         # Each of them, or the next signal could come together with this one, and count as one.

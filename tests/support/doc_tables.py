@@ -43,6 +43,10 @@ EVENT_MODULES = (
 #: The settings that no option's help tells of.
 WORDS = {
     "access_log": "One log line for each request.",
+    "allowed_hosts": "Names, separated by commas, that requests may give as `Host`: `models.example.com`, "
+    "`*.example.com`, `*`. On a loopback address local names are allowed as well, and no others by default; "
+    "elsewhere every name is, when none is given. By an IP address, probes and metrics are always answered.",
+    "answer_seconds": "For a client to take an answer, and a second more for each 64 KiB; then it is over.",
     "api_keys": "Keys, separated by commas; with any, every route but probes, metrics and docs wants one.",
     "body_seconds": "For the body of a request, and one second more for every 64 KiB that come; then 408.",
     "create_store": "Make the folder of a local store that is not there.",
@@ -53,7 +57,8 @@ WORDS = {
     "max_batch_decoded_bytes": "Bytes of such a body once it is decompressed and decoded; then 413.",
     "max_batch_rows": "Rows of a body of many rows; then 413.",
     "max_body_bytes": "Bytes of a body of one row; then 413.",
-    "max_header_bytes": "Bytes of all headers; then 431.",
+    "max_header_bytes": "Bytes of a request's target and headers, of its trailers, and of its chunks' extensions; "
+    "then 431.",
     "prediction_log": "Log answered rows to the store; see [Monitoring](monitoring.md).",
     "prediction_log_rate": "The share of rows that is logged: a random sample.",
     "prediction_log_redact": "Columns that are left out of it, separated by commas.",

@@ -27,6 +27,9 @@ _SINGLE = frozenset(
     )
 )
 
+#: Fields of which there is one line, whatever it says.
+_ONCE = frozenset((b"host", b"transfer-encoding"))
+
 
 def check_head(version: str, target: bytes, headers: Headers) -> bytes | None:
     """Whether a head is one that can mean one thing only.
@@ -87,10 +90,11 @@ def too_long(limit: int) -> RequestProblem:
 def _check_repeated(headers: Headers) -> None:
     values: dict[bytes, bytes] = {}
     for name, value in headers:
-        before = values.setdefault(name, value)
-        if before is value:
-            continue
-        if name in (b"host", b"transfer-encoding") or (name in _SINGLE and before.strip() != value.strip()):
+        if name not in values:
+            values[name] = value
+        elif name in (b"host", b"transfer-encoding") or (
+            name in _SINGLE and values[name].strip() != value.strip()
+        ):
             raise _bad(f"there are several headers {name.decode('latin-1')}, of which there can be one")
 
 

@@ -39,6 +39,9 @@ Refused: TypeAlias = Callable[[Scope, int], bytes]
 #: Set in the state of a request whose body did not come in time; what waits for it is woken up.
 BODY_IS_LATE = "body_is_late"
 
+#: What of a refused request's target is told, in bytes.
+_SHOWN = 200
+
 #: Bytes that are parsed at once.
 _SLICE = 1 << 16
 
@@ -140,15 +143,13 @@ class LimitedProtocol(StrictProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+            if not self.pipeline and cycle.more_body:
+                self._go_on()
             return
         if self._refusal is not None:
             self._write_refusal(self._refusal)
             return
-        self.flow.is_held = False
-        if self._unread:
-            self.loop.call_soon(self._read_on)
-        else:
-            self.flow.resume_reading()
+        self._go_on()
         if not (self._is_in_head or self.cycle.more_body):
             self._deadline = self.loop.time() + self._limits.idle_seconds
 
@@ -165,6 +166,14 @@ class LimitedProtocol(StrictProtocol):
     def _is_in_head(self) -> bool:
         """Whether a request has begun whose head is not there as a whole."""
         return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
+
+    def _go_on(self) -> None:
+        """Read what comes next: what has come already, or what is to come."""
+        self.flow.is_held = False
+        if self._unread:
+            self.loop.call_soon(self._read_on)
+        else:
+            self.flow.resume_reading()
 
     def _read_on(self) -> None:
         """Parse what has waited for answers to those before it."""
@@ -272,7 +281,12 @@ class LimitedProtocol(StrictProtocol):
         told = b""
         if self._refused is not None:
             is_known = self._is_in_head or (self.cycle is not None and self.cycle.more_body)
-            scope = {"path": self.url.decode("latin-1"), **self.scope} if is_known else {"client": self.client}
+            scope: dict[str, Any] = {"client": self.client}
+            if is_known:
+                # A path may be as long as a head may; no log line needs to be.
+                scope |= self.scope | {"path": self.url[:_SHOWN].decode("latin-1")}
+                if self._is_head_whole:
+                    scope["method"] = self.parser.get_method().decode()
             told = b"x-request-id: %b\r\n" % self._refused(scope, problem.status)
         body = problem_document(problem)
         head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"

@@ -100,10 +100,9 @@ class StrictProtocol(HttpToolsProtocol):
                     self.parser = httptools.HttpRequestParser(self)
                     self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         except httptools.HttpParserError as error:
-            found = error.__context__
-            if not isinstance(found, RequestProblem):
-                found = RequestProblem(HTTPStatus.BAD_REQUEST, "what was sent is no valid HTTP request")
-            self._refuse(found)
+            cause = error.__context__
+            problem = RequestProblem(HTTPStatus.BAD_REQUEST, "what was sent is no valid HTTP request")
+            self._refuse(cause if isinstance(cause, RequestProblem) else problem)
 
     def _should_upgrade(self) -> bool:
         """Asked when the parser thinks so; if so, uvicorn makes nothing of the request."""

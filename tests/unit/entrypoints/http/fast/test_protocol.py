@@ -1,8 +1,11 @@
 """How long a connection may take for what it does, by a clock that the test turns; which protocol it speaks."""
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,11 +15,12 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from weighbridge.entrypoints.http.fast.flow import SLOWEST
+from weighbridge.entrypoints.http.fast.hosts import AllowedHosts
 from weighbridge.entrypoints.http.fast.limits import Limits
 from weighbridge.entrypoints.http.fast.protocol import LimitedProtocol
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
 
-LIMITS = Limits(head_bytes=100, head_seconds=20, body_seconds=30, idle_seconds=65)
+LIMITS = Limits(head_bytes=300, head_seconds=20, body_seconds=30, idle_seconds=65)
 ROOMY = Limits(head_bytes=100_000, head_seconds=20, body_seconds=30, idle_seconds=65)
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
 
@@ -36,7 +40,8 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
-        self.is_closed = False
+        self.unsent = 0
+        self.is_closed = self.is_aborted = False
         self.is_reading_now = True
 
     def write(self, data: Any) -> None:
@@ -44,6 +49,12 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = self.is_aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def is_closing(self) -> bool:
         return self.is_closed
@@ -66,24 +77,40 @@ class Request(NamedTuple):
 class Connection:
     """A protocol on a wire, and what its application has received, which reads while the gate is set."""
 
-    def __init__(self, loop: Loop, limits: Limits = LIMITS) -> None:
+    def __init__(self, loop: Loop, limits: Limits = LIMITS, hosts: AllowedHosts | None = None) -> None:
         self.loop, self.wire = loop, Wire()
-        self.received = 0
+        self.received = self.begun = 0
+        self.refused: list[tuple[Any, int]] = []
         self.requests: list[Request] = []
         self.is_late = False
         self.gate = asyncio.Event()
         self.gate.set()
         config = Config(self.app, interface="asgi3", proxy_headers=False, ws="none", log_config=None)
         self.protocol = LimitedProtocol(
-            limits, None, Lifecycle(), config=config, server_state=ServerState(), app_state={}, _loop=loop
+            limits,
+            None,
+            Lifecycle(),
+            hosts,
+            self.refuse,
+            config=config,
+            server_state=ServerState(),
+            app_state={},
+            _loop=loop,
         )
         self.protocol.connection_made(self.wire)
 
+    def refuse(self, scope: Any, status: int) -> bytes:
+        self.refused.append((scope, status))
+        return b"id"
+
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        self.begun += 1
         more, body = True, b""
         while more:
             await self.gate.wait()
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             body += message.get("body", b"")
             self.received += len(message.get("body", b""))
             self.is_late = bool(scope["state"])
@@ -143,7 +170,7 @@ def test_a_head_has_its_time_from_its_first_byte_however_it_drips(connection: Co
 
 
 def test_a_head_has_so_many_bytes_beyond_its_first_packet(connection: Connection) -> None:
-    assert not connection.send(HEAD).send(b"X-Padding: ".ljust(100, b"x")).wire.is_closed
+    assert not connection.send(HEAD).send(b"X-Padding: ".ljust(LIMITS.head_bytes, b"x")).wire.is_closed
     assert connection.send(b"x").wire.is_closed
     assert connection.wire.written.startswith(b"HTTP/1.1 431 ")
 
@@ -321,3 +348,254 @@ def test_whether_another_protocol_is_asked_for_changes_nothing(stream: tuple[lis
 
     asking, plain = stream
     assert outcome(asking) == outcome(plain)
+
+
+def problem_of(written: bytes) -> tuple[int, dict[str, Any]]:
+    """Status and problem document of the last answer."""
+    head, _, body = written.rpartition(b"HTTP/1.1 ")[2].partition(b"\r\n\r\n")
+    assert b"connection: close" in head
+    return int(head[:3]), json.loads(body)
+
+
+START = b"POST /a HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = START + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHOST: y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost:\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: me@x\r\n\r\n",
+        b"GET http://me@x/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/0.9\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.2\r\nHost: x\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n",
+        START + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        START + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        START + b"Transfer-Encoding: identity\r\n\r\n",
+        START + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        START + b"Transfer-Encoding:\r\n\r\n",
+        b"POST /a HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        START + b"TE: trailers, chunked;q=0.5\r\nContent-Length: 0\r\n\r\n",
+        START + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+        START + b"Content-Type: text/csv\r\ncontent-type: application/json\r\nContent-Length: 0\r\n\r\n",
+        START + b"X-API-Key: one\r\nX-Api-Key: two\r\nContent-Length: 0\r\n\r\n",
+        START + b"Authorization: Bearer a\r\nAccept: a\r\nAuthorization: Bearer b\r\nContent-Length: 0\r\n\r\n",
+        START + b"X: a\r\n folded\r\n\r\n",
+        START + b"X : a\r\n\r\n",
+        START.replace(b"\r\n", b"\n") + b"\n",
+    ],
+)
+def test_a_head_that_can_be_read_in_two_ways_is_refused(head: bytes) -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, ROOMY, AllowedHosts((), "0.0.0.0"))
+        connection.send(head)
+    status, problem = problem_of(connection.wire.written)
+    assert (status, problem["title"]) == (400, "Bad Request")
+    assert connection.wire.written.count(b"HTTP/1.1 ") == 1
+    assert connection.wire.is_closed
+    assert connection.requests == []
+    assert [told for _, told in connection.refused] == [400]
+
+
+def test_what_is_said_twice_and_means_the_same_is_taken(connection: Connection) -> None:
+    same = (
+        b"GET / HTTP/1.0\r\nContent-Type: a\r\nContent-Type: a\r\nAccept: a\r\nAccept: b\r\nTE: trailers\r\n\r\n"
+    )
+    assert connection.send(same).wire.written.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (b"X: y\r\n" * 400, 431),
+        (b"X: y\r\n" * 101, 431),
+        (b"".join(b"X-%d: y\r\n" % place for place in range(101)), 431),
+        (b"X: %b\r\n" % (b"y" * 500) * 40, 431),
+        (b"X: %b\r\n" % (b"y" * 17_000), 431),
+        (b"%b: y\r\n" % (b"x" * 17_000), 431),
+        (b"X: y\r\n" * 90, 200),
+    ],
+)
+@pytest.mark.parametrize("piece", [1_000, 300_000])
+def test_every_byte_and_every_line_of_a_head_counts(lines: bytes, status: int, piece: int) -> None:
+    sent = START + lines + b"Content-Length: 0\r\n\r\n"
+    with a_loop() as loop:
+        connection = Connection(loop, replace(ROOMY, head_bytes=16_384))
+        for start in range(0, len(sent), piece):
+            if not connection.wire.is_closed:
+                connection.send(sent[start : start + piece])
+    assert connection.wire.written.startswith(b"HTTP/1.1 %d " % status)
+    assert len(connection.requests) == (status == 200)
+
+
+def test_a_long_target_is_refused() -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, replace(ROOMY, head_bytes=16_384))
+        connection.send(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 17_000))
+    assert problem_of(connection.wire.written)[0] == 414
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"a:b\r\n", b"X-API-Key: sekret\r\n", b"X-%b: y\r\n" % (b"a" * 5000), b"x" * 1000],
+    ids=["short", "keys", "long", "one"],
+)
+def test_trailers_without_end_are_cut_off_and_nothing_is_kept_of_them(endless: bytes) -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, replace(ROOMY, head_bytes=16_384))
+        connection.send(CHUNKED + b"3\r\nabc\r\n0\r\n")
+        sent = 0
+        while not connection.wire.is_closed and sent < 10_000_000:
+            connection.send(endless * (100_000 // len(endless)))
+            sent += 100_000
+    assert sent <= 200_000
+    assert problem_of(connection.wire.written)[0] == 431
+    assert connection.requests == []
+
+
+def test_trailers_never_become_headers(connection: Connection) -> None:
+    trailers = b"X-API-Key: sekret\r\nContent-Type: text/csv\r\nHost: y\r\n"
+    connection.send(CHUNKED + b"3\r\nabc\r\n0\r\n" + trailers + b"\r\n" + START + b"Content-Length: 0\r\n\r\n")
+    first, second = connection.requests
+    assert first.headers == [(b"host", b"x"), (b"transfer-encoding", b"chunked")]
+    assert first.body == b"abc"
+    assert second.headers == [(b"host", b"x"), (b"content-length", b"0")]
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [b"3;%b\r\nabc\r\n" % (b"x" * 9_000), b'1;x=y;z="w"\r\na\r\n' * 500, b"%b1\r\na\r\n" % (b"0" * 9_000)],
+    ids=["long", "many", "zeros"],
+)
+def test_extensions_of_chunks_count_as_well(chunk: bytes) -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, replace(ROOMY, head_bytes=16_384))
+        connection.send(CHUNKED)
+        sent = 0
+        while not connection.wire.is_closed and sent < 10_000_000:
+            connection.send(chunk)
+            sent += len(chunk)
+    assert sent <= 100_000
+    assert b" 431 " in connection.wire.written or b" 400 " in connection.wire.written
+
+
+def test_a_body_in_very_small_chunks_is_a_body(connection: Connection) -> None:
+    connection.send(CHUNKED)
+    for _ in range(200):
+        connection.send(b"1\r\na\r\n" * 10)
+    connection.send(b"0\r\n\r\n")
+    assert [request.body for request in connection.requests] == [b"a" * 2000]
+
+
+BAD = (
+    b"nonsense\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    CHUNKED + b"zz\r\n",
+    START + b"Content-Length: x\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("good", [1, 2, 3])
+def test_what_is_asked_before_a_bad_request_is_answered_first(bad: bytes, good: int) -> None:
+    for is_slow in (False, True):
+        with a_loop() as loop:
+            connection = Connection(loop, ROOMY)
+            if is_slow:
+                connection.gate.clear()
+            connection.send(GET * good + bad)
+            if is_slow:
+                assert connection.wire.written == b""
+                connection.gate.set()
+                connection.settle()
+        assert statuses(connection.wire.written) == [*[200] * good, 400]
+        assert len(connection.requests) == good
+        assert connection.wire.is_closed
+
+
+def test_a_bad_request_with_nothing_before_it_is_refused_at_once(connection: Connection) -> None:
+    for bad in BAD:
+        with a_loop() as loop:
+            alone = Connection(loop, ROOMY)
+            alone.send(bad)
+        assert statuses(alone.wire.written) == [400]
+        assert alone.wire.is_closed
+
+
+def test_of_requests_sent_ahead_only_a_slice_is_looked_at_until_they_are_answered() -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, ROOMY)
+        connection.gate.clear()
+        many = GET * (200_000 // len(GET))
+        connection.send(many)
+        assert not connection.wire.is_reading_now
+        assert connection.begun == 1
+        waiting = len(connection.protocol.pipeline)
+        assert waiting <= 65_536 // len(GET)
+        connection.gate.set()
+        for _ in range(200_000 // len(GET)):
+            connection.settle()
+        assert len(connection.requests) == 200_000 // len(GET)
+        assert connection.wire.is_reading_now
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 3_000])
+def test_the_body_of_a_request_sent_ahead_is_read_when_its_turn_has_come(ahead: int) -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, ROOMY)
+        connection.gate.clear()
+        connection.send(GET * ahead + START + b"Content-Length: 6\r\n\r\nabc")
+        connection.gate.set()
+        for _ in range(ahead):
+            connection.settle()
+        assert len(connection.requests) == ahead
+        assert connection.wire.is_reading_now
+        connection.send(b"def" + GET)
+        assert [request.body for request in connection.requests[ahead:]] == [b"abcdef", b""]
+
+
+def test_who_does_not_read_is_cut_off_and_who_reads_slowly_is_not() -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, ROOMY).send(GET)
+        connection.wire.unsent = 1_000_000
+        connection.protocol.pause_writing()
+        assert not connection.after(29.5).wire.is_aborted
+        # Two seconds' worth of reading.
+        connection.wire.unsent -= 2 * SLOWEST
+        assert not connection.after(2).wire.is_aborted
+        assert connection.after(0.5).wire.is_aborted
+
+
+def test_to_read_at_once_saves_nothing_up_for_later() -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, ROOMY).send(GET)
+        for _ in range(100):
+            connection.wire.unsent = 100 * SLOWEST
+            connection.protocol.pause_writing()
+            connection.wire.unsent = 0
+            connection.protocol.resume_writing()
+        connection.wire.unsent = 100 * SLOWEST
+        connection.protocol.pause_writing()
+        assert not connection.after(29.5).wire.is_aborted
+        assert connection.after(0.5).wire.is_aborted
+
+
+def test_a_connection_that_is_closed_and_not_read_from_ends() -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, ROOMY)
+        connection.send(b"nonsense\r\n\r\n")
+        assert connection.wire.is_closed
+        assert not connection.after(1).after(29.5).wire.is_aborted
+        assert connection.after(0.5).wire.is_aborted
+
+
+def statuses(written: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", written)]
