@@ -126,7 +126,7 @@ class LimitedProtocol(StrictProtocol):
             self._feed(data)
         else:
             rest, self._unread = self._unread + data, b""
-            while rest and not self.pipeline and not self._is_over:
+            while rest and not self.pipeline and not self._is_over():
                 self._feed(rest[:_SLICE])
                 rest = rest[_SLICE:]
             self._unread = rest
@@ -157,7 +157,6 @@ class LimitedProtocol(StrictProtocol):
         """Answer what is no HTTP, as a problem like any other."""
         self._refuse(RequestProblem(HTTPStatus.BAD_REQUEST, msg))
 
-    @property
     def _is_over(self) -> bool:
         """Whether nothing that comes is read any more."""
         return self._refusal is not None or self.transport.is_closing()
@@ -177,12 +176,12 @@ class LimitedProtocol(StrictProtocol):
 
     def _read_on(self) -> None:
         """Parse what has waited for answers to those before it."""
-        if not self._is_over:
+        if not self._is_over():
             data, self._unread = self._unread, b""
             self.data_received(data)
 
     def _feed(self, data: bytes) -> None:
-        if self._is_over:
+        if self._is_over():
             return
         self._is_feeding, self._slice, self._taken = True, len(data), 0
         before = self.cycle if self._is_head_whole else None
@@ -190,8 +189,8 @@ class LimitedProtocol(StrictProtocol):
         self._is_feeding = False
         due, self._due = self._due, None
         cycle = self.cycle
-        if self._is_over:
-            pass
+        if self._is_over():
+            self._deadline = math.inf
         elif cycle is None or cycle.scope is not self.scope or cycle.more_body:
             self._set_deadline(len(data), before)
         else:
