@@ -82,6 +82,8 @@ _HOMES = {
     "WeighbridgeError": "domain.errors",
 }
 
+__all__ = tuple(_HOMES)
+
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for (PEP 562)."""

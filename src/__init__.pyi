@@ -71,3 +71,5 @@ from weighbridge.domain.store.artefacts import check_prefix as check_prefix
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH as TIME_TO_DISPATCH
 from weighbridge.domain.training.estimator import EstimatorSpec as EstimatorSpec
 from weighbridge.domain.training.task import TaskDefinition as TaskDefinition
+
+__all__: tuple[str, ...]

@@ -16,8 +16,8 @@ SHIPPED = {"time_to_dispatch": "weighbridge.domain.tasks.time_to_dispatch:TIME_T
 def load_task(reference: str) -> TaskDefinition:
     """The task that ``reference`` names.
 
-    A module is looked for in the current folder too, after the installed ones. A file is run once per
-    process.
+    A module is looked for in the current folder too, after the installed ones; what a file imports is looked for
+    in the file's own folder too, likewise. A file is run once per process.
 
     Raises:
         ConfigurationError: the reference is of none of the three forms, or names nothing that is there.
@@ -51,9 +51,7 @@ def task_name(reference: str) -> str:
 
 
 def _load_module(name: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
+    _look_for_modules_in(Path.cwd())
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -73,6 +71,7 @@ def _load_file(path: Path) -> ModuleType:
     known = sys.modules.get(name)
     if known is not None and known.__file__ == str(path.resolve()):
         return known
+    _look_for_modules_in(path.resolve().parent)
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None
     assert spec.loader is not None
@@ -88,6 +87,12 @@ def _load_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise TaskError(f"the task file '{path}' cannot be run: {_say(error)}") from error
     return module
+
+
+def _look_for_modules_in(folder: Path) -> None:
+    # At the end: a file that is named like a library must not take its place.
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def _say(error: Exception) -> str:

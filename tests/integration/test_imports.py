@@ -110,3 +110,25 @@ def test_training_a_tree_imports_no_more_of_its_libraries_than_it_uses(tmp_path:
     assert (record["outcome"], record["model"]["format"]) == ("released", "onnx")
     assert imported & {"skl2onnx", "scipy.stats", "skops", "boto3", "fastapi", "prometheus_client"} == set()
     assert imported >= {"sklearn", "onnx", "onnxruntime"}
+
+
+#: Imports public names, and then tells which modules were imported.
+PUBLIC = """
+import json, sys
+import weighbridge
+dir(weighbridge)
+exec(sys.argv[1])
+print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+def test_importing_the_package_imports_none_of_its_libraries() -> None:
+    _, imported = run(PUBLIC, "")
+    libraries = {"numpy", "pydantic", "typer", "boto3", "dependency_injector", "rich", "onnx", "onnxruntime"}
+    assert imported & (TRAINERS | SERVERS | libraries) == set()
+
+
+def test_defining_a_store_or_a_schema_imports_no_trainer() -> None:
+    names = "ArtefactStore, ArtefactRef, ConfigurationError, DataError, Number, Schema, StoreUnavailable"
+    _, imported = run(PUBLIC, f"from weighbridge import {names}")
+    assert imported & TRAINERS == set()

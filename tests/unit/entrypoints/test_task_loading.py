@@ -79,7 +79,7 @@ def test_a_task_in_a_file(folder: Path, absolute: bool) -> None:
     before = list(sys.path)
     assert load_task(f"{where}:SHORT").name == "short"
     assert runs(folder / "sub", "my task.py") == ["weighbridge_task_my task"]
-    assert sys.path == before
+    assert sys.path == [*before, str(folder / "sub")]
 
 
 def test_a_file_is_run_once(folder: Path) -> None:
@@ -196,3 +196,16 @@ def test_a_bare_name_is_taken_at_its_word() -> None:
     assert task_name("short_task.py:SHORT") == "short"
     with pytest.raises(ConfigurationError, match="there is no task 'Not Snake'"):
         task_name("Not Snake")
+
+
+def test_a_file_imports_from_its_own_folder_but_libraries_first(folder: Path) -> None:
+    there = folder / "there"
+    there.mkdir()
+    (there / "beside_it.py").write_text("NAME = 'beside'")
+    # Named like a library.
+    (there / "colorsys.py").write_text("raise ImportError('not this one')")
+    (there / "own.py").write_text(
+        "from colorsys import rgb_to_hsv\nfrom beside_it import NAME\nfrom dataclasses import replace\n"
+        "from weighbridge import TIME_TO_DISPATCH\nTASK = replace(TIME_TO_DISPATCH, name=NAME)"
+    )
+    assert load_task("there/own.py:TASK").name == "beside"
