@@ -21,7 +21,7 @@ from weighbridge.adapters.prediction_log.parquet import ParquetPredictions
 from weighbridge.adapters.prediction_log.unwritten_marks import UnwrittenMark
 from weighbridge.adapters.prometheus.prediction_log import PrometheusPredictionLog
 from weighbridge.adapters.prometheus.shadow import PrometheusShadow
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.report_html.process import HtmlReports
@@ -99,7 +99,9 @@ class Container(containers.DeclarativeContainer):
     """One provider per port; the settings come from the entrypoint, see ``wire``."""
 
     settings: providers.Dependency[Settings] = providers.Dependency(instance_of=Settings)
-    cells: providers.Provider[Cells] = providers.Singleton(Cells, providers.Callable(private_memory))
+    counters: providers.Provider[SharedCounters] = providers.Singleton(
+        SharedCounters, providers.Callable(private_memory)
+    )
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
     memory: providers.Provider[MemoryMeter] = providers.Singleton(SystemMemory)
@@ -110,11 +112,13 @@ class Container(containers.DeclarativeContainer):
         SystemRevision, settings.provided.git_commit_hash
     )
     events: providers.Provider[EventSink] = providers.Singleton(LogEventSink)
-    shadow_telemetry: providers.Provider[ShadowTelemetry] = providers.Singleton(PrometheusShadow, cells)
-    log_telemetry: providers.Provider[PredictionLogTelemetry] = providers.Singleton(PrometheusPredictionLog, cells)
+    shadow_telemetry: providers.Provider[ShadowTelemetry] = providers.Singleton(PrometheusShadow, counters)
+    log_telemetry: providers.Provider[PredictionLogTelemetry] = providers.Singleton(
+        PrometheusPredictionLog, counters
+    )
     telemetry: providers.Provider[ServingTelemetry] = providers.Singleton(
         PrometheusTelemetry,
-        cells,
+        counters,
         clock,
         providers.List(shadow_telemetry.provided.families, log_telemetry.provided.families),
     )
@@ -193,14 +197,14 @@ class Container(containers.DeclarativeContainer):
     )
 
 
-def wire(settings: Settings, cells: Cells | None = None) -> Container:
+def wire(settings: Settings, counters: SharedCounters | None = None) -> Container:
     """The container over these settings. Nothing is built, and nothing reached for, until it is asked for.
 
     Args:
         settings: what to wire by.
-        cells: where to count, for one of several processes that count together; None for this process alone.
+        counters: where to count, for one of several processes that count together; None for this process alone.
     """
     container = Container(settings=providers.Object(settings))
-    if cells is not None:
-        container.cells.override(providers.Object(cells))
+    if counters is not None:
+        container.counters.override(providers.Object(counters))
     return container

@@ -35,14 +35,14 @@ class ServiceOpen(Event):
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded(Event):
-    """One of several serving processes ended unasked; another takes its place."""
+    """A worker process ended without having been told to; another takes its place."""
 
     name: ClassVar[str] = "worker_ended"
     severity: ClassVar[Severity] = "error"
     code: int
 
     def __str__(self) -> str:
-        return f"a serving process ended with code {self.code}; another takes its place"
+        return f"a worker ended with code {self.code}; another takes its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class RequestFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class CommandFailed(Event):
-    """A command, or one of several serving processes, ends with an exit code because of this problem."""
+    """A command, or a worker process, ends with an exit code because of this problem."""
 
     name: ClassVar[str] = "command_failed"
     severity: ClassVar[Severity] = "error"

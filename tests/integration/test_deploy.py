@@ -14,7 +14,7 @@ import pytest
 import typer
 import yaml
 
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.system import SystemClock
 from weighbridge.entrypoints import exit_codes
@@ -197,7 +197,7 @@ def test_pods_run_with_as_little_as_they_need(overlay: str) -> None:
 def test_alerts_ask_for_metrics_that_there_are() -> None:
     rules = one("production", "PrometheusRule")["spec"]["groups"][0]["rules"]
     asked = {name for rule in rules for name in re.findall(r"weighbridge_\w+", rule["expr"])}
-    telemetry = PrometheusTelemetry(Cells(private_memory()), SystemClock())
+    telemetry = PrometheusTelemetry(SharedCounters(private_memory()), SystemClock())
     text, _ = telemetry.exposition(None, "")
     families = set(re.findall(r"^# TYPE (\S+)", text.decode(), re.MULTILINE))
     # These two are told of a loaded model only.

@@ -32,13 +32,13 @@ from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.domain.serving.service import PredictionService
 from weighbridge.entrypoints.service.server import make_server
 from weighbridge.entrypoints.settings import load_settings
 
 clock = SystemClock()
-telemetry = PrometheusTelemetry(Cells(private_memory()), clock)
+telemetry = PrometheusTelemetry(SharedCounters(private_memory()), clock)
 registry = StoreRegistry(LocalStore(Path(sys.argv[1]), create=False), clock)
 service = PredictionService(sys.argv[2], registry, [OnnxCodec(), SkopsCodec()], clock, telemetry)
 service.load()

@@ -24,7 +24,7 @@ from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
@@ -71,7 +71,7 @@ def test_fifty_promotions_and_rollbacks_under_load() -> None:
     service.load()
     live = loaded_version(events)
     expected = answers_of(store)
-    telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
+    telemetry = PrometheusTelemetry(SharedCounters(private_memory()), CLOCK)
     server = make_server(service, load_settings({"refresh_seconds": 0.005}), telemetry)
     listener = listen("127.0.0.1", 0)
     serving = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from weighbridge.adapters.onnx.codec import OnnxCodec
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
@@ -46,7 +46,7 @@ WINES = TaskDefinition(
 def service_of_classes() -> PredictionService:
     """A service whose live model predicts ``LEVELS``."""
     registry = StoreRegistry(_trained().store(), CLOCK)
-    telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
+    telemetry = PrometheusTelemetry(SharedCounters(private_memory()), CLOCK)
     service = PredictionService(WINES.name, registry, [OnnxCodec()], CLOCK, telemetry)
     service.load()
     return service

@@ -10,7 +10,7 @@ import httpx
 from tests.support.quick_task import QUICK, store_of_two
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.onnx.codec import OnnxCodec
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
@@ -33,14 +33,14 @@ def service_on(store: ArtefactStore, events: EventSink) -> PredictionService:
 
 def service_of_two(store: MemoryStore | None = None) -> PredictionService:
     """A service with the second of two releases."""
-    service = service_on(store or store_of_two(), PrometheusTelemetry(Cells(private_memory()), CLOCK))
+    service = service_on(store or store_of_two(), PrometheusTelemetry(SharedCounters(private_memory()), CLOCK))
     service.load()
     return service
 
 
 def app_of(**given: Any) -> tuple[Front, PrometheusTelemetry]:
     """The application over ``service_of_two`` with settings, and what counts its requests."""
-    telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
+    telemetry = PrometheusTelemetry(SharedCounters(private_memory()), CLOCK)
     return create_app(service_of_two(), load_settings(given), telemetry, Lifecycle()), telemetry
 
 
@@ -49,7 +49,7 @@ def serving(service: PredictionService, **given: Any) -> Iterator[httpx.Client]:
     """A client of the service, which runs on a free port and, unless settings say so, looks for no other model."""
     settings = load_settings({"refresh_seconds": 3600, **given})
     listener = listen("127.0.0.1", 0)
-    server = make_server(service, settings, PrometheusTelemetry(Cells(private_memory()), CLOCK))
+    server = make_server(service, settings, PrometheusTelemetry(SharedCounters(private_memory()), CLOCK))
     front = server.config.app
     assert isinstance(front, Front)
     # Here rather than beside the test: the framework meddles with the filters of warnings.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from weighbridge.adapters.prometheus.shared_counters import Cells
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters
 from weighbridge.domain.monitoring.prediction_log import PredictionLogTelemetry
 
 _TAKEN, _REFUSED, _WRITTEN, _LOST, _KILLED = "log_taken", "log_refused", "log_written", "log_lost", "log_killed"
@@ -13,47 +13,47 @@ _EVERY = (_TAKEN, _REFUSED, _WRITTEN, _LOST, _KILLED)
 
 
 class PrometheusPredictionLog(PredictionLogTelemetry):
-    """Counts into cells; ``families`` makes what is exposed of all processes.
+    """Counts into shared counters; ``families`` gives what is exposed, of all processes.
 
     Args:
-        cells: where to count.
+        counters: where to count.
     """
 
-    def __init__(self, cells: Cells) -> None:
-        self._cells = cells
+    def __init__(self, counters: SharedCounters) -> None:
+        self._counters = counters
         self._places: dict[str, int] | None = None
         self._problem: str | None = None
 
     def begin(self, killed: int) -> None:
-        """See the port."""
-        places, numbers = self._blocks(), self._cells.numbers
+        """Count what killed processes have lost, and forget what one of them had waiting in this slot."""
+        places, numbers = self._blocks(), self._counters.numbers
         # What a killed process has counted here waits no more.
         numbers[places[_TAKEN]] = numbers[places[_WRITTEN]] + numbers[places[_LOST]]
         self._add(_KILLED, killed)
 
     def taken(self) -> None:
-        """See the port."""
+        """Count one answer that waits."""
         self._add(_TAKEN, 1)
 
     def refused(self) -> None:
-        """See the port."""
+        """Count one answer for which there was no room."""
         self._add(_REFUSED, 1)
 
     def written(self, rows: int) -> None:
-        """See the port."""
+        """Count answers that wait no more."""
         self._add(_WRITTEN, rows)
 
     def lost(self, rows: int) -> None:
-        """See the port."""
+        """Count answers that wait no more and were not written."""
         self._add(_LOST, rows)
 
     def failing(self, problem: str | None) -> None:
-        """See the port."""
+        """Keep why the last file could not be written; None when it was."""
         self._problem = problem
 
     def families(self) -> Iterator[Any]:
-        """What is exposed: nothing at all while nothing is logged."""
-        totals = self._cells.totals()
+        """What is exposed; nothing before ``begin`` was called."""
+        totals = self._counters.totals()
         if (_TAKEN,) not in totals:
             return
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -79,9 +79,9 @@ class PrometheusPredictionLog(PredictionLogTelemetry):
         )
 
     def _add(self, name: str, number: float) -> None:
-        self._cells.numbers[self._blocks()[name]] += number
+        self._counters.numbers[self._blocks()[name]] += number
 
     def _blocks(self) -> dict[str, int]:
         if self._places is None:
-            self._places = {name: self._cells.block((name,), 1) for name in _EVERY}
+            self._places = {name: self._counters.block((name,), 1) for name in _EVERY}
         return self._places

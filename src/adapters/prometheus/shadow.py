@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.adapters.prometheus.shared_counters import Cells
+from weighbridge.adapters.prometheus.buckets import DIFFERENCES
+from weighbridge.adapters.prometheus.families import cumulative
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters
 from weighbridge.domain.serving.telemetry import ShadowTelemetry
 
 if TYPE_CHECKING:
     from weighbridge.adapters.prometheus.shared_counters import Key
     from weighbridge.domain.registry.releases import Release
-
-#: Upper bounds of the buckets of differences, in the target's unit, whatever that is.
-DIFFERENCES = (0.0, *(float(f"{digits}e{power}") for power in range(-4, 5) for digits in ("1", "2.5", "5")), 1e5)
 
 _DIFFERENCES, _ROWS, _OTHERWISE, _FAILURES, _DROPPED = (
     "shadow_differences",
@@ -27,52 +25,54 @@ _DIFFERENCES, _ROWS, _OTHERWISE, _FAILURES, _DROPPED = (
 
 
 class PrometheusShadow(ShadowTelemetry):
-    """Counts into cells; ``families`` makes what is exposed of all processes.
+    """Counts into shared counters; ``families`` gives what is exposed, of all processes.
+
+    What there is no room to count is not counted: nothing is raised.
 
     Args:
-        cells: where to count.
+        counters: where to count.
     """
 
-    def __init__(self, cells: Cells) -> None:
-        self._cells = cells
+    def __init__(self, counters: SharedCounters) -> None:
+        self._counters = counters
         self._release: Release | None = None
         self._problem: str | None = None
         self._is_on = False
 
     def shadowing(self, release: Release | None, problem: str | None) -> None:
-        """See the port."""
+        """Keep which model is the second one, and why it is not the one wanted."""
         self._release, self._problem, self._is_on = release, problem, True
 
     def differed(self, version: str, differences: Sequence[float]) -> None:
-        """See the port."""
+        """Count the rows, and each difference in its bucket."""
         self._add((_ROWS, version), len(differences))
         start = self._start((_DIFFERENCES, version), len(DIFFERENCES) + 2) if differences else None
         if start is not None:
-            numbers = self._cells.numbers
+            numbers = self._counters.numbers
             for difference in differences:
                 numbers[start] += difference
                 numbers[start + 1 + bisect_left(DIFFERENCES, difference)] += 1
 
     def labelled(self, version: str, rows: int, otherwise: int) -> None:
-        """See the port."""
+        """Count the rows, and those with another class."""
         self._add((_ROWS, version), rows)
         self._add((_OTHERWISE, version), otherwise)
 
     def failed(self, version: str, reason: str, rows: int) -> None:
-        """See the port."""
+        """Count the rows by version and reason."""
         self._add((_FAILURES, version, reason), rows)
 
     def dropped(self) -> None:
-        """See the port."""
+        """Count one row."""
         self._add((_DROPPED,), 1)
 
     def families(self) -> Iterator[Any]:
-        """What is exposed: nothing at all while nobody shadows."""
+        """What is exposed; nothing before ``shadowing`` was called."""
         if not self._is_on:
             return
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-        totals = self._cells.totals()
+        totals = self._counters.totals()
 
         def counter(kind: str, name: str, says: str, *labels: str) -> Any:
             family = CounterMetricFamily(f"weighbridge_shadow_{name}", says, labels=labels)
@@ -96,8 +96,7 @@ class PrometheusShadow(ShadowTelemetry):
         )
         for key, numbers in sorted(totals.items()):
             if key[0] == _DIFFERENCES:
-                bounds = [*(repr(bound) for bound in DIFFERENCES), "+Inf"]
-                sizes.add_metric(key[1:], list(zip(bounds, accumulate(numbers[1:]), strict=True)), numbers[0])
+                sizes.add_metric(key[1:], cumulative(DIFFERENCES, numbers), numbers[0])
         yield sizes
         failing = float(self._problem is not None)
         yield GaugeMetricFamily(
@@ -114,11 +113,11 @@ class PrometheusShadow(ShadowTelemetry):
     def _add(self, key: Key, number: float) -> None:
         start = self._start(key, 1)
         if start is not None:
-            self._cells.numbers[start] += number
+            self._counters.numbers[start] += number
 
     def _start(self, key: Key, size: int) -> int | None:
         try:
-            return self._cells.block(key, size)
+            return self._counters.block(key, size)
         except MemoryError:
             # What is not counted here fails no answer; so many versions as fill the room take weeks.
             return None

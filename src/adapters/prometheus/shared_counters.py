@@ -1,4 +1,4 @@
-"""Numbers that several processes count side by side, in memory that they share."""
+"""Counters of several processes, in memory that they share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLOT_BYTES = 8 * NUMBERS + _KEYS
 _TAKEN, _KEYS_TAKEN, _FIRST = 0, 1, 2
 
 
-class Cells:
+class SharedCounters:
     """Blocks of numbers by key. Each process writes to its own slot, and reads all of them.
 
     A number is written by one thread only. A process that takes over the slot of one that has died counts on.

@@ -21,11 +21,14 @@ from weighbridge.domain.store.discovery import datasets_of
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from weighbridge.domain.workflow import Outcome
 from weighbridge.entrypoints.cli.console import print_training
-from weighbridge.entrypoints.service.server import listen, make_server
+from weighbridge.entrypoints.service.server import listen
+from weighbridge.entrypoints.service.starting import load_service, server_of
 
 if TYPE_CHECKING:
+    from weighbridge.domain.serving.service import PredictionService
     from weighbridge.entrypoints.container import Container
 
+_HOST = "127.0.0.1"
 ROWS = 1000
 SHUFFLED = ("SKU002", "SKU004")
 REQUESTS = (
@@ -69,8 +72,7 @@ def run_demo(container: Container, store: str) -> None:
         )
 
     say("\n[bold]3. Serve it, and ask for predictions over HTTP[/bold]")
-    service = container.service(task.name)
-    service.load()
+    service = load_service(container, task.name, wait=False)
     with _serving(container, service) as address:
         say(f"listening {address}")
         for request in REQUESTS:
@@ -111,15 +113,15 @@ def _put(container: Container, seed: int, shuffled: tuple[str, ...]) -> Artefact
 
 
 @contextmanager
-def _serving(container: Container, service: Any) -> Iterator[str]:
+def _serving(container: Container, service: PredictionService) -> Iterator[str]:
     """Run the service in a thread on a free port; yields its address."""
-    listener = listen("127.0.0.1", 0)
-    server = make_server(service, container.settings(), container.telemetry())
+    listener = listen(_HOST, 0)
+    server = server_of(container, service, _HOST)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
         # The socket listens already: a request made now waits until the server takes it.
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://{_HOST}:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=10)

@@ -1,4 +1,4 @@
-"""Predicting many requests' rows by one call."""
+"""Predicting the rows of many requests by one call of the model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ MOST_ROWS = 1000
 
 
 class MicroBatcher:
-    """Collects the rows that come in while it cannot predict, and then predicts them together.
+    """Collects rows while it cannot predict, and then predicts them together.
 
-    Without an executor that is for the rest of a turn of the event loop: requests that arrive together are
-    predicted together, and none waits for another. With one, it is for as long as the call before takes.
+    Without an executor, rows are collected until the event loop has handled what arrived with them: requests that
+    arrive together are predicted together, and none waits for another. With an executor, they are collected while
+    the call before them runs.
 
     Args:
         predict: one prediction for each row.
@@ -34,23 +35,23 @@ class MicroBatcher:
         self._is_due = False
 
     def ask(self, row: Row) -> asyncio.Future[Answer]:
-        """The prediction for an admitted row, some time later; it fails as ``predict`` does."""
+        """A future of the prediction for an admitted row; it fails as ``predict`` does."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((row, answer))
         if not self._is_due:
             self._is_due = True
-            loop.call_soon(self._turn, loop)
+            loop.call_soon(self._predict_batch, loop)
         return answer
 
-    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _predict_batch(self, loop: asyncio.AbstractEventLoop) -> None:
         taken, self._waiting = self._waiting[:MOST_ROWS], self._waiting[MOST_ROWS:]
         rows = [row for row, _ in taken]
         if self._executor is None:
-            # Those that come while these are answered ask for a turn of their own.
+            # Rows that come while these are answered schedule the next batch.
             self._is_due = bool(self._waiting)
             if self._is_due:
-                loop.call_soon(self._turn, loop)
+                loop.call_soon(self._predict_batch, loop)
             try:
                 values = self._predict(rows)
             except Exception as error:
@@ -67,7 +68,7 @@ class MicroBatcher:
                 _fail(taken, error)
             self._is_due = bool(self._waiting)
             if self._is_due:
-                self._turn(loop)
+                self._predict_batch(loop)
 
         loop.run_in_executor(self._executor, self._predict, rows).add_done_callback(done)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from weighbridge.entrypoints.container import wire
-from weighbridge.entrypoints.service.server import announce, listen, make_server, run
+from weighbridge.entrypoints.service.server import announce, listen, run
+from weighbridge.entrypoints.service.starting import load_service, server_of
 from weighbridge.entrypoints.settings import Settings
 
 
@@ -22,19 +23,12 @@ def serve(task: str, settings: Settings, host: str, port: int, wait: bool) -> No
         WeighbridgeError: the live model cannot be loaded, and ``wait`` does not say to wait for one.
     """
     if settings.workers > 1:
-        from weighbridge.entrypoints.service.workers import serve_side_by_side
+        from weighbridge.entrypoints.service.workers import serve_with_workers
 
-        serve_side_by_side(task, settings, host, port, wait)
+        serve_with_workers(task, settings, host, port, wait)
         return
     container = wire(settings)
-    service = container.service(task)
-    if wait:
-        service.refresh()
-    else:
-        service.load()
-    observer = container.observer(service)
-    history = container.history(task)
-    server = make_server(service, settings, container.telemetry(), observer, container.tracing(), history, host)
+    server = server_of(container, load_service(container, task, wait), host)
     listener = listen(host, port)
     announce(listener, bool(settings.keys))
     run(server, listener)

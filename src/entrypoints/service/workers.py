@@ -1,4 +1,4 @@
-"""Several processes that serve on one socket, and the one that watches over them."""
+"""Several worker processes that serve on one socket, and the process that replaces those that end."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import threading
 import time
 from typing import NoReturn
 
-from weighbridge.adapters.prometheus.shared_counters import SLOT_BYTES, Cells
+from weighbridge.adapters.prometheus.shared_counters import SLOT_BYTES, SharedCounters
 from weighbridge.domain.errors import WeighbridgeError
 from weighbridge.entrypoints import exit_codes
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.edge_events import CommandFailed, WorkerEnded
 from weighbridge.entrypoints.logs import say
-from weighbridge.entrypoints.service.server import announce, listen, make_server, run
+from weighbridge.entrypoints.service.server import announce, listen, run
+from weighbridge.entrypoints.service.starting import load_service, server_of
 from weighbridge.entrypoints.settings import Settings
 
 _READY = b"r"
@@ -27,38 +28,38 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PAUSE = 1.0
 
 
-def serve_side_by_side(task: str, settings: Settings, host: str, port: int, wait: bool) -> None:
+def serve_with_workers(task: str, settings: Settings, host: str, port: int, wait: bool) -> None:
     """Serve in ``settings.workers`` processes until a signal ends them all.
 
     Each has its own model and follows promotions by itself. The first has to load the model before the others
-    begin: when it cannot, this process ends as it did. A process that dies later is replaced. Arguments are
-    those of ``entrypoints.serving.serve``.
+    start: when it cannot, this process ends with its exit code. A worker that ends later is replaced. Arguments
+    are those of ``serving.serve``.
 
     Raises:
         ConfigurationError: the address cannot be had.
-        SystemExit: the first process could not begin; with its exit code.
+        SystemExit: the first worker could not start; with its exit code.
     """
     listener = listen(host, port)
-    # Nobody's file: the processes that are forked from this one share it.
+    # Memory without a file, shared with the processes that are forked from this one.
     memory = mmap.mmap(-1, settings.workers * SLOT_BYTES)
-    family = _Family(task, settings, listener, memory, wait)
+    pool = WorkerPool(task, settings, listener, memory, wait)
     # A signal waits until there are processes to pass it on to.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     for number in _SIGNALS:
-        signal.signal(number, family.stop)
-    family.begin(0)
-    code = family.wait_for_first()
+        signal.signal(number, pool.stop)
+    pool.start(0)
+    code = pool.wait_for_first()
     if code is not None:
         sys.exit(code)
     announce(listener, bool(settings.keys))
     for slot in range(1, settings.workers):
-        family.begin(slot)
+        pool.start(slot)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    family.watch()
+    pool.watch()
 
 
-class _Family:
-    """The processes by id, and the part of the shared memory that each counts in."""
+class WorkerPool:
+    """The worker processes by id, and the part of the shared memory that each counts in."""
 
     def __init__(
         self, task: str, settings: Settings, listener: socket.socket, memory: mmap.mmap, wait: bool
@@ -70,26 +71,26 @@ class _Family:
         self._wait = wait
         self._slots: dict[int, int] = {}
         self._is_stopping = False
-        self._told, self._tell = os.pipe()
-        # Nobody ever writes to it: it ends when this process does, however that comes.
-        self._parent_lives, self._i_live = os.pipe()
+        self._ready_reader, self._ready_writer = os.pipe()
+        # Nothing is written to it: its end closes with this process, however that ends.
+        self._parent_reader, self._parent_writer = os.pipe()
 
-    def begin(self, slot: int) -> None:
-        """Start a process."""
-        # Until it has handlers of its own, a signal to the child waits, or it would pass it on to its siblings.
+    def start(self, slot: int) -> None:
+        """Start a worker."""
+        # Until the child has handlers of its own, a signal to it waits, or it would pass it on to its siblings.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid == 0:
-            self._live(slot)
+            self._run(slot)
         self._slots[pid] = slot
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def wait_for_first(self) -> int | None:
-        """Wait until the first process has its model; its exit code when it ends without one."""
-        os.close(self._tell)
-        is_ready = os.read(self._told, 1) == _READY
-        os.close(self._told)
-        self._told = self._tell = -1
+        """Wait until the first worker has its model; its exit code when it ends without one, else None."""
+        os.close(self._ready_writer)
+        is_ready = os.read(self._ready_reader, 1) == _READY
+        os.close(self._ready_reader)
+        self._ready_reader = self._ready_writer = -1
         if is_ready:
             return None
         pid, status = os.wait()
@@ -97,7 +98,7 @@ class _Family:
         return _exit_code(status)
 
     def watch(self) -> None:
-        """Replace processes that die, until they are told to stop; then wait for all of them."""
+        """Replace workers that end, until they are told to stop; then wait for all of them."""
         while self._slots:
             pid, status = os.wait()
             slot = self._slots.pop(pid)
@@ -105,7 +106,7 @@ class _Family:
                 say(WorkerEnded(_exit_code(status)))
                 time.sleep(_PAUSE)
             if not self._is_stopping:
-                self.begin(slot)
+                self.start(slot)
 
     def stop(self, number: int, _: object) -> None:
         """Pass a signal on to every process."""
@@ -113,7 +114,7 @@ class _Family:
         for pid in self._slots:
             os.kill(pid, number)
 
-    def _live(self, slot: int) -> NoReturn:
+    def _run(self, slot: int) -> NoReturn:
         code = exit_codes.BUG
         try:
             self._serve(slot)
@@ -123,48 +124,34 @@ class _Family:
             code = exit_codes.exit_code(error)
             say(CommandFailed(code, text))
         except BaseException:
-            logging.getLogger("weighbridge").exception("a serving process failed")
+            logging.getLogger("weighbridge").exception("a worker failed")
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            # Not the end of the process that this one was forked from: what that has to clean up is its own.
+            # Without the exit handlers of the process that this one was forked from.
             os._exit(code)
 
     def _serve(self, slot: int) -> None:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        if self._told >= 0:
-            os.close(self._told)
-        os.close(self._i_live)
+        if self._ready_reader >= 0:
+            os.close(self._ready_reader)
+        os.close(self._parent_writer)
         threading.Thread(target=self._end_with_parent, daemon=True).start()
-        container = wire(self._settings, Cells(memoryview(self._memory), slot))
-        service = container.service(self._task)
-        if self._wait:
-            service.refresh()
-        else:
-            service.load()
-        observer = container.observer(service)
-        history = container.history(self._task)
-        server = make_server(
-            service,
-            self._settings,
-            container.telemetry(),
-            observer,
-            container.tracing(),
-            history,
-            self._listener.getsockname()[0],
-        )
+        container = wire(self._settings, SharedCounters(memoryview(self._memory), slot))
+        service = load_service(container, self._task, self._wait)
+        server = server_of(container, service, self._listener.getsockname()[0])
         run(server, self._listener, self._say_ready)
 
     def _end_with_parent(self) -> None:
-        os.read(self._parent_lives, 1)
+        os.read(self._parent_reader, 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _say_ready(self) -> None:
-        if self._tell >= 0:
-            os.write(self._tell, _READY)
-            os.close(self._tell)
+        if self._ready_writer >= 0:
+            os.write(self._ready_writer, _READY)
+            os.close(self._ready_writer)
 
 
 def _exit_code(status: int) -> int:

@@ -45,7 +45,7 @@ SAID: list[tuple[Event, dict[str, Any]]] = [
         WorkerEnded(137),
         {
             "level": "error",
-            "message": "a serving process ended with code 137; another takes its place",
+            "message": "a worker ended with code 137; another takes its place",
             "event": "worker_ended",
             "code": 137,
         },

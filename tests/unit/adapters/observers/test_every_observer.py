@@ -10,7 +10,7 @@ from tests.support.asgi_client import ask
 from tests.support.http_service import service_of_two
 from tests.unit.entrypoints.http.fast.test_front import CLOCK, PATH, QUICKLY, SLOWLY, body_of
 from weighbridge.adapters.observers.every_observer import EveryObserver, one_observer
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.domain.data.schema import Row, Value
 from weighbridge.domain.model.predictor import Classification
@@ -41,7 +41,7 @@ class Notes(AnswerObserver):
 @pytest.mark.parametrize("headers", [QUICKLY, SLOWLY])
 def test_an_answer_is_seen_once_and_a_refusal_never(headers: dict[str, str]) -> None:
     notes, serving = Notes(), service_of_two()
-    telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
+    telemetry = PrometheusTelemetry(SharedCounters(private_memory()), CLOCK)
     app = create_app(serving, load_settings({}), telemetry, Lifecycle(), notes)
     reply = ask(app, "POST", PATH, body_of("SKU001", 10), headers | {"X-Request-Id": "mine/1"})
     ask(app, "POST", PATH, body_of("SKU001", "ten"), headers)
@@ -54,7 +54,7 @@ def test_an_answer_is_seen_once_and_a_refusal_never(headers: dict[str, str]) -> 
 
 def test_it_starts_and_stops_with_the_application() -> None:
     notes = Notes()
-    telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
+    telemetry = PrometheusTelemetry(SharedCounters(private_memory()), CLOCK)
     app = create_app(service_of_two(), load_settings({}), telemetry, Lifecycle(), notes)
 
     async def live() -> list[str]:

@@ -15,8 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from tests.support.clocks import SettableClock
 from tests.support.quick_task import QUICK, store_of_two, two_releases
 from weighbridge.adapters.onnx.codec import OnnxCodec
-from weighbridge.adapters.prometheus.shared_counters import NUMBERS, SLOT_BYTES, Cells, private_memory
-from weighbridge.adapters.prometheus.telemetry import LATENCIES, PREDICTIONS, PrometheusTelemetry
+from weighbridge.adapters.prometheus.buckets import LATENCIES, PREDICTIONS
+from weighbridge.adapters.prometheus.shared_counters import NUMBERS, SLOT_BYTES, SharedCounters, private_memory
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.data.ranges import training_ranges
 from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed
@@ -26,8 +27,8 @@ from weighbridge.domain.store.events import StoreRetried
 CLOCK = SettableClock()
 
 
-def telemetry(cells: Cells | None = None) -> PrometheusTelemetry:
-    return PrometheusTelemetry(cells or Cells(private_memory()), CLOCK)
+def telemetry(counters: SharedCounters | None = None) -> PrometheusTelemetry:
+    return PrometheusTelemetry(counters or SharedCounters(private_memory()), CLOCK)
 
 
 def samples(of: PrometheusTelemetry, loaded: LoadedModel | None = None) -> dict[tuple[str, ...], float]:
@@ -54,7 +55,7 @@ REQUESTS = st.lists(
 @given(st.lists(REQUESTS, min_size=1, max_size=3))
 def test_requests_of_all_processes_are_counted(processes: list[Any]) -> None:
     memory = memoryview(bytearray(SLOT_BYTES * len(processes)))
-    tellers = [telemetry(Cells(memory, slot)) for slot in range(len(processes))]
+    tellers = [telemetry(SharedCounters(memory, slot)) for slot in range(len(processes))]
     for teller, requests in zip(tellers, processes, strict=True):
         for request in requests:
             teller.answered(*request)
@@ -179,8 +180,8 @@ def test_features_are_not_told_apart_when_there_is_no_more_room() -> None:
 
 def test_whoever_takes_over_a_slot_counts_on() -> None:
     memory = private_memory()
-    telemetry(Cells(memory)).answered("GET", "/a", 200, 0.5)
-    successor = telemetry(Cells(memory))
+    telemetry(SharedCounters(memory)).answered("GET", "/a", 200, 0.5)
+    successor = telemetry(SharedCounters(memory))
     successor.answered("GET", "/a", 200, 0.5)
     successor.answered("GET", "/b", 200, 0.5)
     found = samples(successor)
@@ -196,7 +197,7 @@ def test_processes_that_were_forked_count_together() -> None:
         if pid == 0:
             # The child counts, and leaves nothing of this process's behind.
             try:
-                child = telemetry(Cells(memoryview(memory), slot))
+                child = telemetry(SharedCounters(memoryview(memory), slot))
                 for _ in range(100 * slot):
                     child.answered("GET", f"/{slot}", 200, 0.5)
                     child.answered("GET", "/both", 200, 0.5)
@@ -205,7 +206,7 @@ def test_processes_that_were_forked_count_together() -> None:
         children.append(pid)
     for pid in children:
         os.waitpid(pid, 0)
-    found = samples(telemetry(Cells(memoryview(memory), 0)))
+    found = samples(telemetry(SharedCounters(memoryview(memory), 0)))
     name = "weighbridge_http_requests_total"
     assert [found[name, "GET", route, "200"] for route in ("/1", "/2", "/both")] == [100, 200, 300]
 

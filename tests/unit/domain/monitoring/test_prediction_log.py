@@ -24,7 +24,7 @@ from weighbridge.adapters.observers.prediction_logging import MOST_FILES, Predic
 from weighbridge.adapters.prediction_log.parquet import ParquetPredictions
 from weighbridge.adapters.prediction_log.unwritten_marks import UnwrittenMark
 from weighbridge.adapters.prometheus.prediction_log import PrometheusPredictionLog
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.domain.data.schema import Number, Schema
 from weighbridge.domain.errors import DataError, StoreUnavailable
 from weighbridge.domain.monitoring.events import (
@@ -88,7 +88,7 @@ class Bench:
     def __init__(self, folder: Path, rate: float = 1.0, redacted: Sequence[str] = (), rows: int = 3) -> None:
         self.clock, self.recorder = SettableClock(), Recorder()
         self.store = Flaky(self.clock)
-        self.telemetry = PrometheusPredictionLog(Cells(private_memory()))
+        self.telemetry = PrometheusPredictionLog(SharedCounters(private_memory()))
         self.mark = UnwrittenMark("bench", folder)
         self.log = PredictionLogging(
             self.store,

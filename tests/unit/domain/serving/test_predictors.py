@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.clocks import START, SettableClock
 from tests.support.registry_contract import make_record, version_of
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.domain.data.column_admission import admit_columns
 from weighbridge.domain.data.schema import Category, Number, Row, Schema
@@ -88,7 +88,7 @@ def model_of(schema: Schema) -> DecodedModel:
 
 
 def counting() -> PrometheusTelemetry:
-    return PrometheusTelemetry(Cells(private_memory()), SettableClock())
+    return PrometheusTelemetry(SharedCounters(private_memory()), SettableClock())
 
 
 def by_row(model: DecodedModel, rows: Sequence[Row], telemetry: PrometheusTelemetry, notes: Notes) -> list[Any]:

@@ -23,8 +23,9 @@ from tests.unit.entrypoints.http.fast.test_front import PATH, QUICKLY, body_of
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.observers.shadowing import Shadowing
 from weighbridge.adapters.onnx.codec import OnnxCodec
-from weighbridge.adapters.prometheus.shadow import DIFFERENCES, PrometheusShadow
-from weighbridge.adapters.prometheus.shared_counters import NUMBERS, SLOT_BYTES, Cells, private_memory
+from weighbridge.adapters.prometheus.buckets import DIFFERENCES
+from weighbridge.adapters.prometheus.shadow import PrometheusShadow
+from weighbridge.adapters.prometheus.shared_counters import NUMBERS, SLOT_BYTES, SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.data.schema import Category, Number, Row, Schema
@@ -315,9 +316,9 @@ def until(condition: Any) -> None:
 def test_answers_are_compared_beside_the_service() -> None:
     old, _ = two_releases()
     world = ShadowWorld(str(old.version))
-    cells = Cells(private_memory())
-    counts = PrometheusShadow(cells)
-    telemetry = PrometheusTelemetry(cells, world.clock, [counts.families])
+    counters = SharedCounters(private_memory())
+    counts = PrometheusShadow(counters)
+    telemetry = PrometheusTelemetry(counters, world.clock, [counts.families])
     assert not [key for key in samples(telemetry) if "shadow" in key[0]]
     shadow = Shadow(world.service, str(old.version), world.registry, [OnnxCodec()], telemetry, counts)
     observer = Shadowing(shadow, counts, 3600)
@@ -370,7 +371,7 @@ def test_what_waits_is_bounded_and_the_rest_is_counted() -> None:
 )
 def test_differences_of_all_processes_are_counted(told: list[tuple[int, str, list[float], int]]) -> None:
     memory = memoryview(bytearray(2 * SLOT_BYTES))
-    tellers = [PrometheusShadow(Cells(memory, slot)) for slot in range(2)]
+    tellers = [PrometheusShadow(SharedCounters(memory, slot)) for slot in range(2)]
     for slot, version, differences, number in told:
         tellers[slot].differed(version, differences)
         tellers[slot].labelled(version, number + 1, number)
@@ -378,7 +379,7 @@ def test_differences_of_all_processes_are_counted(told: list[tuple[int, str, lis
         tellers[slot].dropped()
     for slot in range(2):
         tellers[slot].shadowing(None, "a problem")
-        telemetry = PrometheusTelemetry(Cells(memory, slot), SettableClock(), [tellers[slot].families])
+        telemetry = PrometheusTelemetry(SharedCounters(memory, slot), SettableClock(), [tellers[slot].families])
         found = {key: number for key, number in samples(telemetry).items() if "shadow" in key[0]}
         assert found.pop(("weighbridge_shadow_failing",)) == 1
         assert found.pop(("weighbridge_shadow_dropped_total",)) == len(told)
@@ -402,9 +403,9 @@ def test_differences_of_all_processes_are_counted(told: list[tuple[int, str, lis
 
 
 def test_when_there_is_no_room_to_count_nothing_fails() -> None:
-    cells = Cells(private_memory())
-    cells.block(("all",), NUMBERS - 2)
-    counts = PrometheusShadow(cells)
+    counters = SharedCounters(private_memory())
+    counters.block(("all",), NUMBERS - 2)
+    counts = PrometheusShadow(counters)
     counts.differed("v", [1.0])
     counts.dropped()
     counts.shadowing(None, None)

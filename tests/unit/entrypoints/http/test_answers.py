@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.clocks import START
 from tests.support.registry_contract import TASK, make_record, version_of
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.data.schema import Category, Number, Schema
@@ -52,7 +52,7 @@ def executor() -> Iterator[Executor]:
 
 
 def telemetry() -> PrometheusTelemetry:
-    return PrometheusTelemetry(Cells(private_memory()), SystemClock())
+    return PrometheusTelemetry(SharedCounters(private_memory()), SystemClock())
 
 
 def answers_of(schema: Schema, likely: list[float], executor: Executor) -> Answers:

@@ -244,9 +244,9 @@ def test_rows_of_one_turn_are_predicted_by_one_call() -> None:
     predict = Predict()
 
     async def run() -> list[Any]:
-        turns = MicroBatcher(predict)
-        first = await asyncio.gather(*(turns.ask({"x": float(x)}) for x in range(5)))
-        second = await asyncio.gather(turns.ask({"x": 7.0}), turns.ask({"x": 8.0}))
+        batcher = MicroBatcher(predict)
+        first = await asyncio.gather(*(batcher.ask({"x": float(x)}) for x in range(5)))
+        second = await asyncio.gather(batcher.ask({"x": 7.0}), batcher.ask({"x": 8.0}))
         return [*first, *second]
 
     assert asyncio.run(run()) == [0, 2, 4, 6, 8, 14, 16]
@@ -258,8 +258,8 @@ def test_no_more_rows_than_allowed_go_into_one_call() -> None:
     predict = Predict()
 
     async def run() -> list[Any]:
-        turns = MicroBatcher(predict)
-        return list(await asyncio.gather(*(turns.ask({"x": float(x)}) for x in range(MOST_ROWS + 1))))
+        batcher = MicroBatcher(predict)
+        return list(await asyncio.gather(*(batcher.ask({"x": float(x)}) for x in range(MOST_ROWS + 1))))
 
     assert asyncio.run(run()) == [2.0 * x for x in range(MOST_ROWS + 1)]
     assert [len(call) for call in predict.calls] == [MOST_ROWS, 1]
@@ -271,12 +271,12 @@ def test_a_long_call_runs_elsewhere_and_what_comes_meanwhile_waits_for_the_next(
 
     async def run() -> list[Any]:
         with ThreadPoolExecutor(1) as pool:
-            turns = MicroBatcher(predict, pool)
-            first = turns.ask({"x": 1.0})
+            batcher = MicroBatcher(predict, pool)
+            first = batcher.ask({"x": 1.0})
             while not pool._threads:
                 await asyncio.sleep(0)
-            rest = [turns.ask({"x": float(x)}) for x in (2, 3)]
-            given_up = turns.ask({"x": 4.0})
+            rest = [batcher.ask({"x": float(x)}) for x in (2, 3)]
+            given_up = batcher.ask({"x": 4.0})
             given_up.cancel()
             predict.gate.set()
             return [await first, *await asyncio.gather(*rest)]
@@ -292,10 +292,10 @@ def test_a_failure_reaches_everybody_who_waits_and_nobody_later(is_long: bool) -
 
     async def run() -> tuple[list[Any], Any]:
         with ThreadPoolExecutor(1) as pool:
-            turns = MicroBatcher(predict, pool if is_long else None)
-            waiting = [turns.ask({"x": float(x)}) for x in (1, -1)]
+            batcher = MicroBatcher(predict, pool if is_long else None)
+            waiting = [batcher.ask({"x": float(x)}) for x in (1, -1)]
             failed = await asyncio.gather(*waiting, return_exceptions=True)
-            return failed, await turns.ask({"x": 3.0})
+            return failed, await batcher.ask({"x": 3.0})
 
     failed, later = asyncio.run(run())
     assert [type(error) for error in failed] == [ArithmeticError] * 2

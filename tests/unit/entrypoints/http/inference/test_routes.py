@@ -18,7 +18,7 @@ from tests.support.class_task import LEVELS, WINES, service_of_classes
 from tests.support.http_service import CLOCK, app_of, service_of_two, service_on
 from tests.support.quick_task import QUICK, two_releases
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.domain.data.schema import Row, Value
 from weighbridge.domain.model.predictor import Classification
@@ -55,7 +55,7 @@ class Observed(AnswerObserver):
 def app_over(
     service: PredictionService, lifecycle: Lifecycle | None = None, observer: AnswerObserver | None = None
 ) -> Front:
-    telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
+    telemetry = PrometheusTelemetry(SharedCounters(private_memory()), CLOCK)
     return create_app(service, load_settings({}), telemetry, lifecycle or Lifecycle(), observer)
 
 
@@ -70,7 +70,7 @@ def classes() -> Front:
 
 
 def empty() -> Front:
-    return app_over(service_on(MemoryStore(CLOCK), PrometheusTelemetry(Cells(private_memory()), CLOCK)))
+    return app_over(service_on(MemoryStore(CLOCK), PrometheusTelemetry(SharedCounters(private_memory()), CLOCK)))
 
 
 def said(reply: Reply, status: int = 200) -> Any:

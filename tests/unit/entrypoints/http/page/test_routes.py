@@ -16,7 +16,7 @@ from tests.support.asgi_client import Reply, ask
 from tests.support.http_service import CLOCK, service_on
 from tests.support.quick_task import QUICK, store_of_two, two_releases
 from weighbridge.adapters.memory import MemoryStore
-from weighbridge.adapters.prometheus.shared_counters import Cells, private_memory
+from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.evaluation.gate import GateDecision, Verdict
@@ -41,7 +41,7 @@ class Place:
 
     def __init__(self, store: MemoryStore | None = None, **given: object) -> None:
         self.store = store or store_of_two()
-        self.telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
+        self.telemetry = PrometheusTelemetry(SharedCounters(private_memory()), CLOCK)
         self.registry = StoreRegistry(self.store, CLOCK)
         self.service: PredictionService = service_on(self.store, self.telemetry)
         self.service.refresh()
@@ -292,7 +292,7 @@ def test_the_page_is_behind_the_keys_which_a_browser_sends_as_a_password() -> No
 
 
 def test_without_a_page_there_is_none() -> None:
-    telemetry = PrometheusTelemetry(Cells(private_memory()), CLOCK)
+    telemetry = PrometheusTelemetry(SharedCounters(private_memory()), CLOCK)
     service = service_on(store_of_two(), telemetry)
     app = create_app(service, load_settings({"no_page": True}), telemetry, Lifecycle())
     assert {ask(app, "GET", path).status for path in ("/", "/page.js", "/page/state")} == {404}

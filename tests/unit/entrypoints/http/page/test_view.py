@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.support.clocks import START, SettableClock
 from tests.support.quick_task import two_releases
 from tests.support.strategies import schemas
-from weighbridge.adapters.prometheus.shared_counters import SLOT_BYTES, Cells
-from weighbridge.adapters.prometheus.telemetry import LATENCIES, PrometheusTelemetry
+from weighbridge.adapters.prometheus.buckets import LATENCIES
+from weighbridge.adapters.prometheus.shared_counters import SLOT_BYTES, SharedCounters
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.model.predictor import Classification, Predictor
@@ -124,7 +125,7 @@ def test_quantiles_by_example() -> None:
 
 def test_figures_are_those_of_every_process() -> None:
     memory, clock = memoryview(bytearray(2 * SLOT_BYTES)), SettableClock()
-    one, other = (PrometheusTelemetry(Cells(memory, slot), clock) for slot in (0, 1))
+    one, other = (PrometheusTelemetry(SharedCounters(memory, slot), clock) for slot in (0, 1))
     for teller, value in ((one, 2.5), (other, "a")):
         teller.answered("POST", "/api/v0.1/x", 200, 0.003)
         teller.predicted((value,))
