@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
-from itertools import count, groupby
+from itertools import count
 from threading import Lock
 
 from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound
@@ -36,12 +36,6 @@ class MemoryStore(ArtefactStore):
         """Yield a sorted copy of the refs that match now; later writes do not show in it."""
         check_prefix(prefix)
         return self._refs(prefix, start_after)
-
-    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
-        """Group the sorted keys: one pass over everything under the prefix."""
-        keys = (ref.key for ref in self.list(prefix, start_after))
-        for stem, _ in groupby("".join((prefix, *key[len(prefix) :].partition(delimiter)[:2])) for key in keys):
-            yield stem
 
     def read(self, what: ArtefactRef | str) -> Artefact:
         """Return the artefact from the dict, as it was written.

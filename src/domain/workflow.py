@@ -20,7 +20,7 @@ from weighbridge.domain.registry.provenance import CodeSource, Record
 from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release
 from weighbridge.domain.report.writing import write_report
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
-from weighbridge.domain.store.discovery import read_newest_dataset
+from weighbridge.domain.store.datasets import read_newest_dataset
 from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate, evaluate
 from weighbridge.domain.training.events import DatasetAdmitted, FormatSkipped, NothingNew, SearchFinished
 from weighbridge.domain.training.live_model import live_model

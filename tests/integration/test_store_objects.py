@@ -40,12 +40,12 @@ class TestObjectStore(StoreContract):
         return lambda: ObjectStore(client, "memory", f"some where/{next(numbers)}")
 
 
-class TestObjectStoreOnAWholeBucketThatListsFromItsBeginning(StoreContract):
+class TestObjectStoreOnAWholeBucket(StoreContract):
     slowness = 10
 
     @pytest.fixture
     def new_store(self) -> NewStore:
-        return lambda: ObjectStore(MemoryStore(), "memory", from_anywhere=False)
+        return lambda: ObjectStore(MemoryStore(), "memory")
 
 
 def test_what_is_no_artefact_is_never_listed() -> None:

@@ -1,15 +1,12 @@
 """Stores for tests, each around another store: one that counts, one that fails, one whose process ends."""
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 from tests.support.clocks import SettableClock
 from weighbridge.domain.errors import ArtefactExists, StoreError, StoreUnavailable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 from weighbridge.domain.store.discovery import PAGE
-
-T = TypeVar("T")
 
 
 class WrappedStore(ArtefactStore):
@@ -57,9 +54,6 @@ class CountingStore(WrappedStore):
         self.lists.append((prefix, start_after))
         return self._counted(super().list(prefix, start_after))
 
-    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
-        return self._counted(self.wrapped.stems(prefix, delimiter, start_after))
-
     def read(self, what: ArtefactRef | str) -> Artefact:
         self.reads.append(_key_of(what))
         return super().read(what)
@@ -68,7 +62,7 @@ class CountingStore(WrappedStore):
         self.writes.append(key)
         return super().write(key, data)
 
-    def _counted(self, entries: Iterator[T]) -> Iterator[T]:
+    def _counted(self, entries: Iterator[ArtefactRef]) -> Iterator[ArtefactRef]:
         self.list_requests += 1
         for position, entry in enumerate(entries, 1):
             self.listed += 1

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from itertools import groupby
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar, cast
@@ -95,9 +94,7 @@ def connect(
         )
     except (vendor.BaseError, ValueError) as error:
         raise ConfigurationError(f"{url}: {_said(error)}; check its name and the settings of its cloud") from error
-    return ObjectStore(
-        client, url, prefix, attempts=attempts, deadline=deadline, events=events, from_anywhere=scheme == "gs"
-    )
+    return ObjectStore(client, url, prefix, attempts=attempts, deadline=deadline, events=events)
 
 
 class ObjectStore(ArtefactStore):
@@ -111,7 +108,6 @@ class ObjectStore(ArtefactStore):
         deadline: seconds in which an operation is done, with all its attempts, or has failed.
         sleep: waits so many seconds before another attempt.
         events: told of each attempt that is not the first.
-        from_anywhere: the service can begin a listing in the middle.
 
     The revision is the ETag. Objects that we write carry their sha256, and a read that does not match it is tried
     again. A write is one conditional put. A listing asks for the whole folder of a kind, from where it begins to
@@ -130,9 +126,8 @@ class ObjectStore(ArtefactStore):
         deadline: float = _DEADLINE,
         sleep: Callable[[float], None] = time.sleep,
         events: EventSink | None = None,
-        from_anywhere: bool = True,
     ) -> None:
-        self._client, self._events, self._from_anywhere = client, events, from_anywhere
+        self._client, self._events = client, events
         self._attempts, self._deadline, self._sleep = attempts, deadline, sleep
         self._url = url.rstrip("/")
         self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -145,15 +140,6 @@ class ObjectStore(ArtefactStore):
     def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
         """See ArtefactStore. One request for as many keys as the service likes."""
         return self._refs(check_prefix(prefix), start_after)
-
-    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
-        """See ArtefactStore. Where no listing begins in the middle, one goes through all keys, once."""
-        if self._from_anywhere:
-            yield from super().stems(prefix, delimiter, start_after)
-        else:
-            keys = (ref.key[len(prefix) :] for ref in self.list(prefix, start_after))
-            for stem, _ in groupby(key.partition(delimiter)[:2] for key in keys):
-                yield prefix + "".join(stem)
 
     def read(self, what: ArtefactRef | str) -> Artefact:
         """See ArtefactStore. Bytes that do not match the digest they were written with are asked for again."""

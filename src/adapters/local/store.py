@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import groupby
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import BinaryIO
@@ -73,13 +72,6 @@ class LocalStore(ArtefactStore):
         """
         check_prefix(prefix)
         return self._refs(prefix, start_after)
-
-    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
-        """See ArtefactStore. The names are taken from the folder at once, and no file is looked at."""
-        check_prefix(prefix)
-        keys = self._keys(prefix, start_after)
-        for stem, _ in groupby("".join((prefix, *key[len(prefix) :].partition(delimiter)[:2])) for key in keys):
-            yield stem
 
     def read(self, what: ArtefactRef | str) -> Artefact:
         """See ArtefactStore.

@@ -103,20 +103,10 @@ class S3Store(ArtefactStore):
         # With the delimiter sub-folders count for one entry each, however many objects they hold.
         return (
             _ref(key, entry["Size"], entry, entry["LastModified"])
-            for page in self._pages(check_prefix(prefix), "/", start_after)
+            for page in self._pages(check_prefix(prefix), start_after)
             for entry in page.get("Contents", ())
             if is_key(key := self._key(entry))
         )
-
-    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
-        """See ArtefactStore. The server groups the keys: one request for each 1000 stems."""
-        for page in self._pages(check_prefix(prefix), delimiter, start_after):
-            # Text compares by code point, and UTF-8 keeps that order.
-            yield from sorted(
-                key
-                for entry in (*page.get("Contents", ()), *page.get("CommonPrefixes", ()))
-                if is_key(key := self._key(entry))
-            )
 
     def read(self, what: ArtefactRef | str) -> Artefact:
         """See ArtefactStore. A reply that comes broken is asked for again, a few times."""
@@ -190,7 +180,7 @@ class S3Store(ArtefactStore):
                 self._see_it_kept(key, content, write, limit)
         return ref
 
-    def _pages(self, prefix: str, delimiter: str, start_after: str | None) -> Iterator[Any]:
+    def _pages(self, prefix: str, start_after: str | None) -> Iterator[Any]:
         position = {}
         if start_after is not None and start_after.startswith(prefix):
             position = {"StartAfter": f"{self._folder}{start_after}"}
@@ -198,7 +188,7 @@ class S3Store(ArtefactStore):
             # It sorts after everything that is wanted, or below, before it: servers differ in what they make of
             # either.
             return
-        request = {"Bucket": self._bucket, "Prefix": f"{self._folder}{prefix}", "Delimiter": delimiter}
+        request = {"Bucket": self._bucket, "Prefix": f"{self._folder}{prefix}", "Delimiter": "/"}
         while True:
             with self._translated(prefix):
                 listing = partial(self._client.list_objects_v2, **request, **position)

@@ -148,42 +148,10 @@ class StoreContract:
         for after in ("datasets/b", "datasets/z", "models/", "z"):
             assert list(store.list("datasets/", after)) == []
 
-    def test_stems_are_the_beginnings_of_the_keys(self, store: ArtefactStore) -> None:
-        assert list(store.stems("datasets/", "-")) == []
-        for name in (
-            "a_2020-01-01",
-            "a_2021-07-03T1",
-            "a_2021-07-03T2",
-            "a_2021-07-04 1",
-            "a_2021-08",
-            "a_x",
-            "b_2",
-        ):
-            store.write(f"datasets/{name}", b"")
-        store.write("models/a_2022-01", b"")
-        for prefix, delimiter, after, expected in (
-            ("a_", "-", None, ["a_2020-", "a_2021-", "a_x"]),
-            ("a_", "-", "a_", ["a_2020-", "a_2021-", "a_x"]),
-            ("a_", "-", "a_2021", ["a_2021-", "a_x"]),
-            ("a_", "-", "a_x", []),
-            ("a_", "-", "b", []),
-            ("a_2021-", "-", None, ["a_2021-07-", "a_2021-08"]),
-            ("a_2021-07-", "T", None, ["a_2021-07-03T", "a_2021-07-04 1"]),
-            ("a_2021-07-", "T", "a_2021-07-04", ["a_2021-07-04 1"]),
-            ("a_2021-07-", " ", "a_2021-07-03T1", ["a_2021-07-03T2", "a_2021-07-04 "]),
-            ("", "_", None, ["a_", "b_"]),
-            ("c", "_", None, []),
-        ):
-            start_after = None if after is None else f"datasets/{after}"
-            stems = list(store.stems(f"datasets/{prefix}", delimiter, start_after))
-            assert stems == [f"datasets/{stem}" for stem in expected]
-
     @pytest.mark.parametrize("prefix", ["", "/", "datasets", "/a", "datasets/sub/", ".a/", "datasets/.", "a\n/"])
     def test_a_prefix_that_names_no_kind_is_refused(self, store: ArtefactStore, prefix: str) -> None:
         with pytest.raises(ConfigurationError):
             list(store.list(prefix))
-        with pytest.raises(ConfigurationError):
-            list(store.stems(prefix, "-"))
 
     def test_unlawful_keys_are_refused_by_every_operation(self, store: ArtefactStore) -> None:
         def refuses(key: str) -> None:
@@ -321,24 +289,6 @@ class StoreMachine(RuleBasedStateMachine):
         )
         listed = list(self.store.list(prefix, after))
         assert [(ref.key, ref.size) for ref in listed] == [(key, len(self.model[key])) for key in expected]
-
-    @rule(
-        kind=kinds(),
-        start=st.text("aot", max_size=1),
-        delimiter=st.sampled_from("-_T. 2"),
-        after=st.none() | keys() | st.builds("{}/".format, names()),
-    )
-    def grouping(self, kind: str, start: str, delimiter: str, after: str | None) -> None:
-        prefix = f"{kind}/{start}"
-        stems = {
-            key: "".join((prefix, *key[len(prefix) :].partition(delimiter)[:2]))
-            for key in self.model
-            if key.startswith(prefix)
-        }
-        if after is not None and any(stem != key and after.startswith(stem) for key, stem in stems.items()):
-            after = None
-        expected = {stem for key, stem in stems.items() if after is None or key > after}
-        assert list(self.store.stems(prefix, delimiter, after)) == sorted(expected, key=str.encode)
 
 
 def same(one: ArtefactRef, other: ArtefactRef | None) -> bool:

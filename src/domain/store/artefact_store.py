@@ -37,33 +37,6 @@ class ArtefactStore(Protocol):
         prefix that matches nothing yields nothing. Pages are fetched as they are consumed.
         """
 
-    def stems(self, prefix: str, delimiter: str, start_after: str | None = None) -> Iterator[str]:
-        """Yield the beginnings of the keys under ``prefix``, each once, ascending, lazily.
-
-        The stem of a key reaches through the first ``delimiter`` beyond the prefix, and is the whole key where
-        there is none: below ``datasets/orders_``, delimited by ``-``, there is one stem for each year. Every
-        artefact's stem is among them. A store whose folders hold more than artefacts may yield stems of that too.
-
-        This way of doing it fits every store that lists by pages from any point: it jumps over what is left of a
-        stem that fills a page. A store that can group keys itself does better.
-
-        Args:
-            prefix: as for ``list``.
-            delimiter: one character, not a slash.
-            start_after: only keys greater than this one count. It must not cut through a stem.
-        """
-        page, stem, more = 1000, "", True
-        while more:
-            more = False
-            for count, ref in enumerate(self.list(prefix, start_after), 1):
-                head, found, _ = ref.key[len(prefix) :].partition(delimiter)
-                if f"{prefix}{head}{found}" != stem:
-                    stem = f"{prefix}{head}{found}"
-                    yield stem
-                elif count % page == 0:
-                    start_after, more = max(ref.key, f"{stem}\U0010ffff"), True
-                    break
-
     @abstractmethod
     def read(self, what: ArtefactRef | str) -> Artefact:
         """Read an artefact whole, with our own sha256 of its bytes.

@@ -47,7 +47,7 @@ def list_datasets(
     Example: weighbridge datasets list --store s3://bucket/prefix
     """
     from weighbridge.domain.registry.dataset_view import uses_of_datasets
-    from weighbridge.domain.store.discovery import datasets_of
+    from weighbridge.domain.store.datasets import datasets_of
     from weighbridge.entrypoints.cli.console import print_json, print_table
 
     container, name = context.container(), context.task_name()
@@ -159,7 +159,7 @@ def put_dataset(
 
 def _artefact(container: Container, task: str, key: str) -> Artefact:
     from weighbridge.domain.store.artefacts import DATASETS
-    from weighbridge.domain.store.discovery import read_newest_dataset
+    from weighbridge.domain.store.datasets import read_newest_dataset
 
     store = container.store()
     if key == NEWEST:

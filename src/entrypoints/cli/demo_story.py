@@ -17,7 +17,7 @@ from rich.console import Console
 from weighbridge.domain import workflow
 from weighbridge.domain.errors import ConfigurationError
 from weighbridge.domain.store.artefacts import DATASETS, ArtefactRef
-from weighbridge.domain.store.discovery import datasets_of
+from weighbridge.domain.store.datasets import datasets_of
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from weighbridge.domain.workflow import Outcome
 from weighbridge.entrypoints.cli.console import print_training

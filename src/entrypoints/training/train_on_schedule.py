@@ -14,7 +14,7 @@ from weighbridge.domain.errors import (
     WeighbridgeError,
 )
 from weighbridge.domain.events import Event
-from weighbridge.domain.store.discovery import newest_dataset
+from weighbridge.domain.store.datasets import newest_dataset
 from weighbridge.domain.system import EventSink
 from weighbridge.domain.training.events import ScheduledTrainingFailed, TrainingScheduled
 

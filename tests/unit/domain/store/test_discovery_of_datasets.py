@@ -11,7 +11,7 @@ from weighbridge.adapters.memory import MemoryStore
 from weighbridge.domain.errors import DataError, StoreUnavailable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
-from weighbridge.domain.store.discovery import read_newest_dataset
+from weighbridge.domain.store.datasets import read_newest_dataset
 from weighbridge.domain.store.events import DatasetChosen, DatasetNameUnreadable
 
 OLD, NEW, NEWER = (f"datasets/time_2021-07-0{day}.csv" for day in (1, 2, 3))
