@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import DataError
 from weighbridge.domain.evaluation.rules.distribution import KolmogorovSmirnov, PopulationStability, TargetChanged
-from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel, grade, nothing_to_compare
+from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel, grade, skipped
 from weighbridge.domain.monitoring.labelled_metrics import LabelReport, weigh_by_labels
 from weighbridge.domain.monitoring.prediction_log import (
     REQUEST_COLUMN,
@@ -196,7 +196,7 @@ def monitor(
     try:
         trained = Statistics.from_dict(record.statistics)
     except ValueError:
-        findings.append(nothing_to_compare("drift", "the live release's record has no statistics"))
+        findings.append(skipped("drift", "the live release's record has no statistics"))
     else:
         inputs = _inputs(log, record.schema, trained)
         drifts = tuple(compare_columns(name, trained.features[name], one) for name, one in inputs.items())
@@ -208,7 +208,7 @@ def monitor(
         ]
         missing = [name for name in record.schema.feature_names if name not in inputs]
         if missing:
-            findings.append(nothing_to_compare("inputs", f"{', '.join(missing)} not logged"))
+            findings.append(skipped("inputs", f"{', '.join(missing)} not logged"))
     labels = weigh_by_labels(task, record, answered, start, store, reader)
     return MonitorReport(version, start, end, log, drifts, tuple(findings), labels)
 
@@ -256,10 +256,10 @@ def _prediction_finding(
 ) -> Finding:
     name = "predictions against the training target"
     if predicted is None:
-        return nothing_to_compare(name, "no prediction of the live release is logged")
+        return skipped(name, "no prediction of the live release is logged")
     found = summarise_column(predicted)
     if not found.rows or not target.rows:
-        return nothing_to_compare(name, "there are no values")
+        return skipped(name, "there are no values")
     # Two sides of a distribution function; every set of labels.
     sets = 2.0
     if isinstance(found, NumberSummary) and isinstance(target, NumberSummary) and record.test_errors:
@@ -271,7 +271,7 @@ def _prediction_finding(
         apart = unexplained_classes(target, found, accuracy if math.isfinite(accuracy) else 0.0)
         sets = 2.0 ** min(len({*target.counts, *found.counts}), 100)
     else:
-        return nothing_to_compare(name, "the live release's record does not tell its errors")
+        return skipped(name, "the live release's record does not tell its errors")
     raised = apart if chance(apart, target.rows, found.rows, sets) < rule.alpha else 0.0
     level = grade(raised, rule.warning, rule.error)
     said = (

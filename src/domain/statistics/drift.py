@@ -105,6 +105,11 @@ def distance(before: ColumnSummary, now: ColumnSummary) -> Distance:
     return Distance(value, homogeneity_p(earlier, later), 0.0)
 
 
+def measure_of(column: ColumnSummary) -> str:
+    """What ``distance`` measures of such a column."""
+    return "KS distance" if isinstance(column, NumberSummary) else "total variation"
+
+
 def growth_p(before: NumberSummary, now: NumberSummary) -> float:
     """The chance that values seem to have grown as much as they do, in two samples of one source."""
     if not before.rows or not now.rows:

@@ -90,4 +90,4 @@ def _inspect(rule: Rule, evidence: Evidence) -> Finding:
     try:
         return rule.inspect(evidence)
     except (ValueError, TypeError, ArithmeticError, KeyError) as error:
-        return Finding(rule.name, FindingLevel.WARNING, f"it could not be applied: {error}")
+        return Finding(rule.name, FindingLevel.WARNING, f"the rule failed: {error}")

@@ -8,24 +8,19 @@ from typing import TYPE_CHECKING
 
 from weighbridge.domain.evaluation.rules.rule import (
     RULE_ALPHA,
-    Evidence,
+    BaselineRule,
     Finding,
-    Rule,
-    check_levels,
     conclude,
-    grade,
-    nothing_to_compare,
 )
-from weighbridge.domain.statistics.drift import ColumnDrift, compare_statistics, describe, distance
+from weighbridge.domain.statistics.drift import ColumnDrift, compare_statistics, describe, distance, measure_of
 from weighbridge.domain.statistics.summaries import NumberSummary
 
 if TYPE_CHECKING:
-    from weighbridge.domain.data.schema import Schema
     from weighbridge.domain.statistics.summaries import ColumnSummary, Statistics
 
 
 @dataclass(frozen=True, slots=True)
-class TargetChanged(Rule):
+class TargetChanged(BaselineRule):
     """The target is distributed otherwise than in the live release's data: another unit, other labels.
 
     Overall and among the rows of each level of each category. The measure is the Kolmogorov-Smirnov distance
@@ -33,63 +28,35 @@ class TargetChanged(Rule):
     value, or into another class.
     """
 
+    name = "target changed"
+
     warning: float | None = 0.1
     error: float | None = 0.25
     alpha: float = RULE_ALPHA
 
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, self.alpha)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "target changed"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
-
-    def inspect(self, evidence: Evidence) -> Finding:
-        """Compare, at ``alpha`` over all comparisons."""
-        live, now = evidence.live_statistics, evidence.statistics
-        if live is None:
-            return nothing_to_compare(self.name, "no live release has statistics")
+    def compare(self, live: Statistics, now: Statistics) -> Finding:
+        """Compare overall and level by level, at ``alpha`` over all comparisons."""
         pairs = _target_pairs(live, now)
-        items, numbers = [], {}
+        items, values = [], {}
         for where, (before, after) in pairs.items():
             found = distance(before, after)
-            numbers[where] = found.value
+            values[where] = found.value
             apart = found.value if found.p_value * len(pairs) < self.alpha else 0.0
-            said = f"{where} ({found.value:.3g} of 1 apart{_ratio(before, after)})"
+            said = f"{where} ({measure_of(before)} {found.value:.2f}{_ratio(before, after)})"
             said += f": before {describe(before)}; now {describe(after)}"
-            items.append((grade(apart, self.warning, self.error), said))
-        return conclude(self.name, items, "the target is distributed as it was", numbers)
+            items.append((self.grade(apart), said))
+        return conclude(self.name, items, "the target is distributed as it was", values)
 
 
 @dataclass(frozen=True, slots=True)
-class PopulationStability(Rule):
+class PopulationStability(BaselineRule):
     """A feature's population stability index against the live release's data; 0.1 and 0.25 are the convention."""
+
+    name = "feature drift by population stability index"
 
     warning: float | None = 0.1
     error: float | None = 0.25
     alpha: float = RULE_ALPHA
-
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, self.alpha)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "feature drift by population stability index"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
-
-    def inspect(self, evidence: Evidence) -> Finding:
-        """Compare with the live release's data."""
-        live = evidence.live_statistics
-        if live is None:
-            return nothing_to_compare(self.name, "no live release has statistics")
-        return self.compare(live, evidence.statistics)
 
     def compare(self, live: Statistics, now: Statistics) -> Finding:
         """Compare feature by feature, at ``alpha`` over all of them."""
@@ -97,37 +64,21 @@ class PopulationStability(Rule):
         items = []
         for drift in drifts:
             index = drift.psi if drift.psi_p_value * len(drifts) < self.alpha else 0.0
-            said = _say(drift, f"population stability index {drift.psi:.3g}")
-            items.append((grade(index, self.warning, self.error), said))
-        numbers = {drift.column: drift.psi for drift in drifts}
-        return conclude(self.name, items, "no feature has drifted", numbers)
+            said = _say(drift, f"PSI {drift.psi:.2f}")
+            items.append((self.grade(index), said))
+        values = {drift.column: drift.psi for drift in drifts}
+        return conclude(self.name, items, "no feature has drifted", values)
 
 
 @dataclass(frozen=True, slots=True)
-class KolmogorovSmirnov(Rule):
+class KolmogorovSmirnov(BaselineRule):
     """A number feature's Kolmogorov-Smirnov distance from the live release's data."""
+
+    name = "feature drift by Kolmogorov-Smirnov distance"
 
     warning: float | None = 0.1
     error: float | None = 0.25
     alpha: float = RULE_ALPHA
-
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, self.alpha)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "feature drift by Kolmogorov-Smirnov distance"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
-
-    def inspect(self, evidence: Evidence) -> Finding:
-        """Compare with the live release's data."""
-        live = evidence.live_statistics
-        if live is None:
-            return nothing_to_compare(self.name, "no live release has statistics")
-        return self.compare(live, evidence.statistics)
 
     def compare(self, live: Statistics, now: Statistics) -> Finding:
         """Compare feature by feature, at ``alpha`` over all of them."""
@@ -138,10 +89,10 @@ class KolmogorovSmirnov(Rule):
         for drift in drifts:
             found = drift.distance
             apart = found.value if found.p_value * len(drifts) < self.alpha else 0.0
-            said = _say(drift, f"{found.value:.3g} of 1 apart")
-            items.append((grade(apart, self.warning, self.error), said))
-        numbers = {drift.column: drift.distance.value for drift in drifts}
-        return conclude(self.name, items, "no number feature has drifted", numbers)
+            said = _say(drift, f"KS distance {found.value:.2f}")
+            items.append((self.grade(apart), said))
+        values = {drift.column: drift.distance.value for drift in drifts}
+        return conclude(self.name, items, "no number feature has drifted", values)
 
 
 def _feature_drifts(live: Statistics, now: Statistics) -> list[ColumnDrift]:
@@ -168,5 +119,5 @@ def _ratio(before: ColumnSummary, now: ColumnSummary) -> str:
     if isinstance(before, NumberSummary) and isinstance(now, NumberSummary):
         earlier, later = before.quantile(0.5), now.quantile(0.5)
         if earlier and later:
-            return f", the median {later / earlier:.4g} times what it was"
+            return f", the median is {later / earlier:.4g} times what it was"
     return ""

@@ -9,23 +9,21 @@ import numpy as np
 
 from weighbridge.domain.evaluation.rules.rule import (
     RULE_ALPHA,
+    BaselineRule,
     Evidence,
     Finding,
     FindingLevel,
-    Rule,
-    check_levels,
+    LeveledRule,
     conclude,
-    grade,
-    nothing_to_compare,
+    skipped,
 )
 from weighbridge.domain.statistics.association import association_error
-from weighbridge.domain.statistics.significance import binomial_bound, normal_p
+from weighbridge.domain.statistics.significance import binomial_p, normal_p
 from weighbridge.domain.statistics.summaries import CategorySummary, NumberSummary, Statistics
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from weighbridge.domain.data.schema import Schema
 
 #: Rows below which one feature may order the target by luck.
 FEWEST_ROWS = 30
@@ -36,7 +34,7 @@ FEWEST_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class SingleFeatureLeak(Rule):
+class SingleFeatureLeak(LeveledRule):
     """A feature tells the target by itself: it is the target in other words, or was made from it.
 
     The measure is ``association``. One that is honest and as strong as they come, noise of a tenth of the
@@ -45,84 +43,63 @@ class SingleFeatureLeak(Rule):
     in another unit, rounded or with a little noise, makes 0.98 to 1.
     """
 
+    name = "one feature tells the target"
+
     warning: float | None = 0.95
     error: float | None = 0.98
-
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "one feature tells the target"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
 
     def inspect(self, evidence: Evidence) -> Finding:
         """Look at each feature alone."""
         found = evidence.statistics.association
         if evidence.statistics.rows < FEWEST_ROWS:
-            return nothing_to_compare(self.name, f"it takes {FEWEST_ROWS} rows")
+            return skipped(self.name, f"needs {FEWEST_ROWS} rows")
         items = [
             (
-                grade(value, self.warning, self.error),
-                f"'{feature}' alone tells the target, at {value:.4g} of 1: is it known before the target is?",
+                self.grade(value),
+                f"'{feature}' alone tells the target (association {value:.3f}): is it known before the target is?",
             )
             for feature, value in found.items()
         ]
         strongest = max(found, key=lambda feature: found[feature])
-        fine = f"the strongest feature is '{strongest}', with an association of {found[strongest]:.4g} of 1"
+        fine = f"the strongest feature is '{strongest}', with an association of {found[strongest]:.3f}"
         return conclude(self.name, items, fine, dict(found))
 
 
 @dataclass(frozen=True, slots=True)
-class AssociationChanged(Rule):
+class AssociationChanged(BaselineRule):
     """A feature tells much more of the target than it did (a leak), or much less (a broken join, say).
 
     The measure is the change of ``association`` against the live release's data.
     """
 
+    name = "association of a feature with the target changed"
+
     warning: float | None = 0.15
     error: float | None = 0.3
     alpha: float = RULE_ALPHA
 
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, self.alpha)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "association of a feature with the target changed"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
-
-    def inspect(self, evidence: Evidence) -> Finding:
+    def compare(self, live: Statistics, now: Statistics) -> Finding:
         """Compare feature by feature, at ``alpha`` over all of them."""
-        live, now = evidence.live_statistics, evidence.statistics
-        if live is None:
-            return nothing_to_compare(self.name, "no live release has statistics")
         if type(live.target) is not type(now.target):
-            return nothing_to_compare(self.name, "the live release's target is of another type")
+            return skipped(self.name, "the live release's target is of another type")
         shared = [feature for feature in now.association if feature in live.association]
         error = float(np.hypot(_association_error(live), _association_error(now)))
         items: list[tuple[FindingLevel, str]] = []
-        numbers: dict[str, float] = {}
+        values: dict[str, float] = {}
         for feature in shared:
             before, after = live.association[feature], now.association[feature]
-            numbers[feature] = after - before
+            values[feature] = after - before
             chance = 2 * normal_p(abs(after - before) / error) * len(shared)
             change = abs(after - before) if chance < self.alpha else 0.0
             meaning = "does it hold the target?" if after > before else "do its values still belong to these rows?"
-            said = f"'{feature}' alone: {before:.3g} of 1 before, {after:.3g} now; {meaning}"
-            items.append((grade(change, self.warning, self.error), said))
-        return conclude(self.name, items, "no feature tells notably more or less of the target", numbers)
+            said = f"'{feature}' alone: association {before:.2f} before, {after:.2f} now; {meaning}"
+            items.append((self.grade(change), said))
+        return conclude(self.name, items, "no feature tells notably more or less of the target", values)
 
 
 @dataclass(frozen=True, slots=True)
-class IdenticalRows(Rule):
-    """Rows to weigh on are copies of rows that were trained on; the measure is their share of the test rows.
+class IdenticalRows(LeveledRule):
+    """Test rows are copies of training rows; the measure is their share of the test rows.
 
     Discrete data repeat themselves honestly, so rows that are equal prove nothing. What does is a value that is
     carried by copies of one row and by no other row at all, in the number column with the most distinct values:
@@ -131,20 +108,11 @@ class IdenticalRows(Rule):
     or with few distinct numbers, keep silent.
     """
 
+    name = "identical rows on both sides of the split"
+
     warning: float | None = 0.01
     error: float | None = 0.05
     alpha: float = RULE_ALPHA
-
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, self.alpha)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "identical rows on both sides of the split"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
 
     def inspect(self, evidence: Evidence) -> Finding:
         """Look for copies across the split."""
@@ -155,21 +123,21 @@ class IdenticalRows(Rule):
         columns = {**statistics.features, statistics.target_name: statistics.target}
         numbers = {name: column.distinct for name, column in columns.items() if isinstance(column, NumberSummary)}
         if not numbers:
-            return nothing_to_compare(self.name, "without a number, copies cannot be told from chance")
+            return skipped(self.name, "no number column to tell copies from chance by")
         key = max(numbers, key=lambda name: numbers[name])
         rows = pd.concat([train, test], ignore_index=True)
         copied, chance = _copied(rows, key)
         in_train = np.isin(copied[len(train) :], copied[: len(train)])
         across = (copied[len(train) :] >= 0) & in_train
         share = float(across.mean())
-        level = grade(share, self.warning, self.error) if chance < self.alpha else FindingLevel.OK
-        said = f"{int(across.sum())} of {len(test)} test rows are copies of rows to train on, told by '{key}'"
-        fine = f"{said}: no more than chance gives" if across.any() else "no test row is a copy"
+        level = self.grade(share) if chance < self.alpha else FindingLevel.OK
+        said = f"{int(across.sum())} of {len(test)} test rows are copies of training rows, found by '{key}'"
+        fine = f"{said}: no more than chance explains" if across.any() else "no test row is a copy"
         return conclude(self.name, [(level, said)], fine, {"share": share, "p_value": chance})
 
 
 @dataclass(frozen=True, slots=True)
-class PredictedLabels(Rule):
+class PredictedLabels(LeveledRule):
     """Targets that are the live model's own predictions, fed back; the measure is their share of the test rows.
 
     Looked for where the target is a number of which, in the live release's data, at least every second row had
@@ -177,32 +145,23 @@ class PredictedLabels(Rule):
     and a dataset that goes on growing holds them still: of four fifths, it may honestly hit all. Hence the levels.
     """
 
+    name = "targets predicted by the live model"
+
     warning: float | None = 0.9
     error: float | None = 0.99
-
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "targets predicted by the live model"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
 
     def inspect(self, evidence: Evidence) -> Finding:
         """Compare the targets of the test rows with the live model's predictions for them."""
         live, target = evidence.live_statistics, evidence.split.test.target
         if evidence.live is None or live is None or evidence.live.predicted is None:
-            return nothing_to_compare(self.name, "there is no live model whose predictions can be had")
+            return skipped(self.name, "no live model that can predict these rows")
         if not isinstance(live.target, NumberSummary) or 2 * live.target.distinct < live.rows:
-            return nothing_to_compare(self.name, "targets repeat themselves")
+            return skipped(self.name, "targets repeat, so exact matches prove nothing")
         truth = target.to_numpy(dtype=np.float64)
         hit = np.abs(evidence.live.predicted - truth) <= EXACT * np.abs(truth)
         share = float(hit.mean())
         said = f"{int(hit.sum())} of {len(hit)} targets are exactly what the live model predicts"
-        return conclude(self.name, [(grade(share, self.warning, self.error), said)], said, {"share": share})
+        return conclude(self.name, [(self.grade(share), said)], said, {"share": share})
 
 
 def _association_error(statistics: Statistics) -> float:
@@ -230,5 +189,5 @@ def _copied(rows: pd.DataFrame, key: str) -> tuple[np.ndarray[Any, Any], float]:
     suspect = repeated & (kinds == 1)
     count, of = int(suspect.sum()), int(repeated.sum())
     improbable = count >= FEWEST_COPIES and count / of > natural
-    chance = binomial_bound(count, of, natural) if improbable else 1.0
+    chance = binomial_p(count, of, natural) if improbable else 1.0
     return np.where(suspect[codes], codes, -1), chance

@@ -7,57 +7,43 @@ from typing import TYPE_CHECKING
 
 from weighbridge.domain.evaluation.rules.rule import (
     RULE_ALPHA,
+    BaselineRule,
     Evidence,
     Finding,
     FindingLevel,
-    Rule,
-    check_levels,
+    LeveledRule,
     conclude,
-    grade,
-    grade_shortage,
-    nothing_to_compare,
 )
-from weighbridge.domain.statistics.significance import binomial_bound
+from weighbridge.domain.statistics.significance import binomial_p
 from weighbridge.domain.statistics.summaries import CategorySummary
 
 if TYPE_CHECKING:
-    from weighbridge.domain.data.schema import Schema
     from weighbridge.domain.statistics.summaries import ColumnSummary, Statistics
 
 
 @dataclass(frozen=True, slots=True)
-class FewRows(Rule):
+class FewRows(LeveledRule):
     """Fewer rows in all than the levels name.
 
     By default 100, below which a test part of a fifth has fewer than 20 rows and an r2 of 0.9 a standard error
     of about 0.05, and 30.
     """
 
+    name = "too few rows"
+    is_shortage = True
+
     warning: float | None = 100
     error: float | None = 30
-
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, shortage=True)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "too few rows"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
 
     def inspect(self, evidence: Evidence) -> Finding:
         """Count."""
         rows = evidence.statistics.rows
         said = f"there are {rows} rows"
-        return conclude(
-            self.name, [(grade_shortage(rows, self.warning, self.error), said)], said, {"rows": float(rows)}
-        )
+        return conclude(self.name, [(self.grade(rows), said)], said, {"rows": float(rows)})
 
 
 @dataclass(frozen=True, slots=True)
-class FewRowsPerLevel(Rule):
+class FewRowsPerLevel(LeveledRule):
     """A level, of a feature or of the target, with fewer rows than the levels name.
 
     By default 5, below which a test part of a fifth has not one of them, and 2, without which no split can have
@@ -68,19 +54,11 @@ class FewRowsPerLevel(Rule):
     any row are not looked for here: nothing is learnt of them, and nothing wrong.
     """
 
+    name = "too few rows of a level"
+    is_shortage = True
+
     warning: float | None = 5
     error: float | None = 2
-
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, shortage=True)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "too few rows of a level"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
 
     def inspect(self, evidence: Evidence) -> Finding:
         """Count level by level."""
@@ -91,108 +69,77 @@ class FewRowsPerLevel(Rule):
             for level, count in column.counts.items():
                 if level not in known:
                     said = f"{count} {'row' if count == 1 else 'rows'} where '{name}' is {level}"
-                    items.append((grade_shortage(count, self.warning, self.error), said))
+                    items.append((self.grade(count), said))
                     least = count if least is None else min(least, count)
         fine = "no new level" if least is None else f"the rarest level has {least} rows"
         return conclude(self.name, items, fine, {} if least is None else {"least": float(least)})
 
 
 @dataclass(frozen=True, slots=True)
-class RowsAgainstLive(Rule):
+class RowsAgainstLive(BaselineRule):
     """The dataset has fewer rows than a share of the live release's; the measure is that share."""
+
+    name = "fewer rows than the live release"
+    is_shortage = True
 
     warning: float | None = 0.5
     error: float | None = 0.1
 
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, shortage=True)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "fewer rows than the live release"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
-
-    def inspect(self, evidence: Evidence) -> Finding:
-        """Compare the numbers of rows."""
-        live = evidence.live_statistics
-        if live is None:
-            return nothing_to_compare(self.name, "no live release has statistics")
-        share = evidence.statistics.rows / live.rows
-        said = f"there are {evidence.statistics.rows} rows; the live release has {live.rows}"
-        return conclude(
-            self.name, [(grade_shortage(share, self.warning, self.error), said)], said, {"share": share}
-        )
+    def compare(self, live: Statistics, now: Statistics) -> Finding:
+        """Compare the counts of rows."""
+        share = now.rows / live.rows
+        said = f"there are {now.rows} rows; the live release has {live.rows}"
+        return conclude(self.name, [(self.grade(share), said)], said, {"share": share})
 
 
 @dataclass(frozen=True, slots=True)
-class LevelsAgainstLive(Rule):
+class LevelsAgainstLive(BaselineRule):
     """A level, of a feature or of the target, has lost its share of the rows, or is gone.
 
     The measure is how much of its share in the live release's data is lost: 1 for a level that is gone.
     """
 
+    name = "level vanished"
+
     warning: float | None = 0.5
     error: float | None = 0.9
     alpha: float = RULE_ALPHA
 
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, self.alpha)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "level vanished"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
-
-    def inspect(self, evidence: Evidence) -> Finding:
+    def compare(self, live: Statistics, now: Statistics) -> Finding:
         """Compare level by level, at ``alpha`` over all of them."""
-        live, now = _categories(evidence.live_statistics), _categories(evidence.statistics)
-        if evidence.live_statistics is None:
-            return nothing_to_compare(self.name, "no live release has statistics")
-        shared = [(name, level) for name in live if name in now for level in live[name].counts]
+        earlier_columns, columns = _categories(live), _categories(now)
+        shared = [
+            (name, level) for name in earlier_columns if name in columns for level in earlier_columns[name].counts
+        ]
         items: list[tuple[FindingLevel, str]] = []
-        numbers: dict[str, float] = {}
+        values: dict[str, float] = {}
         for name, level in shared:
-            before, after = live[name], now[name]
+            before, after = earlier_columns[name], columns[name]
             count, earlier = after.counts.get(level, 0), before.counts[level]
             lost = 1 - count / after.rows / (earlier / before.rows)
             # Given the rows of this level in both together, how they would fall to the two by chance.
-            chance = binomial_bound(count, count + earlier, after.rows / (after.rows + before.rows))
-            numbers[f"{name}: {level}"] = lost
+            chance = binomial_p(count, count + earlier, after.rows / (after.rows + before.rows))
+            values[f"{name}: {level}"] = lost
             if chance * len(shared) < self.alpha:
                 said = (
                     f"'{name}' is {level} in {count} of {after.rows} rows; before, in {earlier} of {before.rows}"
                 )
-                items.append((grade(lost, self.warning, self.error), said))
-        return conclude(self.name, items, "every level has kept its share of the rows", numbers)
+                items.append((self.grade(lost), said))
+        return conclude(self.name, items, "every level has kept its share of the rows", values)
 
 
 @dataclass(frozen=True, slots=True)
-class LostColumns(Rule):
+class LostColumns(LeveledRule):
     """Columns that the live release has are gone or constant; the measure is how many.
 
-    A feature that is constant with no live release to compare with is a warning at most: it says nothing.
+    A feature that is constant with no live release to compare with is a warning at most: it tells nothing.
     """
+
+    name = "column vanished or constant"
 
     warning: float | None = None
     error: float | None = 1
     alpha: float = RULE_ALPHA
-
-    def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, self.alpha)
-
-    @property
-    def name(self) -> str:
-        """What is looked for."""
-        return "column vanished or constant"
-
-    def validate(self, schema: Schema) -> None:
-        """Nothing can be wrong with it."""
 
     def inspect(self, evidence: Evidence) -> Finding:
         """Look at every column, at ``alpha`` over all of them."""
@@ -207,16 +154,16 @@ class LostColumns(Rule):
             for name in constant
             if name in live
             and live[name].distinct > 1
-            and binomial_bound(now[name].rows, now[name].rows, live[name].commonest) * len(now) < self.alpha
+            and binomial_p(now[name].rows, now[name].rows, live[name].commonest) * len(now) < self.alpha
         ]
         said = [f"'{name}' is not there any more" for name in gone]
         said += [f"'{name}' has one value in all rows and had {live[name].distinct}" for name in stuck]
-        level = grade(len(said), self.warning, self.error)
+        level = self.grade(len(said))
         fine = "every column is there and varies as it did"
         return conclude(self.name, [(level, "; ".join(said))], fine, {"columns": float(len(said))})
 
     def _without_live(self, constant: list[str], now: dict[str, ColumnSummary]) -> Finding:
-        level = grade(len(constant), self.warning, self.error)
+        level = self.grade(len(constant))
         level = FindingLevel.OK if level is FindingLevel.OK else FindingLevel.WARNING
         said = "; ".join(f"'{name}' has one value in all {now[name].rows} rows" for name in constant)
         return conclude(self.name, [(level, said)], "every column varies", {"columns": float(len(constant))})

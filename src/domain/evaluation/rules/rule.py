@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from weighbridge.domain.errors import TaskError
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: The chance that a rule that tests by sampling theory raises anything on another sample of the same source.
 #: Nine such rules together stay below one run in a hundred.
 RULE_ALPHA = 0.001
+
+#: Why a rule is skipped where no live release keeps statistics.
+NO_BASELINE = "no baseline yet"
 
 
 class FindingLevel(StrEnum):
@@ -54,7 +57,7 @@ class LiveEvidence:
     """What is known of the live release.
 
     Args:
-        statistics: of the data that it was trained and weighed on; None where its record keeps none.
+        statistics: of the data that it was trained and evaluated on; None where its record keeps none.
         metrics: its recorded scores, on its own test rows.
         test_rows: how many those were.
         predicted: its predictions for the new test rows, of shape [rows]; None when they cannot be had.
@@ -100,9 +103,7 @@ class Evidence:
 class Rule(Protocol):
     """Something that goes wrong with data. Implementations are frozen dataclasses of plain values.
 
-    Every rule has a ``warning`` and an ``error`` level, of which either may be None: never raised. A finding
-    that reaches a level has it. Rules that compare samples also have an ``alpha``: what could be chance, at
-    that probability over all that the rule looks at, is never raised, whatever the levels.
+    Those that come with Weighbridge are ``LeveledRule``s; one of your own needs a name and ``inspect``.
     """
 
     @property
@@ -110,43 +111,67 @@ class Rule(Protocol):
     def name(self) -> str:
         """What is looked for, in a few words; unique within a task."""
 
-    @abstractmethod
-    def validate(self, schema: Schema) -> None:
-        """See that the rule fits the task.
+    def validate(self, schema: Schema) -> None:  # noqa: ARG002
+        """See that the rule fits the task. By default it fits every task.
 
         Raises:
             TaskError: it does not.
         """
+        return
 
     @abstractmethod
     def inspect(self, evidence: Evidence) -> Finding:
-        """Look; what cannot be looked at for want of a live release or a history is ok, and says so."""
+        """Look at the evidence; without the live release or the history that it takes, the rule is skipped."""
 
 
-def check_levels(
-    name: str, warning: float | None, error: float | None, alpha: float = 0.5, shortage: bool = False
-) -> None:
-    """See that a rule's levels are sound, and that the warning level is the first to be reached.
+class LeveledRule(Rule):
+    """The base of the rules here: two levels and, for those that compare samples, the chance of a false alarm.
 
     Args:
-        name: the rule's, for the message.
-        warning: a finite number above 0, or None.
-        error: the same.
-        alpha: a probability.
-        shortage: whether too little is what is bad.
+        warning: a finding that reaches it is a warning; a finite number above 0, or None for off.
+        error: a finding that reaches it is an error; a finite number above 0, or None for off.
+        alpha: what could be chance, at this probability over all that the rule looks at, is not raised.
+        is_shortage: whether a finding reaches a level from above: too little is what is bad.
 
     Raises:
-        TaskError: they are not.
+        TaskError: a level or alpha is out of range, or the error level would be reached before the warning level.
     """
-    for kind, level in (("warning", warning), ("error", error)):
-        if level is not None and not (math.isfinite(level) and level > 0):
-            raise TaskError(f"rule '{name}': the {kind} level {level!r} is not a finite number above 0")
-    if warning is not None and error is not None and (error > warning if shortage else error < warning):
-        raise TaskError(
-            f"rule '{name}': the error level {error:g} would be reached before the warning level {warning:g}"
-        )
-    if not 0 < alpha < 1:
-        raise TaskError(f"rule '{name}': alpha is {alpha!r}; it must be between 0 and 1")
+
+    warning: float | None
+    error: float | None
+    alpha: float = 0.5
+    is_shortage: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for kind, level in (("warning", self.warning), ("error", self.error)):
+            if level is not None and not (math.isfinite(level) and level > 0):
+                raise TaskError(f"rule '{self.name}': the {kind} level {level!r} is not a finite number above 0")
+        if self.warning is not None and self.error is not None:
+            least, most = (self.error, self.warning) if self.is_shortage else (self.warning, self.error)
+            if least > most:
+                raise TaskError(
+                    f"rule '{self.name}': the error level {self.error:g} would be reached before the warning "
+                    f"level {self.warning:g}"
+                )
+        if not 0 < self.alpha < 1:
+            raise TaskError(f"rule '{self.name}': alpha is {self.alpha!r}; it must be between 0 and 1")
+
+    def grade(self, value: float) -> FindingLevel:
+        """The level that ``value`` reaches, as the functions ``grade`` and ``grade_shortage`` have it."""
+        return (grade_shortage if self.is_shortage else grade)(value, self.warning, self.error)
+
+
+class BaselineRule(LeveledRule):
+    """The base of the rules that compare the dataset with the one that the live release was trained on."""
+
+    def inspect(self, evidence: Evidence) -> Finding:
+        """Compare with the live release's data; skipped without them."""
+        live = evidence.live_statistics
+        return skipped(self.name, NO_BASELINE) if live is None else self.compare(live, evidence.statistics)
+
+    @abstractmethod
+    def compare(self, live: Statistics, now: Statistics) -> Finding:
+        """What has changed from the live release's data to the new ones."""
 
 
 def grade(value: float, warning: float | None, error: float | None) -> FindingLevel:
@@ -178,6 +203,6 @@ def conclude(
     return Finding(name, level, "; ".join(raised) or fine, numbers)
 
 
-def nothing_to_compare(name: str, what: str) -> Finding:
-    """The finding of a rule that has nothing to go by."""
-    return Finding(name, FindingLevel.OK, f"not looked at: {what}")
+def skipped(name: str, why: str) -> Finding:
+    """The finding of a rule that cannot be applied to this evidence."""
+    return Finding(name, FindingLevel.OK, f"skipped: {why}")

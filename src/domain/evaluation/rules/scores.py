@@ -15,11 +15,9 @@ from weighbridge.domain.evaluation.rules.rule import (
     Evidence,
     Finding,
     FindingLevel,
-    Rule,
-    check_levels,
+    LeveledRule,
     conclude,
-    grade,
-    nothing_to_compare,
+    skipped,
 )
 from weighbridge.domain.statistics.drift import growth_p
 from weighbridge.domain.statistics.score_error import check_metric, loss_of_score, measure_loss, summarise_errors
@@ -33,7 +31,7 @@ _MAD_TO_STD = 1.4826
 
 
 @dataclass(frozen=True, slots=True)
-class ConceptDrift(Rule):
+class ConceptDrift(LeveledRule):
     """The live model does notably worse on the new test rows than its record says.
 
     The measure is how many times its loss has grown: for r2 the unexplained share, 1 - r2. It must be more than
@@ -52,7 +50,7 @@ class ConceptDrift(Rule):
     alpha: float = RULE_ALPHA
 
     def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, self.alpha)
+        LeveledRule.__post_init__(self)
         check_metric(self.metric)
 
     @property
@@ -65,13 +63,13 @@ class ConceptDrift(Rule):
         _check_target(self.name, self.metric, schema)
 
     def inspect(self, evidence: Evidence) -> Finding:
-        """Weigh the live model on the new test rows, within the sampling error of both scores."""
+        """Score the live model on the new test rows, within the sampling error of both scores."""
         live = evidence.live
         if live is None or live.predicted is None:
-            return nothing_to_compare(self.name, "there is no live model whose predictions can be had")
+            return skipped(self.name, "no live model that can predict these rows")
         score = live.metrics.get(self.metric, math.nan)
         if not math.isfinite(score):
-            return nothing_to_compare(self.name, f"the live release's record has no {self.metric}")
+            return skipped(self.name, f"the live release's record has no {self.metric}")
         target = evidence.split.test.target
         recorded = loss_of_score(self.metric, score, live.test_rows)
         loss = measure_loss(self.metric, target, live.predicted)
@@ -79,29 +77,29 @@ class ConceptDrift(Rule):
         growth = loss.value / recorded
         error = loss.relative_error * math.sqrt(1 + len(target) / max(1, live.test_rows))
         chance = normal_p(math.log(growth) / error) if error > 0 else float(growth <= 1)
-        learnt = grade(candidate, self.warning, self.error) is FindingLevel.OK
+        learnt = self.grade(candidate) is FindingLevel.OK
         errors = summarise_errors(target, live.predicted)
         own = summarise_errors(target, evidence.predicted)
         if live.errors is not None and errors is not None and own is not None:
             chance = max(chance, growth_p(live.errors, errors))
             # The share that is left unexplained also grows when the target varies less.
             learnt = learnt or growth_p(live.errors, own) >= self.alpha
-        level = grade(growth, self.warning, self.error) if chance < self.alpha else FindingLevel.OK
+        level = self.grade(growth) if chance < self.alpha else FindingLevel.OK
         said = f"on the new test rows the live model's loss is {growth:.3g} times the recorded {recorded:.4g}"
         said += f", the candidate's {candidate:.3g} times"
         if level is not FindingLevel.OK and learnt:
             level = FindingLevel.OK if self.warning is None else FindingLevel.WARNING
-            said += ": the world has changed, and the candidate has learnt it"
+            said += ": the target's relation to the features has changed, and the candidate has learnt it"
         elif level is not FindingLevel.OK:
             said += ": the new data are damaged, or can no longer be predicted"
         elif not learnt:
             said += ": the data are fine, the candidate is not"
-        numbers = {"growth": growth, "candidate": candidate, "p_value": chance}
-        return conclude(self.name, [(level, said)], said, numbers)
+        values = {"growth": growth, "candidate": candidate, "p_value": chance}
+        return conclude(self.name, [(level, said)], said, values)
 
 
 @dataclass(frozen=True, slots=True)
-class TooGood(Rule):
+class TooGood(LeveledRule):
     """The candidate's score is too good to be true against those of earlier releases.
 
     The measure is how much of the loss that they typically leave (their median) is gone: 0.5 when it is halved.
@@ -117,7 +115,7 @@ class TooGood(Rule):
     least_history: int = 5
 
     def __post_init__(self) -> None:
-        check_levels(self.name, self.warning, self.error, self.alpha)
+        LeveledRule.__post_init__(self)
         check_metric(self.metric)
         if self.least_history < 1:
             raise TaskError(f"rule '{self.name}': least_history is {self.least_history}; it must be at least 1")
@@ -138,7 +136,7 @@ class TooGood(Rule):
         rows = len(target)
         losses = [math.log(loss_of_score(self.metric, score, rows)) for score in scores if math.isfinite(score)]
         if len(losses) < self.least_history:
-            return nothing_to_compare(self.name, f"it takes {self.least_history} earlier releases")
+            return skipped(self.name, f"needs {self.least_history} earlier releases")
         middle = float(np.median(losses))
         spread = _MAD_TO_STD * float(np.median(np.abs(np.array(losses) - middle)))
         loss = measure_loss(self.metric, target, evidence.predicted)
@@ -149,7 +147,7 @@ class TooGood(Rule):
         errors = summarise_errors(target, evidence.predicted)
         if evidence.live is not None and evidence.live.errors is not None and errors is not None:
             chance = max(chance, growth_p(errors, evidence.live.errors))
-        level = grade(gain, self.warning, self.error) if chance < self.alpha else FindingLevel.OK
+        level = self.grade(gain) if chance < self.alpha else FindingLevel.OK
         said = f"the loss is {loss.value:.4g}; {len(losses)} earlier releases left {math.exp(middle):.4g}"
         return conclude(self.name, [(level, said)], said, {"gain": gain, "p_value": chance})
 

@@ -114,7 +114,7 @@ def test_drifted_inputs_reach_the_error_level_and_say_why() -> None:
     report = bench.look()
     assert report.level is FindingLevel.ERROR
     first, second = report.reasons(FindingLevel.ERROR)[:2]
-    assert first.startswith("feature drift by population stability index: 'orders_placed' (population stability ")
+    assert first.startswith("feature drift by population stability index: 'orders_placed' (PSI ")
     assert second.startswith("feature drift by Kolmogorov-Smirnov distance: 'orders_placed' (0.")
     assert report.to_dict()["reasons"] == report.reasons(FindingLevel.ERROR)
 
@@ -146,7 +146,7 @@ def test_what_other_versions_answered_says_nothing_of_the_live_one() -> None:
     bench.model = MODEL
     report = bench.look()
     assert report.level is FindingLevel.OK
-    assert report.findings[2].detail == "not looked at: no prediction of the live release is logged"
+    assert report.findings[2].detail == "skipped: no prediction of the live release is logged"
     assert list(report.log.versions) == [str(two_releases()[0].version)]
 
 
@@ -155,7 +155,7 @@ def test_what_is_redacted_is_not_looked_at() -> None:
     bench.log(ROWS[FEATURES], hidden=["product_code"])
     report = bench.look()
     assert [drift.column for drift in report.drifts] == ["orders_placed"]
-    assert report.findings[-1].detail == "not looked at: product_code not logged"
+    assert report.findings[-1].detail == "skipped: product_code not logged"
     assert report.labels is not None
     assert report.labels.problem.startswith("no row of the live release is logged with the columns to join by")
 
