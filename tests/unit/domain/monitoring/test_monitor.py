@@ -115,7 +115,7 @@ def test_drifted_inputs_reach_the_error_level_and_say_why() -> None:
     assert report.level is FindingLevel.ERROR
     first, second = report.reasons(FindingLevel.ERROR)[:2]
     assert first.startswith("feature drift by population stability index: 'orders_placed' (PSI ")
-    assert second.startswith("feature drift by Kolmogorov-Smirnov distance: 'orders_placed' (0.")
+    assert second.startswith("feature drift by Kolmogorov-Smirnov distance: 'orders_placed' (KS distance 0.")
     assert report.to_dict()["reasons"] == report.reasons(FindingLevel.ERROR)
 
 
