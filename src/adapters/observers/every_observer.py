@@ -18,7 +18,7 @@ class EveryObserver(AnswerObserver):
             observer.start()
 
     def observe(self, model: DecodedModel, row: Row, answer: Answer, request_id: str) -> None:
-        """See the port."""
+        """Show the answer to each of them."""
         for observer in self._observers:
             observer.observe(model, row, answer, request_id)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections import deque
 from collections.abc import Sequence
 
@@ -26,6 +25,7 @@ from weighbridge.domain.monitoring.prediction_log import (
     unknown_columns,
     write_file,
 )
+from weighbridge.domain.serving.background import BackgroundThread
 from weighbridge.domain.serving.decoded_model import DecodedModel
 from weighbridge.domain.serving.observer import AnswerObserver
 from weighbridge.domain.store.artefact_store import ArtefactStore
@@ -94,9 +94,7 @@ class PredictionLogging(AnswerObserver):
         self._unknown: tuple[str, ...] = ()
         self._problem: str | None = None
         self._retry, self._due = _FIRST_RETRY, 0.0
-        self._stop = threading.Event()
-        # A daemon: a store that hangs must not keep the process from stopping.
-        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self._thread = BackgroundThread("prediction-log", self._work, lambda: _PAUSE, self._finish)
 
     def start(self) -> None:
         """Begin to write, and tell what processes that were killed have lost."""
@@ -108,7 +106,7 @@ class PredictionLogging(AnswerObserver):
         self._thread.start()
 
     def observe(self, model: DecodedModel, row: Row, answer: Answer, request_id: str) -> None:
-        """See the port."""
+        """Keep the row for the log if the sample takes it; count it as lost when too many wait."""
         if self._rate < 1 and self._draw() >= self._rate:
             return
         if len(self._waiting) + self._held < self._most:
@@ -121,9 +119,7 @@ class PredictionLogging(AnswerObserver):
 
     def stop(self) -> None:
         """Write what is waiting, and end; what cannot be written within ten seconds is lost, and counted."""
-        self._stop.set()
-        self._thread.join(timeout=_FAREWELL)
-        if self._thread.is_alive():
+        if not self._thread.stop(_FAREWELL):
             self._give_up(f"the store did not take them within {_FAREWELL:g} seconds of the end")
 
     def flush(self, *, everything: bool = False) -> None:
@@ -135,16 +131,17 @@ class PredictionLogging(AnswerObserver):
             self._files.done()
             self._held = len(self._files)
 
-    def _run(self) -> None:
-        while not self._stop.wait(_PAUSE):
-            try:
-                self._gather()
-                if self._clock.seconds() >= self._due:
-                    self.flush()
-                self._tell_refused()
-            except Exception:
-                logging.getLogger("weighbridge").exception("the prediction log failed; it goes on")
-                self._put_off()
+    def _work(self) -> None:
+        try:
+            self._gather()
+            if self._clock.seconds() >= self._due:
+                self.flush()
+            self._tell_refused()
+        except Exception:
+            logging.getLogger("weighbridge").exception("the prediction log failed; it continues")
+            self._put_off()
+
+    def _finish(self) -> None:
         try:
             self.flush(everything=True)
         except Exception:
@@ -196,7 +193,7 @@ class PredictionLogging(AnswerObserver):
     def _tell_refused(self) -> None:
         refused, now = self._refused, self._clock.seconds()
         # Not for every answer.
-        if refused > self._told and (self._stop.is_set() or now >= self._tell_at):
+        if refused > self._told and (self._thread.is_stopping or now >= self._tell_at):
             self._events.emit(PredictionsLost(refused - self._told, f"{self._most:,} were waiting already"))
             self._told, self._tell_at = refused, now + _BETWEEN_LOSSES
 

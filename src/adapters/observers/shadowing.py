@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 from collections import deque
 
 from weighbridge.domain.data.schema import Row
 from weighbridge.domain.model.predictor import Answer
+from weighbridge.domain.serving.background import BackgroundThread
 from weighbridge.domain.serving.decoded_model import DecodedModel
 from weighbridge.domain.serving.observer import AnswerObserver
 from weighbridge.domain.serving.shadow import Answered, Shadow
@@ -49,16 +49,16 @@ class Shadowing(AnswerObserver):
         self._seconds = seconds
         self._most_waiting = most_waiting
         self._waiting: deque[Answered] = deque()
-        self._stop = threading.Event()
-        # A daemon: a store that hangs must not keep the process from stopping.
-        self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+        #: When the shadow is followed next, by the monotonic clock.
+        self._due = 0.0
+        self._thread = BackgroundThread("shadow", self._work, lambda: _PAUSE)
 
     def start(self) -> None:
         """Begin to compare."""
         self._thread.start()
 
     def observe(self, model: DecodedModel, row: Row, answer: Answer, request_id: str) -> None:  # noqa: ARG002
-        """See the port."""
+        """Queue the row while there is a second model; drop it, and count that, when too many wait."""
         if self._shadow.version is None:
             return
         if len(self._waiting) < self._most_waiting:
@@ -67,29 +67,24 @@ class Shadowing(AnswerObserver):
             self._telemetry.dropped()
 
     def stop(self) -> None:
-        """End; what is waiting is not compared any more."""
-        self._stop.set()
-        self._thread.join(timeout=2.0)
+        """End within two seconds; what is waiting is not compared any more."""
+        self._thread.stop(2.0)
 
-    def _run(self) -> None:
-        due = 0.0
-        while True:
-            try:
-                if time.monotonic() >= due:
-                    self._shadow.follow()
-                    # Spread by a tenth either way, so that replicas do not ask the store in step.
-                    due = time.monotonic() + self._seconds * random.uniform(0.9, 1.1)  # noqa: S311
-                self._work_off()
-            except Exception:
-                logging.getLogger("weighbridge").exception("shadowing failed; it goes on with what comes next")
-                due = time.monotonic() + self._seconds
-            if self._stop.wait(_PAUSE):
-                return
+    def _work(self) -> None:
+        try:
+            if time.monotonic() >= self._due:
+                self._shadow.follow()
+                # Spread by a tenth either way, so that replicas do not ask the store in step.
+                self._due = time.monotonic() + self._seconds * random.uniform(0.9, 1.1)  # noqa: S311
+            self._compare_waiting()
+        except Exception:
+            logging.getLogger("weighbridge").exception("shadowing failed; it continues with the next rows")
+            self._due = time.monotonic() + self._seconds
 
-    def _work_off(self) -> None:
+    def _compare_waiting(self) -> None:
         # Not longer than there were rows when it began: what is to be followed has its turn too.
         for _ in range(0, len(self._waiting), _AT_ONCE):
-            if self._stop.is_set():
+            if self._thread.is_stopping:
                 return
             begun = time.thread_time()
             self._shadow.compare([self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))])

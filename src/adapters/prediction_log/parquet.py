@@ -42,7 +42,7 @@ class ParquetPredictions(PredictionTables):
     """
 
     def encode(self, answers: Sequence[LoggedAnswer], redacted: Sequence[str]) -> bytes:
-        """See the port."""
+        """A Parquet file, compressed with zstd; the same answers give the same bytes."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -70,7 +70,11 @@ class ParquetPredictions(PredictionTables):
         return file.getvalue()
 
     def decode(self, artefact: Artefact) -> LoggedRows:
-        """See the port."""
+        """The rows of a file that ``encode`` of this or an earlier version wrote.
+
+        Raises:
+            DataError: it is no file of the log.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 

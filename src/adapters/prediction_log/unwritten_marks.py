@@ -37,7 +37,7 @@ class UnwrittenMark(UnwrittenCount):
         self._numbers = memoryview(self._memory).cast("q")
 
     def open(self) -> None:
-        """See the port."""
+        """Make the file and lock it; where no file can be made, count in memory alone, which a kill forgets."""
         path = self._folder / f"{self._prefix}{secrets.token_hex(8)}.unwritten"
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -49,19 +49,19 @@ class UnwrittenMark(UnwrittenCount):
         self._path, self._numbers = path, memoryview(self._memory).cast("q")
 
     def taken(self) -> None:
-        """See the port."""
+        """Add one to the file's memory."""
         self._numbers[0] += 1
 
     def settled(self, rows: int) -> None:
-        """See the port."""
+        """Take these off again."""
         self._numbers[1] += rows
 
     def left_behind(self) -> int:
-        """See the port."""
+        """What the files say that no process holds locked any more; they are removed. 0 when there are none."""
         return sum(map(_take_over, sorted(self._folder.glob(f"{self._prefix}*.unwritten"))))
 
     def close(self) -> None:
-        """See the port."""
+        """Remove the file; without one, nothing."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._file)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from weighbridge.domain.serving.background import BackgroundThread
+
 #: Lines that may wait; when requests come quicker than lines can be written, the oldest are left out.
 _WAITING = 10_000
+
+#: How long the end of the process waits for the last lines, in seconds.
+_FAREWELL = 2.0
 
 
 class AccessLog:
@@ -21,19 +25,16 @@ class AccessLog:
     """
 
     def __init__(self, seconds: float = 0.5) -> None:
-        self._seconds = seconds
         self._lines: deque[tuple[float, str, str, int, float, bytes, str]] = deque(maxlen=_WAITING)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
+        self._thread = BackgroundThread("access-log", self._write, lambda: seconds, self._write)
 
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what is waiting, and end."""
-        self._stop.set()
-        self._thread.join()
+        """Write what is waiting, and end within two seconds."""
+        self._thread.stop(_FAREWELL)
 
     def add(self, scope: Mapping[str, Any], status: int, seconds: float, request_id: bytes) -> None:
         """Take a request that was answered."""
@@ -49,11 +50,6 @@ class AccessLog:
                 client[0] if client else "",
             )
         )
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._seconds):
-            self._write()
-        self._write()
 
     def _write(self) -> None:
         logger = logging.getLogger("weighbridge.access")
