@@ -32,7 +32,7 @@ class OnnxPredictor(Predictor):
         self._levels = levels
 
     def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
-        """See ``Predictor.predict``.
+        """Run the session on plain columns: float64 of shape [rows], or labels as objects for a category.
 
         Raises:
             ModelError: ONNX Runtime fails, or does not answer one number, or one of the levels, per row.
@@ -46,7 +46,7 @@ class OnnxPredictor(Predictor):
         return labels
 
     def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:
-        """See ``Predictor.predict_proba``.
+        """Run the session for the probabilities: float64 of shape [rows, levels].
 
         Raises:
             ModelError: ONNX Runtime fails, or does not answer one number per row and level; or the model

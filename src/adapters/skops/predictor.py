@@ -47,7 +47,7 @@ class SkopsPredictor(Predictor):
         return self._form == self._frame
 
     def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
-        """See ``Predictor.predict``.
+        """Ask scikit-learn for plain columns: float64 of shape [rows], or labels as objects for a category.
 
         Raises:
             ModelError: scikit-learn fails, or does not answer one number or label per row.
@@ -62,7 +62,7 @@ class SkopsPredictor(Predictor):
         return answer.reshape(-1)
 
     def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:
-        """See ``Predictor.predict_proba``.
+        """Ask scikit-learn for probabilities, in the order of the target's levels: float64 of [rows, levels].
 
         Raises:
             ModelError: scikit-learn fails, or the model predicts numbers.

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.data.schema import Category, Number
-from weighbridge.domain.model.tree_walk import LevelColumns, Part, ScaledNumber, TreeData
+from weighbridge.domain.model.tree_walk import MOST_NODES, LevelColumns, Part, ScaledNumber, TreeData
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Schema
     from weighbridge.domain.model.fitted import FittedModel
-
-#: Larger trees are left to the runtime of their format: as Python objects they would take too much memory.
-MOST_NODES = 50_000
 
 
 def tree_of(model: FittedModel, schema: Schema, most_nodes: int = MOST_NODES) -> TreeData | None:

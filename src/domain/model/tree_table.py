@@ -2,7 +2,7 @@
 
 Between two neighbouring thresholds of a column a tree answers alike, and so it does for each level of a category.
 So there are but so many different rows to it; each of them has its leaf in the table, and a row is predicted by
-finding its place. It answers what scikit-learn answers, to the bit, as ``domain.tree_walk`` does for single rows.
+finding its place. It answers what scikit-learn answers, to the bit, as ``tree_walk`` does for single rows.
 """
 
 from __future__ import annotations

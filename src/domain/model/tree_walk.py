@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Row
 
 _LAYOUT = 1
+
+#: Larger trees are left to the runtime of their format: as Python objects they would take too much memory.
+MOST_NODES = 50_000
+
+#: The least number of full precision: scikit-learn never scales by less.
+_LEAST_SCALE = sys.float_info.min
 
 #: An inner node as (column, threshold, where to go at most, where else), or the answer of a leaf.
 _Node: TypeAlias = "tuple[int, float, _Node, _Node] | float"
@@ -90,10 +97,14 @@ class TreeData:
             tree = cls(
                 dict(data["inputs"]),
                 tuple(_part(part) for part in data["parts"]),
-                *(data[name] for name in ("column", "threshold", "left", "right", "value")),
+                _whole_numbers(data["column"]),
+                _floats(data["threshold"]),
+                _whole_numbers(data["left"]),
+                _whole_numbers(data["right"]),
+                _floats(data["value"]),
             )
             tree._check()
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             raise ValueError(f"the tree cannot be read: {type(error).__name__}: {error}") from error
         return tree
 
@@ -101,6 +112,8 @@ class TreeData:
         count = len(self.column)
         if not count or {len(part) for part in (self.threshold, self.left, self.right, self.value)} != {count}:
             raise ValueError("the tree's nodes are not of one number")
+        if count > MOST_NODES:
+            raise ValueError(f"the tree has {count:,} nodes; {MOST_NODES:,} are allowed")
         for part in self.parts:
             kind = "number" if isinstance(part, ScaledNumber) else "category"
             if self.inputs.get(part.feature) != kind:
@@ -162,8 +175,33 @@ class TreeWalk:
 
 
 def _part(data: Mapping[str, Any]) -> Part:
+    if not isinstance(data["feature"], str):
+        raise TypeError("a part's feature is not a text")
     if "levels" in data:
-        return LevelColumns(data["feature"], {level: tuple(row) for level, row in data["levels"].items()})
-    if not (math.isfinite(data["shift"]) and math.isfinite(data["scale"]) and data["scale"]):
+        levels = {level: tuple(_floats(row)) for level, row in data["levels"].items()}
+        if not levels or not all(math.isfinite(value) for row in levels.values() for value in row):
+            raise ValueError(f"the levels of {data['feature']!r} are not finite numbers")
+        return LevelColumns(data["feature"], levels)
+    shift, scale = _floats([data["shift"], data["scale"]])
+    # A shift or a scale that overflows would turn admitted numbers into infinity or none at all.
+    if not (math.isfinite(shift) and math.isfinite(scale) and abs(scale) >= _LEAST_SCALE):
         raise ValueError(f"the tree's part {data['feature']!r} has no finite scale")
-    return ScaledNumber(data["feature"], data["shift"], data["scale"])
+    return ScaledNumber(data["feature"], shift, scale)
+
+
+def _floats(values: Any) -> list[float]:
+    """JSON numbers as floats.
+
+    Raises:
+        TypeError: something else is among them, or they are no list.
+        OverflowError: one is a whole number beyond what a float can have.
+    """
+    if type(values) is not list or not {type(value) for value in values} <= {int, float}:
+        raise TypeError("not a list of numbers")
+    return [float(value) for value in values]
+
+
+def _whole_numbers(values: Any) -> list[int]:
+    if type(values) is not list or not {type(value) for value in values} <= {int}:
+        raise TypeError("not a list of whole numbers")
+    return values

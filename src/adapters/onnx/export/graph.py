@@ -45,17 +45,17 @@ class OwnGraph:
     def add(
         self, kind: str, inputs: Sequence[str], output: str | None = None, domain: str = "", **attributes: Any
     ) -> str:
-        """See ``Graph.add``."""
+        """Add a node to the list; the name of its output is counted, or the one that is given."""
         name = output or self._name(kind)
         self._nodes.append(helper.make_node(kind, list(inputs), [name], domain=domain, **attributes))
         return name
 
     def number(self, value: float) -> str:
-        """See ``Graph.number``."""
+        """Add a constant of one double; its name is counted."""
         return self.constant(np.array([value], np.float64))
 
     def constant(self, values: np.ndarray[Any, Any]) -> str:
-        """See ``Graph.constant``."""
+        """Add a constant of one dimension; its name is counted."""
         name = self._name("constant")
         kind, content = tensor_content(values)
         self._constants.append(helper.make_tensor(name, kind, [len(content)], content))

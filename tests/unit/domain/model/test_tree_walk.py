@@ -196,6 +196,24 @@ BROKEN: dict[str, Any] = {
     "a shift that is none": lambda tree: tree["parts"][1].update(shift=math.inf),
     "levels of several widths": lambda tree: tree["parts"][0]["levels"].update(other=[1.0]),
     "texts for numbers": at("threshold", 0, "1"),
+    "a text for an answer": at("value", -1, "a"),
+    "a text for a column": lambda tree: tree.update(column="abc"),
+    "a truth for a number": at("threshold", 0, True),
+    "a fraction for a column": at("column", 0, 0.5),
+    "a fraction for a place": at("left", 0, 1.0),
+    "a number beyond floats": at("value", -1, 10**400),
+    "a threshold beyond floats": at("threshold", 0, 10**400),
+    "a shift beyond floats": lambda tree: tree["parts"][1].update(shift=10**400),
+    "a scale that overflows": lambda tree: tree["parts"][1].update(scale=5e-324),
+    "no levels": lambda tree: tree["parts"][0].update(levels={}),
+    "levels that are texts": lambda tree: tree["parts"][0]["levels"].update(other="x"),
+    "levels that are no numbers": lambda tree: tree["parts"][0]["levels"].update(other=[math.nan] * 4),
+    "a feature that is a list": lambda tree: tree["parts"][0].update(feature=["a"]),
+    "a part that is a list": lambda tree: tree.update(parts=[[1]]),
+    "inputs that are a list": lambda tree: tree.update(inputs=["a"]),
+    "more nodes than are written": lambda tree: tree.update(
+        {name: tree[name] * 10_000 for name in ("column", "threshold", "left", "right", "value")}
+    ),
 }
 
 
