@@ -9,8 +9,9 @@ turned over is as large as the square of the rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Mapping, Sequence
 from math import prod
+from typing import TypeAlias
 
 from weighbridge.adapters.onnx.wire import fields, varint
 from weighbridge.domain.errors import ModelUnreadable
@@ -59,16 +60,19 @@ MOST_ELEMENTS = 1 << 28
 _MOST_DIMENSIONS = 8
 
 # Fields of ONNX's messages by their numbers; see onnx/onnx-ml.proto. Fields that are not named are refused.
-_MODEL_PLAIN, _MODEL_GRAPH, _MODEL_OPSET = {1, 2, 3, 4, 5, 6, 14}, 7, 8
-_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_PLAIN = 1, 5, {2, 10, 11, 12, 13}
-_NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN, _NODE_PLAIN = 1, 4, 5, 7, {2, 3, 6}
-_ATTRIBUTE_TENSOR, _ATTRIBUTE_PLAIN = 5, {1, 2, 3, 4, 7, 8, 9, 13, 20}
+_MODEL_GRAPH, _MODEL_FIELDS = 7, {1, 2, 3, 4, 5, 6, 7, 8, 14}
+_GRAPH_NODE, _GRAPH_CONSTANT, _GRAPH_FIELDS = 1, 5, {1, 2, 5, 10, 11, 12, 13}
+_NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN, _NODE_FIELDS = 1, 4, 5, 7, {1, 2, 3, 4, 5, 6, 7}
+_ATTRIBUTE_TENSOR, _ATTRIBUTE_FIELDS = 5, {1, 2, 3, 4, 5, 7, 8, 9, 13, 20}
 _TENSOR_DIMENSION, _TENSOR_TYPE, _TENSOR_INT64, _TENSOR_NAME, _TENSOR_RAW = 1, 2, 7, 8, 9
-_TENSOR_EXTERNAL, _TENSOR_LOCATION, _TENSOR_PLAIN = 13, 14, {4, 5, 6, 10, 11, 12}
+_TENSOR_EXTERNAL, _TENSOR_LOCATION, _TENSOR_FIELDS = 13, 14, {1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
 _INT64 = 7
 
 #: Whole numbers and floats of an attribute, one field each: they are many, and there is nothing in them to check.
 _NUMBERS = re.compile(rb"(?:\x40[\x80-\xff]{0,9}[\x00-\x7f]|\x3d[\x00-\xff]{4})+")
+
+#: The contents of a message's fields, by number.
+_Fields: TypeAlias = Mapping[int, Sequence[int | bytes]]
 
 
 def check_graph(data: bytes) -> None:
@@ -78,155 +82,117 @@ def check_graph(data: bytes) -> None:
         ModelUnreadable: it has, or it is no ONNX model.
     """
     try:
-        graphs = []
-        for number, content in fields(data):
-            if number == _MODEL_GRAPH:
-                graphs.append(_message(content))
-            elif number not in _MODEL_PLAIN and number != _MODEL_OPSET:
-                raise ModelUnreadable(f"the ONNX model has the field {number}, which is not allowed")
+        graphs = _bytes(_fields(data, _MODEL_FIELDS, "model"), _MODEL_GRAPH)
         if len(graphs) != 1:
             raise ModelUnreadable(f"the ONNX model has {len(graphs)} graphs instead of one")
-        _check(graphs[0])
+        _check(_fields(graphs[0], _GRAPH_FIELDS, "graph"))
     except ValueError as error:
         raise ModelUnreadable(f"no ONNX model can be read: {error}") from error
 
 
-def _check(graph: bytes) -> None:
-    nodes: list[bytes] = []
+def _check(graph: _Fields) -> None:
     constants: dict[str, list[int] | None] = {}
     elements = 0
-    for number, content in fields(graph):
-        if number == _GRAPH_NODE:
-            nodes.append(_message(content))
-        elif number == _GRAPH_INITIALIZER:
-            name, size, values = _tensor(_message(content))
-            if name in constants:
-                raise ModelUnreadable(f"the ONNX model has two constants of the name {name!r}")
-            constants[name] = values
-            elements += size
-        elif number not in _GRAPH_PLAIN:
-            raise ModelUnreadable(f"the ONNX model's graph has the field {number}, which is not allowed")
+    for tensor in _bytes(graph, _GRAPH_CONSTANT):
+        name, size, values = _tensor(tensor)
+        if name in constants:
+            raise ModelUnreadable(f"the ONNX model has two constants of the name {name!r}")
+        constants[name] = values
+        elements += size
+    nodes = _bytes(graph, _GRAPH_NODE)
     if len(nodes) > MOST_NODES:
         raise ModelUnreadable(f"the ONNX model has {len(nodes):,} nodes; {MOST_NODES:,} are allowed")
-    elements += sum(_node(node, constants) for node in nodes)
+    elements += sum(_node(_fields(node, _NODE_FIELDS, "node"), constants) for node in nodes)
     if elements > MOST_ELEMENTS:
         raise ModelUnreadable(
             f"the ONNX model's tensors have {elements:,} elements; {MOST_ELEMENTS:,} are allowed"
         )
 
 
-def _node(node: bytes, constants: Mapping[str, list[int] | None]) -> int:
+def _node(node: _Fields, constants: Mapping[str, list[int] | None]) -> int:
     """Check a node; how many elements the tensors in its attributes have."""
-    inputs: list[str] = []
-    operators: list[str] = []
-    domains: list[str] = []
-    elements = 0
-    for number, content in fields(node):
-        if number == _NODE_INPUT:
-            inputs.append(_message(content).decode())
-        elif number == _NODE_OPERATOR:
-            operators.append(_message(content).decode())
-        elif number == _NODE_DOMAIN:
-            domains.append(_message(content).decode())
-        elif number == _NODE_ATTRIBUTE:
-            elements += sum(_tensor(tensor)[1] for tensor in _tensors(_message(content), operators))
-        elif number not in _NODE_PLAIN:
-            raise ModelUnreadable(f"the ONNX model has a node with the field {number}, which is not allowed")
+    operators, domains = _texts(node, _NODE_OPERATOR), _texts(node, _NODE_DOMAIN)
     if len(operators) != 1 or len(domains) > 1:
         raise ModelUnreadable("the ONNX model has a node that does not name one operator")
-    operator, domain = operators[0], domains[0] if domains else ""
+    operator, domain = operators[0], "".join(domains)
     if operator not in OPERATORS.get(domain, ()):
         raise ModelUnreadable(
             f"the ONNX model uses the operator {f'{domain}.{operator}'.lstrip('.')!r}, which is not allowed"
         )
     place = _SIZED_BY.get(operator)
     if place is not None:
+        inputs = _texts(node, _NODE_INPUT)
         sizes = constants.get(inputs[place]) if len(inputs) > place else None
         if sizes is None or not all(-MOST_COLUMNS <= size <= MOST_COLUMNS for size in sizes):
             raise ModelUnreadable(
                 f"the ONNX model has a {operator} whose size is not a constant of at most {MOST_COLUMNS:,}"
             )
-    return elements
+    return sum(
+        _tensor(tensor)[1]
+        for attribute in _bytes(node, _NODE_ATTRIBUTE)
+        for tensor in _tensors_in(attribute, operator)
+    )
 
 
-def _tensors(attribute: bytes, operators: list[str]) -> Iterator[bytes]:
-    at = 0
-    while at < len(attribute):
-        numbers = _NUMBERS.match(attribute, at)
-        if numbers is not None:
-            at = numbers.end()
-            continue
-        number, content = next(fields(attribute, at))
-        at = _end(attribute, at)
-        if number == _ATTRIBUTE_TENSOR:
-            yield _message(content)
-        elif number not in _ATTRIBUTE_PLAIN:
-            who = f"the operator {operators[0]!r}" if operators else "a node"
-            raise ModelUnreadable(
-                f"the ONNX model has {who} with a graph or a reference in it, which is not allowed"
-            )
-
-
-def _end(message: bytes, at: int) -> int:
-    """Where the field that starts at a position ends; it has been read."""
-    tag, at = varint(message, at)
-    match tag & 7:
-        case 0:
-            return varint(message, at)[1]
-        case 2:
-            length, at = varint(message, at)
-            return at + length
-        case kind:
-            return at + (8 if kind == 1 else 4)
+def _tensors_in(attribute: bytes, operator: str) -> list[bytes]:
+    return _bytes(_fields(attribute, _ATTRIBUTE_FIELDS, f"attribute of {operator}"), _ATTRIBUTE_TENSOR)
 
 
 def _tensor(tensor: bytes) -> tuple[str, int, list[int] | None]:
     """A tensor's name, how many elements it says to have, and its values when they are few whole numbers."""
-    name, kind = "", 0
-    dimensions: list[int] = []
-    values: list[int] = []
-    raw = b""
-    for number, content in fields(tensor):
-        if number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and content):
-            raise ModelUnreadable("the ONNX model keeps data in other files, which are not read")
-        if number == _TENSOR_DIMENSION:
-            dimensions += _whole(content)
-        elif number == _TENSOR_TYPE:
-            kind = content if isinstance(content, int) else 0
-        elif number == _TENSOR_INT64 and len(values) <= _MOST_SIZES:
-            values += _whole(content)
-        elif number == _TENSOR_NAME:
-            name = _message(content).decode()
-        elif number == _TENSOR_RAW:
-            raw = _message(content)
-        elif number not in _TENSOR_PLAIN and number not in (_TENSOR_LOCATION, _TENSOR_INT64):
-            raise ModelUnreadable(f"the ONNX model has a tensor with the field {number}, which is not allowed")
+    found = _fields(tensor, _TENSOR_FIELDS, "tensor")
+    if _TENSOR_EXTERNAL in found or any(found.get(_TENSOR_LOCATION, ())):
+        raise ModelUnreadable("the ONNX model keeps data in other files, which are not read")
+    dimensions = _whole_numbers(found.get(_TENSOR_DIMENSION, ()))
     if len(dimensions) > _MOST_DIMENSIONS or not all(0 <= size <= MOST_ELEMENTS for size in dimensions):
         raise ModelUnreadable("the ONNX model has a tensor whose dimensions are too many or too large")
     size = prod(dimensions)
-    if kind == _INT64 and raw:
+    name = "".join(_texts(found, _TENSOR_NAME)[-1:])
+    if [*found.get(_TENSOR_TYPE, ())] != [_INT64] or size > _MOST_SIZES:
+        return name, size, None
+    values = _whole_numbers(found.get(_TENSOR_INT64, ()))
+    for raw in _bytes(found, _TENSOR_RAW):
         values += [
             int.from_bytes(raw[at : at + 8], "little", signed=True)
             for at in range(0, min(len(raw), 8 * _MOST_SIZES), 8)
         ]
-    is_known = kind == _INT64 and len(values) == size <= _MOST_SIZES
-    return name, size, values if is_known else None
+    return name, size, values if len(values) == size else None
 
 
-def _whole(content: int | bytes) -> list[int]:
-    """Signed numbers of a repeated field, of which one stands alone and several are packed; no more than matter."""
+def _fields(message: bytes, known: Container[int], what: str) -> _Fields:
+    """The fields of a message by number; whole numbers and floats of an attribute are left out.
+
+    Raises:
+        ModelUnreadable: there is a field that is not known.
+    """
+    found: dict[int, list[int | bytes]] = {}
+    for number, content in fields(message, skipped=_NUMBERS if what.startswith("attribute") else None):
+        if number not in known:
+            raise ModelUnreadable(f"the ONNX model has the field {number} in its {what}, which is not allowed")
+        found.setdefault(number, []).append(content)
+    return found
+
+
+def _bytes(message: _Fields, number: int) -> list[bytes]:
+    contents = [content for content in message.get(number, ()) if isinstance(content, bytes)]
+    if len(contents) != len(message.get(number, ())):
+        raise ValueError(f"the field {number} has no length")
+    return contents
+
+
+def _texts(message: _Fields, number: int) -> list[str]:
+    return [content.decode() for content in _bytes(message, number)]
+
+
+def _whole_numbers(contents: Sequence[int | bytes]) -> list[int]:
+    """Signed numbers, of which one stands alone and several are packed; of many, no more than are of interest."""
     numbers: list[int] = []
-    if isinstance(content, int):
-        numbers.append(content)
-    else:
+    for content in contents:
+        if isinstance(content, int):
+            numbers.append(content)
+            continue
         at = 0
         while at < len(content) and len(numbers) <= _MOST_SIZES:
             value, at = varint(content, at)
             numbers.append(value)
     return [value - (1 << 64) if value >> 63 else value for value in numbers]
-
-
-def _message(content: int | bytes) -> bytes:
-    if isinstance(content, int):
-        raise ValueError("a field that has a length is missing it")
-    return content

@@ -5,21 +5,30 @@ The source of the format: https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 _LONGEST_VARINT = 10
 
 
-def fields(message: bytes, at: int = 0) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message from ``at`` on, as number and content.
+def fields(message: bytes, skipped: re.Pattern[bytes] | None = None) -> Iterator[tuple[int, int | bytes]]:
+    """The fields of a message, as number and content.
 
     The content is bytes for a field with a length, the value for a varint, and 0 for one of 4 or 8 bytes.
+
+    Args:
+        message: to read.
+        skipped: whole fields that match it are left out.
 
     Raises:
         ValueError: it is no message, or was cut off.
     """
-    size = len(message)
+    at, size = 0, len(message)
     while at < size:
+        run = None if skipped is None else skipped.match(message, at)
+        if run is not None:
+            at = run.end()
+            continue
         tag, at = varint(message, at)
         content: int | bytes = 0
         match tag & 7:

@@ -564,7 +564,7 @@ def test_a_tree_that_is_announced_has_to_be_there(change: str) -> None:
 def test_what_needs_a_loop_in_the_graph_is_left_to_another_format(estimator: Any) -> None:
     frame = frame_of(60)
     model = pipeline_of(estimator).fit(frame, target_of(frame))
-    with pytest.raises(ModelUnreadable, match="operator '(Scan|ConstantOfShape)'"):
+    with pytest.raises(ModelUnreadable, match=r"operator '(Scan|ConstantOfShape)'"):
         OnnxCodec().decode(OnnxCodec().encode(model, SCHEMA), SCHEMA)
 
 
