@@ -97,8 +97,14 @@ def tree_in(data: bytes) -> TreeData | None:
         said = {content for number, content in found if number == _DESCRIPTION_FIELD}
         if TREE_DESCRIPTION.encode() not in said:
             return None
-        entries = [dict(fields(content)) for number, content in found if number == _METADATA_FIELD and content]
-        metadata = {entry.get(1): entry.get(2, b"") for entry in entries}
-        return TreeData.from_dict(json.loads(metadata[TREE_KEY.encode()]))
+        entries = [
+            dict(fields(content))
+            for number, content in found
+            if number == _METADATA_FIELD and isinstance(content, bytes)
+        ]
+        tree = {entry.get(1): entry.get(2) for entry in entries}[TREE_KEY.encode()]
+        if not isinstance(tree, bytes):
+            raise ValueError("the tree is no text")
+        return TreeData.from_dict(json.loads(tree))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelUnreadable(f"no ONNX model can be read: {type(error).__name__}: {error}"[:300]) from error
