@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from hypothesis import settings
 
 from tests.support.asgi_client import ask
@@ -17,12 +16,11 @@ COMMAND = str(Path(sys.executable).with_name("schemathesis"))
 EXAMPLES = max(settings().max_examples // 3, 10)
 
 
-@pytest.mark.parametrize("sent", [None, "X-API-Key: a-key"])
-def test_schemathesis_finds_nothing(tmp_path: Path, sent: str | None) -> None:
-    with serving(service_of_two(), api_keys="a-key" if sent else "") as client:
+def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
+    with serving(service_of_two(), api_keys="a-key") as client:
         arguments = [str(client.base_url.join("/openapi.json")), "--checks=all", "--seed=1"]
         arguments += [f"--max-examples={EXAMPLES}", "--request-timeout=60", "--no-color"]
-        arguments += ["--header", sent] if sent else []
+        arguments += ["--header", "X-API-Key: a-key"]
         done = subprocess.run(
             [COMMAND, "run", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
         )

@@ -13,6 +13,7 @@ from joblib import parallel_config
 from lightgbm import LGBMRegressor
 from scipy.stats import loguniform, randint
 from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import Lasso, Ridge
@@ -68,13 +69,12 @@ tree = pipeline(lambda seed: DecisionTreeRegressor(random_state=seed))
 lightgbm = pipeline(lambda seed: LGBMRegressor(n_estimators=5, random_state=seed, n_jobs=1, verbose=-1))
 
 
-def quick() -> Pipeline:
-    """Of numbers alone."""
-    columns = make_column_transformer(("passthrough", ["orders_placed"]))
-    return Pipeline([("columns", columns), ("model", Ridge())])
+def constant() -> Pipeline:
+    """A model that looks at nothing: hundreds of fits of it cost little."""
+    return Pipeline([("model", DummyRegressor(strategy="constant", constant=0.0))])
 
 
-ALPHAS = {"model__alpha": [0.01, 100.0, 0.1, 1.0, 10.0], "model__fit_intercept": [True, False]}
+ALPHAS = {"model__alpha": [0.01, 100.0, 1.0], "model__fit_intercept": [True, False]}
 
 
 class Watcher(SearchProgress):
@@ -115,10 +115,10 @@ SPECS = {
     "grid of a linear model": EstimatorSpec(ridge, ALPHAS),
     "grid by another score": EstimatorSpec(ridge, ALPHAS, folds=3, scoring="neg_mean_absolute_error"),
     "no grid": EstimatorSpec(ridge),
-    "random, of lists": EstimatorSpec(ridge, ALPHAS, search="random", iterations=4),
-    "random, more than there are": EstimatorSpec(ridge, ALPHAS, search="random", iterations=11),
+    "random, of lists": EstimatorSpec(ridge, ALPHAS, folds=3, search="random", iterations=4),
+    "random, more than there are": EstimatorSpec(ridge, ALPHAS, folds=3, search="random", iterations=7),
     "random, of a distribution": EstimatorSpec(
-        ridge, {"model__alpha": loguniform(1e-3, 1e3)}, search="random", iterations=7
+        ridge, {"model__alpha": loguniform(1e-3, 1e3)}, folds=3, search="random", iterations=5
     ),
     "halving of a linear model": EstimatorSpec(ridge, ALPHAS, folds=3, search="halving"),
     "grid of a forest": EstimatorSpec(forest, {"model__max_depth": [2, 9, 5]}, folds=3),
@@ -173,8 +173,8 @@ def test_a_grid_of_trees_alone_is_searched_by_truncation() -> None:
     ],
 )
 def test_points_are_asked_for_some_at_a_time(jobs: int, points: int, steps: list[int]) -> None:
-    alphas = [float(alpha) for alpha in range(1, points + 1)]
-    spec = EstimatorSpec(lambda seed: quick(), {"model__alpha": alphas}, folds=2)
+    constants = [float(value) for value in range(1, points + 1)]
+    spec = EstimatorSpec(lambda seed: constant(), {"model__constant": constants}, folds=2)
     watcher = Watcher()
     with parallel_config(backend="threading", n_jobs=jobs):
         found = search(spec, dataset(40), SEED, watcher)
