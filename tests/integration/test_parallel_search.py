@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -252,6 +251,16 @@ def pipeline(seed):
 TASK = replace(TIME_TO_DISPATCH, estimator=EstimatorSpec(pipeline))
 '''
 
+#: In each process at its start: of the search's processes, all but the first are a minute late.
+LATE = """
+import os, sys, time
+if any("loky.backend.popen_loky" in argument for argument in sys.orig_argv):
+    try:
+        os.close(os.open(os.environ["FIRST"], os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        time.sleep(60)
+"""
+
 
 @pytest.mark.parametrize(
     ("options", "number", "expected"),
@@ -263,6 +272,10 @@ TASK = replace(TIME_TO_DISPATCH, estimator=EstimatorSpec(pipeline))
 def test_a_signal_ends_a_search_that_is_in_native_code(
     tmp_path: Path, options: list[str], number: signal.Signals, expected: int
 ) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(LATE)
+    paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
     (tmp_path / "store/datasets").mkdir(parents=True)
     (tmp_path / "store/datasets/time_to_dispatch_2021-07-01.csv").write_bytes(csv(1000))
     (tmp_path / "endless.py").write_text(ENDLESS)
@@ -271,7 +284,12 @@ def test_a_signal_ends_a_search_that_is_in_native_code(
     with subprocess.Popen(
         command,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": os.pathsep.join(paths),
+            "FIRST": str(site / "first"),
+        },
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -280,10 +298,8 @@ def test_a_signal_ends_a_search_that_is_in_native_code(
             assert train.stderr is not None
             assert any("fitting" in line for line in train.stderr)
             # As a terminal does: to every process of the group.
-            started = time.monotonic()
             os.killpg(train.pid, number)
             code = train.wait(timeout=120)
-            print(f"ended {time.monotonic() - started:.2f} s after the signal")
             # The end of stderr: no process is left that has it open.
             _, told = train.communicate(timeout=120)
         finally:
@@ -291,4 +307,5 @@ def test_a_signal_ends_a_search_that_is_in_native_code(
                 os.killpg(train.pid, signal.SIGKILL)
     assert code == expected
     assert "Traceback" not in told
+    (site / "first").unlink(missing_ok=True)
     assert sorted(tmp_path.rglob("*")) == before

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from weighbridge.domain.errors import ComputeUnavailable, ConfigurationError, TaskError
@@ -73,6 +75,7 @@ def _in_processes(task: TaskDefinition, workers: int) -> Iterator[None]:
 
     try:
         with sent_along(task), parallel_config(backend="loky", n_jobs=workers):
+            _start_deaf_to_interrupts(workers)
             yield
     except TerminatedWorkerError as error:
         raise ComputeUnavailable(
@@ -84,3 +87,28 @@ def _in_processes(task: TaskDefinition, workers: int) -> Iterator[None]:
         raise TaskError(
             f"task '{task.name}': its code cannot be loaded by other processes, run without --workers{cause}"
         ) from error
+
+
+def _start_deaf_to_interrupts(workers: int) -> None:
+    """Start joblib's processes so that Ctrl-C does not reach them: this process ends them.
+
+    A terminal sends Ctrl-C to every process of the group, and one that is still importing would print a traceback.
+    Blocked signals are inherited from the thread that starts a process. That thread is not this one, which has to
+    hear of Ctrl-C meanwhile.
+    """
+    from multiprocessing import resource_tracker as of_python
+
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.backend import resource_tracker as of_loky
+
+    def start() -> None:
+        # Whoever starts one of these has the signal unblocked by it; so they are started first.
+        for tracker in (of_python, of_loky):
+            tracker.ensure_running()
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        Parallel(n_jobs=workers, backend="loky")(delayed(int)() for _ in range(workers))
+
+    thread = Thread(target=start, daemon=True)
+    thread.start()
+    thread.join()
