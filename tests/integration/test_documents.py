@@ -7,7 +7,6 @@ import logging
 import re
 import shlex
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -48,18 +47,45 @@ def test_tables_are_those_of_the_code() -> None:
     assert doc_tables.INDEX.read_text() == doc_tables.index()
 
 
-def test_the_architecture_names_modules_that_there_are() -> None:
-    text = (ROOT / "docs/architecture.md").read_text()
-    there = {path.stem for path in (ROOT / "src").rglob("*.py")} | {
-        path.name for path in (ROOT / "src").rglob("*") if path.is_dir()
-    }
-    ports = text[text.index("## Ports and adapters") :]
-    rows = [line for line in ports.splitlines() if line.startswith("| `")]
-    # Modules stand in the first column, but for those of the ports, whose adapters stand in the second.
-    told = [row.split("|")[2 if re.match(r"\| `[A-Z]", row) else 1] for row in rows]
-    names = {name.rstrip("/") for cell in told for name in re.findall(r"`([a-z_*/]+)`", cell)}
-    assert len(names) > 80
-    assert {name for name in names if not any(fnmatch(module, name) for module in there)} == set()
+ARCHITECTURE = ROOT / "docs/architecture.md"
+
+
+@pytest.mark.parametrize("layer", ["domain", "adapters", "entrypoints"])
+def test_the_architecture_names_every_folder_and_no_other(layer: str) -> None:
+    _, _, rest = ARCHITECTURE.read_text().partition(f"## `src/{layer}/`")
+    assert rest
+    rows = [line.split("|")[1] for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    entries = [path for path in (ROOT / "src" / layer).iterdir() if not path.name.startswith(("__", "."))]
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert sorted(told) == sorted(f"{path.name}/" if path.is_dir() else path.name for path in entries)
+
+
+def test_the_architecture_names_files_that_there_are() -> None:
+    text = ARCHITECTURE.read_text()
+    for layer in ("domain", "adapters"):
+        rows = text[text.index("| port |") : text.index("Ports are [synchronous]")].splitlines()[2:]
+        column = {"domain": 2, "adapters": 3}[layer]
+        names = [name for row in rows if row for name in re.findall(r"`([\w./]+)`", row.split("|")[column])]
+        assert len(names) > 12
+        for name in names:
+            found = [*(ROOT / "src" / layer).rglob(name.rstrip("/"))]
+            assert found, name
+    for name in re.findall(r"`((?:domain|adapters|entrypoints|http)/[\w/]+)`", text):
+        place = ROOT / "src" / (f"entrypoints/{name}" if name.startswith("http/") else name)
+        assert place.with_suffix(".py").exists(), name
+
+
+def test_the_ways_into_the_code_name_what_is_there() -> None:
+    """Each step names a function or a class, and the file that defines it."""
+    text = ARCHITECTURE.read_text()
+    ways = text[text.index("Three places that people look for") :].partition("\n## ")[0]
+    steps = re.findall(r"(`[^\]]+?`) in \[`[^`]+`\]\(([^)]+)\)", ways)
+    steps += re.findall(r"→ (`[^\]→]+?`) in \[`[^`]+`\]\(([^)]+)\)", ways)
+    assert len({path for _, path in steps}) == 6
+    for names, path in steps:
+        source = (ARCHITECTURE.parent / path).read_text()
+        for name in re.findall(r"`([\w.]+)`", names):
+            assert re.search(rf"(def|class) {name.rpartition('.')[2]}\b", source), f"{name} in {path}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
