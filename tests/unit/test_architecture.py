@@ -126,6 +126,7 @@ def test_nothing_is_pickled() -> None:
     assert from_joblib == {
         ("sklearn_search.py", "effective_n_jobs"),
         *(("parallel.py", name) for name in ("parallel_config", "BrokenProcessPool", "TerminatedWorkerError")),
+        *(("parallel.py", name) for name in ("Parallel", "delayed", "resource_tracker")),
         *(("cluster.py", name) for name in ("parallel_config", "DaskDistributedBackend")),
     }
 
