@@ -17,7 +17,7 @@ help: ## this list
 
 setup: $(VENV)/.dev ## .venv with the package, its extras and the development tools
 
-demo: $(VENV)/.run ## the whole story on local files: train, weigh, publish, serve, refuse
+demo: $(VENV)/.run ## the whole story on local files: train, evaluate, publish, serve, refuse
 	@$(BIN)/weighbridge demo --store $(STORE)
 
 serve: $(VENV)/.run ## serve the live model of $(STORE)
@@ -35,20 +35,23 @@ types: setup
 imports: setup
 	$(BIN)/lint-imports --no-logo
 
-format: setup ## mend what can be mended by itself
+format: setup ## fix what can be fixed automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test-browser: setup ## the page in a real browser (Debian's chromium); pictures go to build/screenshots
+test-browser: setup ## the page in a real browser (Debian's chromium); screenshots go to build/screenshots
 	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then \
 		$(BIN)/python -m pytest tests/browser/page_in_browser.py; \
 	else echo "skipped: no browser is installed (Debian: apt-get install chromium)" >&2; fi
 
+# One process more than there are cores: some tests wait for processes, sockets and time-outs.
+TEST_PROCESSES ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)))
+
 test: setup ## all tests, on every core
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 test-thorough: setup ## all tests, with many more generated examples
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 test-clients: $(CLIENTS:%=test-client-%) ## clients of the inference protocol, each in an environment of its own under build/
 
@@ -64,7 +67,7 @@ build/clients/%/.made: tests/clients/requirements-%.txt $(VENV)/bin/python
 			"for this Python" >&2; exit 1; }
 	@touch $@
 
-test-mlflow: setup build/mlflow/.installed ## exports in the hands of MLflow, in an environment of its own
+test-mlflow: setup build/mlflow/.installed ## exports loaded by MLflow, in an environment of its own
 	MLFLOW_BIN=build/mlflow/bin $(BIN)/python -m pytest tests/mlflow_exports.py
 
 docs-check: setup ## follow README and docs/: every command and Python block in them runs
@@ -95,13 +98,13 @@ bench-%: setup ## one of them: training, weighing, serving, batch, discovery
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--python-version 3.11 --custom-compile-command "make lock"
 
-lock: setup ## the locks anew, from pyproject.toml (needs uv)
+lock: setup ## write the locks again, from pyproject.toml (needs uv)
 	$(LOCK) --all-extras --group dev pyproject.toml --output-file requirements.lock
 	$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-run.lock
 	$(LOCK) --constraint requirements.lock --group build --output-file requirements-build.lock
 	$(LOCK) --constraint requirements.lock --group serve --output-file requirements-serve.lock
 
-clean: ## away with what is made; stores stay
+clean: ## remove what was built; stores stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # The environment: made once, and again when a lock or the project's metadata changes. Each mark is set last,

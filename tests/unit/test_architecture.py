@@ -1,6 +1,7 @@
 """The shape of the code: import contracts, and rules that the contracts cannot tell."""
 
 import ast
+import re
 import sys
 import tomllib
 from graphlib import TopologicalSorter
@@ -138,3 +139,45 @@ def test_modules_are_named_for_what_they_are() -> None:
 
 def test_every_module_says_what_it_is() -> None:
     assert [path for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+#: The page about the folders.
+PAGE = ROOT / "docs/architecture.md"
+
+
+@pytest.mark.parametrize("layer", ["domain", "adapters", "entrypoints"])
+def test_the_architecture_names_every_folder_and_no_other(layer: str) -> None:
+    _, _, rest = PAGE.read_text().partition(f"## `src/{layer}/`")
+    assert rest
+    rows = [line.split("|")[1] for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    entries = [path for path in (SOURCE / layer).iterdir() if not path.name.startswith(("__", "."))]
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert sorted(told) == sorted(f"{path.name}/" if path.is_dir() else path.name for path in entries)
+
+
+def test_the_architecture_names_files_that_there_are() -> None:
+    text = PAGE.read_text()
+    for layer in ("domain", "adapters"):
+        rows = text[text.index("| port |") : text.index("Ports are [synchronous]")].splitlines()[2:]
+        column = {"domain": 2, "adapters": 3}[layer]
+        names = [name for row in rows if row for name in re.findall(r"`([\w./]+)`", row.split("|")[column])]
+        assert len(names) > 12
+        for name in names:
+            found = [*(SOURCE / layer).rglob(name.rstrip("/"))]
+            assert found, name
+    for name in re.findall(r"`((?:domain|adapters|entrypoints|http)/[\w/]+)`", text):
+        place = SOURCE / (f"entrypoints/{name}" if name.startswith("http/") else name)
+        assert place.with_suffix(".py").exists(), name
+
+
+def test_the_ways_into_the_code_name_what_is_there() -> None:
+    """Each step names a function or a class, and the file that defines it."""
+    text = PAGE.read_text()
+    ways = text[text.index("Three places that people look for") :].partition("\n## ")[0]
+    steps = re.findall(r"(`[^\]]+?`) in \[`[^`]+`\]\(([^)]+)\)", ways)
+    steps += re.findall(r"→ (`[^\]→]+?`) in \[`[^`]+`\]\(([^)]+)\)", ways)
+    assert len({path for _, path in steps}) == 6
+    for names, path in steps:
+        source = (PAGE.parent / path).read_text()
+        for name in re.findall(r"`([\w.]+)`", names):
+            assert re.search(rf"(def|class) {name.rpartition('.')[2]}\b", source), f"{name} in {path}"
