@@ -1,4 +1,4 @@
-"""The workflows: what Weighbridge does from beginning to end, in the words of the domain."""
+"""The workflows: training, evaluation and release; and putting a dataset into the store."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def put_dataset(
     name: str | None = None,
     admitted: Callable[[], None] = lambda: None,
 ) -> tuple[ArtefactRef, int]:
-    """Admit a dataset and store it under its proper name.
+    """Validate a dataset and store it under its proper name.
 
     Args:
         task: whose dataset it is.
@@ -122,11 +122,11 @@ def put_dataset(
         Where it is now, and how many rows it has.
 
     Raises:
-        DataError: it would not be admitted for training, or changed meanwhile; nothing is written.
+        DataError: it would not be valid for training, or changed meanwhile; nothing is written.
         ArtefactExists: there is a dataset of that time already.
     """
     key = dataset_key(name or task.name, at, suffix)
-    # Before it is admitted: what is stored is then what was admitted, whoever writes to the file meanwhile.
+    # Before it is validated: what is stored is then what was validated, even if the file changes meanwhile.
     digest = digest_of(file)
     rows = len(admit(ports.reader.read_file(key, file, task.schema), task.schema, key))
     admitted()
@@ -134,7 +134,7 @@ def put_dataset(
 
 
 def _newest(task: str, ports: Ports) -> Release | None:
-    # A record that cannot be read tells of no training; it must not keep a better model from being trained.
+    # A record that cannot be read must not keep a better model from being trained.
     with suppress(RegistryError):
         return ports.registry.newest(task)
     return None

@@ -1,4 +1,4 @@
-"""The process that draws a report: a report as JSON on stdin, HTML on stdout."""
+"""The process that draws a report: its data as JSON on stdin, HTML on stdout."""
 
 import sys
 

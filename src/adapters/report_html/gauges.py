@@ -1,4 +1,4 @@
-"""Drawing numbers against their thresholds: all on one scale of three zones."""
+"""Drawing metrics against their thresholds: all on one scale of three zones."""
 
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle

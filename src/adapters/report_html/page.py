@@ -1,4 +1,4 @@
-"""The page itself: a report of a weighing as one self-contained HTML file."""
+"""The page itself: the report of an evaluation as one self-contained HTML file."""
 
 from collections.abc import Iterator
 from importlib.resources import files

@@ -61,14 +61,14 @@ class NotWorseThanLive:
 
 @dataclass(frozen=True, slots=True)
 class LiveScores:
-    """What the live model scores on a candidate's test rows; no metrics when it could not be asked."""
+    """What the live model scores on a candidate's test rows; no metrics when it cannot predict them."""
 
     version: str | None = None
     metrics: Metrics = field(default_factory=dict)
     note: str = ""
 
     def to_dict(self, candidate: Metrics) -> dict[str, Any]:
-        """As the record has it: both numbers for every metric."""
+        """As the record has it: both values of every metric."""
         return {
             "live_version": self.version,
             "note": self.note,

@@ -38,9 +38,9 @@ class Threshold:
         metric: a name in ``metrics.METRICS``, or of a scikit-learn scorer.
         error: in the metric's unit.
         warning: in the metric's unit, at least as demanding as ``error``.
-        slice_by: weigh the metric of each level of this category instead: a feature, or a category target,
+        slice_by: evaluate the metric of each level of this category instead: a feature, or a category target,
             where the accuracy of a level is its recall. Only for metrics that need no probabilities.
-        smallest: levels with fewer test rows than this are not weighed.
+        smallest: levels with fewer test rows than this are skipped.
     """
 
     metric: str
@@ -133,27 +133,27 @@ def decide(
     comparisons: Iterable[tuple[Verdict, str | None]] = (),
     findings: Iterable[Finding] = (),
 ) -> GateDecision:
-    """Weigh everything, then decide: the worst single verdict wins, and no reason is left out.
+    """Evaluate everything, then decide: the worst single verdict wins, and no reason is left out.
 
     Args:
         metrics: the candidate's.
         thresholds: of the task.
         checks: each failed one refuses.
-        comparisons: with the live model, weighed already.
+        comparisons: with the live model, already evaluated.
         findings: of the rules about data; an error refuses, a warning warns.
     """
-    weighed = [one for threshold in thresholds for one in threshold.evaluate_all(metrics)]
-    weighed += comparisons
-    weighed += [
+    found = [one for threshold in thresholds for one in threshold.evaluate_all(metrics)]
+    found += comparisons
+    found += [
         (_FINDING_VERDICTS[finding.level], f"rule '{finding.name}': {finding.detail}")
         for finding in findings
         if finding.level is not FindingLevel.OK
     ]
-    weighed += [
+    found += [
         (Verdict.REJECT, f"check '{check.name}' failed: {check.detail}") for check in checks if not check.passed
     ]
-    verdicts = {verdict for verdict, _ in weighed}
-    reasons = tuple(reason for _, reason in weighed if reason is not None)
+    verdicts = {verdict for verdict, _ in found}
+    reasons = tuple(reason for _, reason in found if reason is not None)
     for verdict in (Verdict.REJECT, Verdict.RELEASE_WITH_WARNING):
         if verdict in verdicts:
             return GateDecision(verdict, reasons)

@@ -1,4 +1,4 @@
-"""The numbers by which a model is weighed."""
+"""The metrics by which a model is evaluated."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def measure(
     truth = rows.target.to_numpy()
     found: dict[str, float] = {}
     with warnings.catch_warnings():
-        # An undefined metric is told by NaN.
+        # An undefined metric is NaN.
         warnings.simplefilter("ignore")
         for name in measured(rows.schema.target):
             found[name] = (
@@ -147,7 +147,7 @@ def measure_slice(piece: Slice, rows: Dataset, predicted: np.ndarray[Any, Any]) 
     column: pd.Series[Any] = rows.frame[piece.by]
     found = {}
     with warnings.catch_warnings():
-        # An undefined metric is told by NaN.
+        # An undefined metric is NaN.
         warnings.simplefilter("ignore")
         for level in sorted(column.unique()):
             chosen = (column == level).to_numpy(dtype=bool)

@@ -1,4 +1,4 @@
-"""The metrics of what was predicted, once later datasets tell the truth."""
+"""The metrics of logged predictions, once later datasets have their labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from weighbridge.domain.store.artefact_store import ArtefactStore
     from weighbridge.domain.training.task import TaskDefinition
 
-#: Fewer labelled rows than this are not weighed.
+#: Fewer labelled rows than this are not evaluated.
 LEAST_LABELLED = 30
 
 _LEVELS = {Verdict.REJECT: FindingLevel.ERROR, Verdict.RELEASE_WITH_WARNING: FindingLevel.WARNING}
@@ -33,7 +33,7 @@ _LEVELS = {Verdict.REJECT: FindingLevel.ERROR, Verdict.RELEASE_WITH_WARNING: Fin
 
 @dataclass(frozen=True, slots=True)
 class LabelReport:
-    """What later datasets say of the predictions.
+    """What the labels in later datasets say about the predictions.
 
     Args:
         problem: why nothing was weighed; empty when it was.
@@ -44,7 +44,7 @@ class LabelReport:
         unlabelled: those for which there is none.
         metrics: on the labelled rows.
         findings: of the thresholds that are not kept.
-        not_weighed: metrics with thresholds that cannot be had from a log.
+        not_weighed: metrics with thresholds that a log cannot give.
     """
 
     problem: str = ""
@@ -80,7 +80,7 @@ def weigh_by_labels(
     store: ArtefactStore,
     reader: DatasetReader,
 ) -> LabelReport:
-    """Look for the labels of what the live release answered, and weigh it by the task's thresholds.
+    """Look for the labels of what the live release predicted, and evaluate it by the task's thresholds.
 
     Args:
         task: ``join`` says by which columns.
@@ -121,7 +121,7 @@ def weigh_by_labels(
     labelled = rows.loc[found.places].reset_index(drop=True).reindex(columns=list(schema.feature_names))
     labelled[schema.target.name] = found.labels
     metrics = _measure(task, Dataset(labelled, schema), predictions.loc[found.places], set(rows.columns))
-    findings, not_weighed = _weigh(task, metrics, {*rows.columns, schema.target.name})
+    findings, not_weighed = _evaluate(task, metrics, {*rows.columns, schema.target.name})
     return LabelReport(
         **report,  # type: ignore[arg-type]
         metrics=metrics,
@@ -163,7 +163,7 @@ def _measure(task: TaskDefinition, rows: Dataset, predictions: pd.DataFrame, log
     return measure(_Answers(predicted, likely, classes), rows, slices=seen)
 
 
-def _weigh(task: TaskDefinition, metrics: Metrics, known: set[str]) -> tuple[list[Finding], list[str]]:
+def _evaluate(task: TaskDefinition, metrics: Metrics, known: set[str]) -> tuple[list[Finding], list[str]]:
     findings, not_weighed = [], []
     for threshold in task.thresholds:
         if threshold.metric not in METRICS:

@@ -271,7 +271,7 @@ def _prediction_finding(
         apart = unexplained_classes(target, found, accuracy if math.isfinite(accuracy) else 0.0)
         sets = 2.0 ** min(len({*target.counts, *found.counts}), 100)
     else:
-        return skipped(name, "the live release's record does not tell its errors")
+        return skipped(name, "the live release's record keeps no errors")
     raised = apart if chance(apart, target.rows, found.rows, sets) < rule.alpha else 0.0
     level = grade(raised, rule.warning, rule.error)
     said = (

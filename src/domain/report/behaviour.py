@@ -32,13 +32,13 @@ BINS = 30
 
 
 def checks_section(evaluated: EvaluatedCandidate) -> Section:
-    """Every check, those that failed first, each with its report."""
+    """Every check, failed ones first, each with its figures."""
     results = evaluated.evaluation.checks
     if not results:
         return Section("checks", "Checks", ("The task has no behavioural checks.",))
-    figures = CheckFigures(evaluated)
+    draw = CheckFigures(evaluated)
     pairs = sorted(zip(evaluated.task.checks, results, strict=True), key=lambda pair: pair[1].passed)
-    seen = tuple(figures.of(check, result.name, result.passed, result.detail) for check, result in pairs)
+    seen = tuple(draw.of(check, result.name, result.passed, result.detail) for check, result in pairs)
     failed = [result.name for result in results if not result.passed]
     lead = (
         f"{len(failed)} of {counted(len(results), 'check')} failed: {listed(failed)}."
@@ -49,7 +49,7 @@ def checks_section(evaluated: EvaluatedCandidate) -> Section:
 
 
 class CheckFigures:
-    """Takes the figures of checks; all rows are predicted at most once.
+    """Builds the figures of checks; all rows are predicted at most once.
 
     Args:
         evaluated: what the checks were run on.
@@ -62,7 +62,7 @@ class CheckFigures:
         self._predicted: Array | None = None
 
     def of(self, check: Check, name: str, passed: bool, detail: str) -> CheckSeen:
-        """A check with its figures; without any when there is none for its kind, or it could not be run."""
+        """A check with its figures; none for a kind that has none, or a check that could not be run."""
         try:
             if isinstance(check, KnownRows):
                 figures, tables = known_rows_seen(check, self._model, self._dataset)

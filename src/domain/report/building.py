@@ -1,4 +1,4 @@
-"""Taking the report of a weighing: all sections, the answer first."""
+"""Building the report of an evaluation: all sections, the verdict first."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _FOUND = ("slices", "outcome", "drift", "search", "features")
 
 
 def build_report(evaluated: EvaluatedCandidate, record: Record, command_options: str) -> Report:
-    """The report of a weighing. A section that cannot be made says so in its place.
+    """Build the report of an evaluation. A section that cannot be built says so in its place.
 
     Args:
-        evaluated: what was weighed.
-        record: of the weighing.
+        evaluated: the candidate.
+        record: of the evaluation.
         command_options: what the commands of this store and task need, such as `` --store ./dir``.
     """
     by_class = isinstance(evaluated.task.schema.target, Category)
@@ -61,9 +61,9 @@ def build_report(evaluated: EvaluatedCandidate, record: Record, command_options:
 
 
 def findings_of(report: Report) -> list[dict[str, Any]]:
-    """What a report found that no other part of a record tells, as plain data: words and tables by section.
+    """What a report found that no other part of a record has, as plain data: words and tables by section.
 
-    Of a figure its description stands for it.
+    A figure is given by its description.
     """
     return [
         {
@@ -86,4 +86,4 @@ def _made(key: str, title: str, make: Callable[[], Section]) -> Section:
     try:
         return make()
     except (WeighbridgeError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
-        return Section(key, title, (f"This part could not be made: {type(error).__name__}: {error}",))
+        return Section(key, title, (f"This section could not be built: {type(error).__name__}: {error}",))

@@ -1,4 +1,4 @@
-"""The part of a report about predicted classes: which are taken for which, and what probabilities are worth."""
+"""The section of a report about predicted classes: the confusion matrix, and how reliable probabilities are."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def classes_section(evaluated: EvaluatedCandidate) -> Section:
     levels = sorted(target.levels, key=lambda level: -sizes[level])
     figures, table = _confusion(levels, observed, predicted)
     right = float((observed == predicted).mean())
-    lead = [f"{rounded(100 * right)} % of {counted(len(test), 'test row')} are predicted to be what they are."]
+    lead = [f"{rounded(100 * right)} % of {counted(len(test), 'test row')} are predicted correctly."]
     chosen = sampled(len(test))
     try:
         likely = probabilities_of(evaluated.candidate.model, test.features.iloc[chosen], target)
     except IncompatibleModel as error:
         lead.append(f"There are no probabilities to show: {error}.")
         return Section("outcome", "Predicted and observed", tuple(lead), figures, table)
-    # Of two classes, one tells all of the other.
+    # Of two classes, one determines the other.
     shown = [target.levels[1]] if len(levels) == 2 else [level for level in levels if sizes[level]][:CLASSES]
     if len(levels) > 2 and len(levels) > len(shown):
         lead.append(f"Probabilities are shown for the {len(shown)} commonest of {len(levels)} classes.")
@@ -69,11 +69,11 @@ def _confusion(
         if row != column and count
     ]
     worst = "; ".join(
-        f"{kept[row]} taken for {kept[column]} {count:,} times" for count, row, column in sorted(wrong)[:-4:-1]
+        f"{kept[row]} predicted as {kept[column]} {count:,} times" for count, row, column in sorted(wrong)[:-4:-1]
     )
     figure = Figure(
         "Confusion matrix",
-        f"Rows are classes as observed, columns as predicted. {worst or 'No class is taken for another'}.",
+        f"Rows are classes as observed, columns as predicted. {worst or 'No class is predicted as another'}.",
         "All test rows; colours are shares of a row."
         + (f" The {MATRIX} commonest classes; {rest} are left out." if rest > 0 else ""),
         grid=Grid(

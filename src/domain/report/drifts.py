@@ -1,4 +1,4 @@
-"""The part of a report about drift: each column against the data that the live model was trained on."""
+"""The section of a report about drift: each column against the data that the live model was trained on."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def drift_section(evaluated: EvaluatedCandidate) -> Section:
     rules = _rules(evaluated)
     if before is None:
         why = "its record keeps no statistics" if evaluated.live.record is not None else evaluated.live.note
-        nothing = f"There are no data of a live model to compare with: {why or 'nothing is live'}."
+        nothing = f"Skipped: no baseline yet ({why or 'nothing is live'})."
         return Section("drift", "Drift", (nothing,), tables=rules)
     drifts = sorted(compare_statistics(before, now), key=lambda drift: -drift.distance.value)
     figures = tuple(_figure(drift, before, now, evaluated) for drift in drifts[:COLUMNS])
     lead = [
         f"{counted(now.rows, 'row')} now, against the {counted(before.rows, 'row')} that the live model, "
-        f"{evaluated.live.version}, was trained and weighed on. Worst first: by the greatest difference in the "
+        f"{evaluated.live.version}, was trained and evaluated on. Worst first: by the greatest difference in the "
         "share of rows below some value, or of rows of some levels."
     ]
     if len(drifts) > COLUMNS:

@@ -1,4 +1,4 @@
-"""The part of a report about features: how much each matters, and what the prediction does along it."""
+"""The section of a report about features: how much each matters, and what the prediction does along it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def influence_section(evaluated: EvaluatedCandidate) -> Section:
             rows[test.schema.target.name],
             scoring=scoring,
             n_repeats=REPEATS,
-            # Here, wherever the fits of the search went.
+            # In this process, even if the search used others.
             n_jobs=1,
             random_state=evaluated.task.split.seed,
         )

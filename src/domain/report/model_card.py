@@ -30,7 +30,7 @@ def model_card(record: Record, command_options: str = "", licence: str = "unknow
     """The card of a release or of a refused candidate.
 
     Args:
-        record: of its weighing.
+        record: of its evaluation.
         command_options: what the commands of its store and task need, such as `` --store ./dir``.
         licence: under which the model may be used, as hubs name licences.
     """
@@ -44,8 +44,8 @@ def model_card(record: Record, command_options: str = "", licence: str = "unknow
     parts += [
         "## What it predicts",
         *_schema(record),
-        "## Numbers",
-        *_numbers(record),
+        "## Metrics",
+        *_metrics(record),
         "## Checks",
         *_checks(record),
     ]
@@ -106,7 +106,7 @@ def _schema(record: Record) -> Iterator[str]:
     yield _table(("Feature", "Value", "Unit"), rows)
 
 
-def _numbers(record: Record) -> Iterator[str]:
+def _metrics(record: Record) -> Iterator[str]:
     compared = record.comparison.get("metrics", {})
     live = record.comparison.get("live_version")
     rows = []
@@ -126,7 +126,7 @@ def _numbers(record: Record) -> Iterator[str]:
         )
     rows_tested = record.training.split.get("test_rows")
     yield f"On {rows_tested} test rows" + (f", beside the live model, {live}." if compared else ".")
-    yield _table(("Number", "This model", "Live model", "Warns", "Refuses"), rows)
+    yield _table(("Metric", "This model", "Live model", "Warns", "Refuses"), rows)
 
 
 def _is_of(threshold: Mapping[str, Any], name: str) -> bool:

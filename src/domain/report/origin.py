@@ -1,4 +1,4 @@
-"""The last part of a report: where the model comes from, and how to make it again."""
+"""The last section of a report: where the model comes from, and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def origin_section(record: Record, command: str) -> Section:
     """Provenance as tables to copy from, and the command that reproduces the model.
 
     Args:
-        record: of the weighing.
+        record: of the evaluation.
         command: without the version.
     """
     source, code, model, training = record.dataset, record.code, record.model, record.training
@@ -33,7 +33,8 @@ def origin_section(record: Record, command: str) -> Section:
         ("estimator", training.estimator),
         (
             "search",
-            f"{search.kind}, {search.points:,} points, {search.folds} folds, {search.scoring} {search.score!r}",
+            f"{search.kind}, {search.points:,} candidates, {search.folds} folds, "
+            f"{search.scoring} {search.score!r}",
         ),
         ("seed", str(training.seed)),
         ("split", _pairs(training.split)),
@@ -45,7 +46,7 @@ def origin_section(record: Record, command: str) -> Section:
         ("schema fingerprint", record.schema.fingerprint),
         ("task fingerprint", record.task_fingerprint),
     )
-    tables = [Table("Provenance", ("What", "Value"), facts)]
+    tables = [Table("Provenance", ("Field", "Value"), facts)]
     if training.params:
         rows = tuple((name, str(value)) for name, value in training.params.items())
         tables.append(Table("Parameters", ("Parameter", "Value"), rows))
@@ -55,7 +56,7 @@ def origin_section(record: Record, command: str) -> Section:
         for phase in record.phases
     )
     tables.append(Table("Phases", ("Phase", "Seconds", "Peak memory by its end"), phases))
-    lead = "Train it again from its record, and compare to the last bit:"
+    lead = "Train it again from its record and compare, bit by bit:"
     return Section(
         "provenance",
         "Provenance",

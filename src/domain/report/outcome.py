@@ -1,4 +1,4 @@
-"""The part of a report about a predicted number: against what was observed, and what is left over."""
+"""The section of a report about a predicted number: against what was observed, and what is left over."""
 
 from __future__ import annotations
 

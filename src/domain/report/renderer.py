@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ReportRenderer(Protocol):
-    """Draws the report of a weighing."""
+    """Draws the report of an evaluation."""
 
     @abstractmethod
     def render(self, report: Report) -> bytes:

@@ -27,7 +27,7 @@ def sampled(rows: int, wanted: int = SAMPLE_ROWS) -> Array:
 
 
 def sample_note(rows: int, wanted: int = SAMPLE_ROWS) -> str:
-    """What is to be said of ``sampled``."""
+    """A note about what ``sampled`` gives."""
     return f"All {rows:,} test rows." if rows <= wanted else f"A sample of {wanted:,} of {rows:,} test rows."
 
 

@@ -1,4 +1,4 @@
-"""The part of a report about the search: the score over the grid, and how flat its top is."""
+"""The section of a report about the search: the score over the grid, and near-ties."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SIDE = 14
 PANELS = 4
 #: Points of the curve of scores by rank.
 RANKS = 80
-#: How far below the best score a point may be to be counted as good as it.
+#: How far below the best score a candidate may be to count as a near-tie.
 NEAR = (0.001, 0.01, 0.05)
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One parameter along a heat map: names of its groups of values, and the group of each point."""
+    """One parameter along a heat map: names of its groups of values, and the group of each candidate."""
 
     name: str
     groups: tuple[str, ...]
@@ -42,30 +42,30 @@ def search_section(evaluated: EvaluatedCandidate) -> Section:
     known = scores[np.isfinite(scores)]
     chosen = ", ".join(f"{_plain(name)} {_value(value)}" for name, value in evaluated.candidate.params.items())
     lead = [
-        f"Tried {counted(summary.points, 'point')} on {summary.folds} folds by {summary.scoring}; the best scores "
-        f"{rounded(summary.score)}" + (f", at {chosen}." if chosen else ".")
+        f"Tried {counted(summary.points, 'candidate')} on {summary.folds} folds by {summary.scoring}; "
+        f"the best scores {rounded(summary.score)}" + (f", at {chosen}." if chosen else ".")
     ]
     if len(known) < 2:
-        return Section("search", "Search", (*lead, "There was nothing to choose from."))
+        return Section("search", "Search", (*lead, "There was only one candidate."))
     if summary.kind == "tree_grid":
         lead.append(
-            "Scores over the grid are by truncation of fully grown trees; the leading points were scored again by "
-            "scikit-learn, whose score is the one that counts."
+            "Scores over the grid are by truncation of fully grown trees; the leading candidates were scored "
+            "again by scikit-learn, whose score is the one that counts."
         )
     best = float(known.max())
     near = [(tolerance, int((known >= best - tolerance).sum())) for tolerance in NEAR]
     lead.append(
-        "How flat the top is: "
+        "Near-ties: "
         + ", ".join(
-            f"{count:,} of {len(known):,} points within {tolerance:g} of the best" for tolerance, count in near
+            f"{count:,} of {len(known):,} candidates within {tolerance:g} of the best" for tolerance, count in near
         )
         + "."
     )
     place = trials.place_of(evaluated.candidate.params)
     figures = (*_maps(trials, place), _ranks(known, near[1][1]))
     table = Table(
-        "Points as good as the best",
-        ("Within", "Points", "Share"),
+        "Near-ties of the best candidate",
+        ("Within", "Candidates", "Share"),
         tuple(
             (f"{tolerance:g}", f"{count:,}", f"{rounded(100 * count / len(known), digits=3)} %")
             for tolerance, count in near
@@ -97,7 +97,7 @@ def _maps(trials: Trials, chosen: tuple[int, ...] | None) -> tuple[Figure, ...]:
         if point is not None and inside[point]:
             marked = (int(y.of_point[point]), int(x.of_point[point]))
         cells = _cells(trials.scores, x, y, inside)
-        note = "The chosen point is framed." if marked else "The chosen point is in another one."
+        note = "The chosen candidate is framed." if marked else "The chosen candidate is in another panel."
         if point is None:
             note = ""
         if over:
@@ -163,7 +163,7 @@ def _order(values: Sequence[Any]) -> list[int]:
 
 
 def _cells(scores: Array, x: Side, y: Side, inside: Array) -> tuple[tuple[float | None, ...], ...]:
-    """The best score of each cell; None for one without points."""
+    """The best score of each cell; None for one without candidates."""
     cells: list[list[float | None]] = [[None] * len(x.groups) for _ in y.groups]
     for row, column, score in zip(y.of_point[inside], x.of_point[inside], scores[inside].tolist(), strict=True):
         before = cells[row][column]
@@ -198,8 +198,8 @@ def _line(trials: Trials, at: int, point: int | None) -> Figure:
     said = ", ".join(f"{_value(values[one])} {rounded(scores[one])}" for one in kept[:12])
     return Figure(
         f"Score by {_plain(name)}",
-        f"Curve of the score by {_plain(name)}: {said}. The chosen point is marked.",
-        "The chosen point is marked."
+        f"Curve of the score by {_plain(name)}: {said}. The chosen candidate is marked.",
+        "The chosen candidate is marked."
         + ("" if plain else f" Values: {', '.join(_value(values[one]) for one in order[:12])}."),
         curves=Curves(
             label,
@@ -218,9 +218,9 @@ def _ranks(known: Array, near: int) -> Figure:
         "Scores by rank",
         f"Curve of {len(known):,} scores from the best, {rounded(float(ordered[0]))}, to the worst, "
         f"{rounded(float(ordered[-1]))}; {near:,} are within {NEAR[1]:g} of the best.",
-        f"Shaded: the {counted(near, 'point')} within {NEAR[1]:g} of the best.",
+        f"Shaded: the {counted(near, 'candidate')} within {NEAR[1]:g} of the best.",
         curves=Curves(
-            "rank of the point",
+            "rank of the candidate",
             "score",
             (Curve("score", floats(places + 1), floats(ordered[places])),),
             (1.0, float(max(near, 1))),

@@ -1,4 +1,4 @@
-"""The part of a report about slices: how well each level of a category is predicted, with its size."""
+"""The section of a report about slices: how well each level of a category is predicted, with its size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CATEGORIES = 3
 
 
 def slices_section(evaluated: EvaluatedCandidate) -> Section:
-    """Slices that are weighed, then those by the first categories among the features."""
+    """Slices that have thresholds, then those by the first categories among the features."""
     test, predicted = evaluated.parts.test, evaluated.evaluation.predicted
     levels = {(one.metric, one.slice_by): one for one in evaluated.task.thresholds if one.slice_by is not None}
     figures, rows = [], []
@@ -79,10 +79,8 @@ def slices_section(evaluated: EvaluatedCandidate) -> Section:
                 )
             )
     if not rows:
-        return Section(
-            "slices", "Slices", ("No category has levels that are large enough to be looked at alone.",)
-        )
-    lead = "How well each level of a category is predicted, on the test rows; each bar says how many rows it has."
+        return Section("slices", "Slices", ("Skipped: no category has a level with enough test rows.",))
+    lead = "How well each level of a category is predicted on the test rows. Each bar says how many rows it has."
     cut = f"; the first {TABLE_ROWS} of {len(rows)}" if len(rows) > TABLE_ROWS else ""
     table = Table(
         f"Slices with their sizes{cut}",
@@ -93,13 +91,13 @@ def slices_section(evaluated: EvaluatedCandidate) -> Section:
 
 
 def _slices(evaluated: EvaluatedCandidate) -> Iterator[Slice]:
-    weighed = [one.slice for one in evaluated.task.thresholds if one.slice is not None]
-    yield from weighed
+    sliced = [one.slice for one in evaluated.task.thresholds if one.slice is not None]
+    yield from sliced
     first = evaluated.task.thresholds[0].metric
     plain = first in METRICS and first not in ("log_loss", "roc_auc")
     by_class = isinstance(evaluated.task.schema.target, Category)
     metric = first if plain else "accuracy" if by_class else "r2"
     categories = [feature.name for feature in evaluated.task.schema.features if isinstance(feature, Category)]
-    known = {piece.by for piece in weighed}
+    known = {piece.by for piece in sliced}
     for name in [name for name in categories if name not in known][:CATEGORIES]:
         yield Slice(metric, name, int(np.clip(len(evaluated.parts.test) // 50, 2, 30)))

@@ -1,4 +1,4 @@
-"""The first part of a report: the numbers against their thresholds, beside those of the live model."""
+"""The first section of a report: the metrics against their thresholds, beside those of the live model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def headline(decision: GateDecision) -> str:
 
 
 def verdict_section(evaluated: EvaluatedCandidate) -> Section:
-    """Every number, and those that are weighed against levels as bars on one scale."""
+    """Every metric; those that have thresholds as bars on one scale."""
     theirs = _live_metrics(evaluated)
     gauges = [*_thresholds(evaluated, theirs), *_comparisons(evaluated)]
     left_out = len(gauges) - GAUGES
@@ -40,30 +40,30 @@ def verdict_section(evaluated: EvaluatedCandidate) -> Section:
         kept = sorted(gauges, key=lambda gauge: gauge.place)[:GAUGES]
         gauges = [gauge for gauge in gauges if gauge in kept]
     live = evaluated.evaluation.live
-    compared = f"Beside them: the live model, {live.version}, on the same rows." if live.metrics else ""
+    compared = f"Beside it: the live model, {live.version}, on the same rows." if live.metrics else ""
     lead = [f"Measured on {counted(len(evaluated.parts.test), 'test row')} that no model was fitted on.", compared]
     if not live.metrics and live.note:
         lead.append(f"No live model to compare with: {live.note}.")
     described = "; ".join(
-        f"{gauge.label} is {gauge.shown}, refused from {gauge.error_shown}, warned of from {gauge.warning_shown}"
+        f"{gauge.label} is {gauge.shown}, error level {gauge.error_shown}, warning level {gauge.warning_shown}"
         + (f", live model {gauge.live_shown}" if gauge.live_shown else "")
         for gauge in gauges
     )
     note = "Each bar is on the scale of its own two levels."
     figure = Figure(
-        "Numbers against their thresholds",
+        "Metrics against their thresholds",
         f"Bars on one scale of three zones: refused, warning, released. {described}.",
         note + (f" The worst {GAUGES}; {left_out} more are in the table." if left_out > 0 else ""),
         gauges=tuple(gauges),
     )
-    return Section("numbers", "Numbers", tuple(filter(None, lead)), (figure,), (_table(evaluated, theirs),))
+    return Section("metrics", "Metrics", tuple(filter(None, lead)), (figure,), (_table(evaluated, theirs),))
 
 
 def _thresholds(evaluated: EvaluatedCandidate, theirs: Metrics) -> list[Gauge]:
     found = []
     for threshold in evaluated.task.thresholds:
         unit = unit_of_metric(threshold.metric, evaluated.task.schema)
-        for name, value in _weighed(threshold, evaluated):
+        for name, value in _measured(threshold, evaluated):
             if not math.isfinite(value):
                 continue
             live = theirs.get(name, math.nan)
@@ -95,7 +95,7 @@ def _live_metrics(evaluated: EvaluatedCandidate) -> Metrics:
         return known
 
 
-def _weighed(threshold: Threshold, evaluated: EvaluatedCandidate) -> list[tuple[str, float]]:
+def _measured(threshold: Threshold, evaluated: EvaluatedCandidate) -> list[tuple[str, float]]:
     metrics = evaluated.evaluation.metrics
     if threshold.slice is None:
         return [(threshold.metric, metrics.get(threshold.metric, math.nan))]
@@ -141,7 +141,7 @@ def _table(evaluated: EvaluatedCandidate, live: Metrics) -> Table:
     weighing, schema = evaluated.evaluation, evaluated.task.schema
     levels: dict[str, Threshold] = {}
     for threshold in evaluated.task.thresholds:
-        levels |= {name: threshold for name, _ in _weighed(threshold, evaluated)}
+        levels |= {name: threshold for name, _ in _measured(threshold, evaluated)}
     rows = []
     for name in dict.fromkeys([*levels, *weighing.metrics]):
         unit = unit_of_metric(name.partition("[")[0], schema)
@@ -157,5 +157,5 @@ def _table(evaluated: EvaluatedCandidate, live: Metrics) -> Table:
                 "none" if level is None else f"{side} {rounded(level.error)}",
             )
         )
-    columns = ("Number", "This model", "Live model", "Warns", "Refuses")
-    return Table("Every number, on the test rows", columns, tuple(rows))
+    columns = ("Metric", "This model", "Live model", "Warns", "Refuses")
+    return Table("Every metric, on the test rows", columns, tuple(rows))

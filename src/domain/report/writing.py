@@ -1,4 +1,4 @@
-"""Writing the report of a weighing. Whatever goes wrong with it is told and recorded, and fails nothing."""
+"""Writing the report of an evaluation. A failure of it is an event and recorded; it fails no training."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ class Reports:
 def write_report(
     evaluated: EvaluatedCandidate, record: Record, reports: Reports, store: ArtefactStore, events: EventSink
 ) -> dict[str, Any]:
-    """Take the report of a weighing, draw it, and store it before the record that names it.
+    """Build the report of an evaluation, draw it, and store it before the record that names it.
 
     Returns:
         For the record: ``key``, ``sha256`` and ``size``, or the ``problem``; and ``sections``, what was found that
-        no other part of the record tells.
+        no other part of the record has.
     """
     from weighbridge.domain.report.building import build_report, findings_of
 
     version = ModelVersion.parse(record.task, record.version)
     entry: dict[str, Any] = {}
-    # Whatever it is, a bug in this code too, a good model must not be kept from its release by its report.
+    # No failure, not even a bug in this code, may keep a good model from its release.
     try:
         with warnings.catch_warnings():
-            # What libraries have to say of odd rows was said when the model was weighed.
+            # The same warnings of libraries were shown during the evaluation.
             warnings.simplefilter("ignore")
             report = build_report(evaluated, record, reports.command_options)
         entry["sections"] = findings_of(report)

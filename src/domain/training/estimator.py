@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 
-#: The ways in which scikit-learn searches: every point of the grid; points drawn at random; and every point on
-#: few rows, then ever fewer points on ever more rows.
+#: The ways in which scikit-learn searches: every candidate of the grid; candidates drawn at random; and
+#: every candidate on few rows, then ever fewer candidates on ever more rows.
 SearchKind = Literal["grid", "random", "halving"]
 
 
@@ -33,7 +33,7 @@ class EstimatorSpec:
         search: ``grid``, ``random`` or ``halving``, as scikit-learn's GridSearchCV, RandomizedSearchCV and
             HalvingGridSearchCV do it. Halving makes rows the resource: its score is one on the rows that were
             left to the last of its rounds.
-        iterations: how many points a random search draws, at least 1; the others do not look at it.
+        iterations: how many candidates a random search draws, at least 1; the others do not look at it.
 
     Raises:
         TaskError: one of them is not what it may be.
@@ -73,7 +73,7 @@ class EstimatorSpec:
         return min(self.iterations, combinations) if self.search == "random" else combinations
 
     def first_point(self, seed: int) -> dict[str, Any]:
-        """A point to try the pipeline with: the first of each list, one that is drawn from each distribution."""
+        """A candidate to try the pipeline with: the first of each list, a drawn one of each distribution."""
         return {
             name: values.rvs(random_state=seed) if _is_distribution(values) else next(iter(values))
             for name, values in self.grid.items()

@@ -1,4 +1,4 @@
-"""What can be said against the estimator of a task before there is any data."""
+"""Checks of the estimator of a task that need no data."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class LiveModel:
 
 
 class DecodedModel:
-    """A predictor in the dress of a fitted model: it takes frames of the schema's features.
+    """A predictor with the interface of a fitted model: it takes frames of the schema's features.
 
     Args:
         predictor: what predicts.
@@ -68,7 +68,7 @@ class DecodedModel:
 
 
 def live_model(registry: ModelRegistry, codecs: Sequence[ModelCodec], task: str, schema: Schema) -> LiveModel:
-    """The live model of a task, for comparison: whatever is wrong with it is a note, and blocks nothing.
+    """The live model of a task, for comparison: a fault of it is a note, and blocks nothing.
 
     Raises:
         StoreError: the store could not be asked. What is unavailable now is not unreadable.

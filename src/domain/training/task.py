@@ -1,4 +1,4 @@
-"""A task: everything that Weighbridge has to be told about what to predict."""
+"""A task: the definition of what to predict, and of what a model has to achieve."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TaskDefinition:
         schema: the columns.
         estimator: the pipeline and its search.
         thresholds: at least one; the first is the one that options on the command line set.
-        split: which rows a model is weighed on.
+        split: which rows a model is evaluated on.
         checks: what a model must do whatever its score; no two of one name.
         comparisons: how much worse than the live model a candidate may be, on the same rows.
         rules: what goes wrong with data and is looked for; no two of one name.

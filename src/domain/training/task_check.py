@@ -1,7 +1,7 @@
 """Trying a task before it is trusted with a search: its definition, a dataset, and a single training.
 
 Everything that is wrong is found in one go, as far as one thing can be looked at without the other: a pipeline
-that cannot be built cannot be fitted, and rows that are not admitted cannot be split.
+that cannot be built cannot be fitted, and rows that are not valid cannot be split.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a training of one point came to.
+    """What training one candidate gave.
 
     Args:
-        params: the first point of the grid; empty when there is no grid.
+        params: the first candidate of the grid; empty when there is no grid.
         evaluation: what was found of it, without a live model to compare it with, and what the gate would say if
             the search found nothing better.
         format: in which the model would be published.
@@ -66,8 +66,8 @@ class TaskReport:
     Args:
         task: what was looked at.
         dataset: what the data was read from.
-        rows: that were admitted.
-        split: those to train on and those to weigh on.
+        rows: that are valid.
+        split: training and test rows.
         trial: the training of one point.
         task_problems: what is wrong with the definition, in words.
         data_problems: what is wrong with the data.
@@ -83,7 +83,7 @@ class TaskReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong. A model of one point that the gate would refuse is nothing wrong."""
+        """Whether nothing is wrong. A single candidate that the gate would refuse is no fault."""
         return not self.task_problems and not self.data_problems
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class TaskReport:
 def check_task(
     task: TaskDefinition, data: Artefact | None, reader: DatasetReader, codecs: Sequence[ModelCodec]
 ) -> TaskReport:
-    """Look a task over; given data, admit and split it and train the first point of the grid.
+    """Check a task; given data, validate and split them and train the first candidate of the grid.
 
     Nothing is raised for what is wrong with the task or the data, and nothing is written.
 
@@ -146,7 +146,7 @@ def check_task(
 
 
 def _try(task: TaskDefinition, dataset: Dataset, parts: Split, codecs: Sequence[ModelCodec]) -> Trial:
-    """Train the first point of the grid.
+    """Train the first candidate of the grid.
 
     Raises:
         TaskError: it cannot be fitted, scored, or held by any format.

@@ -1,7 +1,7 @@
-"""Behavioural checks: what a model must do, whatever its score. All of them run, and all are reported.
+"""Behavioural checks: what a model must do at any score. All of them run, and all are reported.
 
 Here is what a check is, and those that most tasks of numbers want; more are in
-``behaviour_checks``, ``known_rows`` and ``class_checks``.
+``behaviour``, ``known_rows`` and ``classes``.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Check(Protocol):
 
     @abstractmethod
     def run(self, model: FittedModel, dataset: Dataset) -> CheckResult:
-        """Put ``model`` to the test; ``dataset`` is every admitted row, those trained on and those weighed on."""
+        """Test ``model``; ``dataset`` is every valid row, training and test rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class NotAboveLargestLabel(Check):
 
 
 def run_checks(checks: Sequence[Check], model: FittedModel, dataset: Dataset) -> tuple[CheckResult, ...]:
-    """Run every check, whatever the others found.
+    """Run every check, even if others have failed.
 
     One that cannot be run, because the model cannot predict what it asks for or gives no probabilities, has
     failed.

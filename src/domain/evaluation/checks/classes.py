@@ -33,7 +33,7 @@ class EveryClassPredicted(Check):
         require_category_target(self, schema)
 
     def run(self, model: FittedModel, dataset: Dataset) -> CheckResult:
-        """Predict every row, and look for each level; of one that is missing the rows are told."""
+        """Predict every row, and look for each level; for a missing level, say what its rows are predicted as."""
         target = require_category_target(self, dataset.schema)
         labels = dataset.target.to_numpy(object)
         predicted = np.asarray(model.predict(dataset.features), object)
@@ -45,7 +45,8 @@ class EveryClassPredicted(Check):
             rows = f"{counts[rarest]} of {len(dataset)} rows"
             return CheckResult(self.name, True, f"the one predicted least is {rarest}, for {rows}")
         faults = (f"{level}: {_instead(labels == level, predicted)}" for level in missing)
-        detail = f"{len(missing)} of {len(occurring)} never are ({first_few(faults, len(missing), '; ')})"
+        count = f"{len(missing)} of {len(occurring)} classes are never predicted"
+        detail = f"{count} ({first_few(faults, len(missing), '; ')})"
         return CheckResult(self.name, False, detail)
 
 

@@ -96,7 +96,7 @@ class KnownRows(Check):
                 raise TaskError(f"check '{self.name}': row {number}: {problem}")
 
     def run(self, model: FittedModel, dataset: Dataset) -> CheckResult:
-        """Predict the rows, all at once, and compare each; the numbers of rows are those of the list."""
+        """Predict the rows, all at once, and compare each; rows are numbered as in the list."""
         import pandas as pd
 
         schema = dataset.schema
@@ -108,8 +108,9 @@ class KnownRows(Check):
             if (fault := row.fault(prediction)) is not None
         ]
         if not faults:
-            return CheckResult(self.name, True, f"all of {len(self.rows)} rows are")
-        detail = f"{len(faults)} of {len(self.rows)} rows are not ({first_few(faults, len(faults), '; ')})"
+            return CheckResult(self.name, True, f"all {len(self.rows)} rows are predicted as expected")
+        count = f"{len(faults)} of {len(self.rows)} rows are not predicted as expected"
+        detail = f"{count} ({first_few(faults, len(faults), '; ')})"
         return CheckResult(self.name, False, detail)
 
 

@@ -9,7 +9,7 @@ SHOWN = 5
 
 
 def exact(value: object) -> str:
-    """A number in as few digits as tell it from every other; anything else as Python writes it."""
+    """A number in the fewest digits that identify it; anything else as Python writes it."""
     if not isinstance(value, int | float):
         return repr(value)
     try:

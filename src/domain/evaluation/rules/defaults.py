@@ -1,4 +1,4 @@
-"""What goes wrong with data in practice, looked for before a model goes live.
+"""The rules about data by default: what goes wrong with data in practice.
 
 Nine of the rules test by sampling theory, each at ``RULE_ALPHA`` over all that it looks at; the others are
 counts and shares that a resample of the same source does not reach. So on clean resamples fewer than one run in
@@ -54,7 +54,7 @@ __all__ = [
 
 
 def inspect_all(rules: Iterable[Rule], evidence: Evidence) -> tuple[Finding, ...]:
-    """Apply every rule, whatever the others found; one that cannot be applied is a warning that says why."""
+    """Apply every rule, even if others have failed; one that raises is a warning that says why."""
     return tuple(_inspect(rule, evidence) for rule in rules)
 
 

@@ -35,7 +35,7 @@ FEWEST_COPIES = 3
 
 @dataclass(frozen=True, slots=True)
 class SingleFeatureLeak(LeveledRule):
-    """A feature tells the target by itself: it is the target in other words, or was made from it.
+    """A feature predicts the target by itself: it is the target in other words, or was made from it.
 
     The measure is ``association``. One that is honest and as strong as they come, noise of a tenth of the
     target's standard deviation (r2 0.99), makes 0.90. The default levels stand for noise of a twentieth
@@ -56,7 +56,7 @@ class SingleFeatureLeak(LeveledRule):
         items = [
             (
                 self.grade(value),
-                f"'{feature}' alone tells the target (association {value:.3f}): is it known before the target is?",
+                f"'{feature}' alone predicts the target (association {value:.3f}); is it known in time?",
             )
             for feature, value in found.items()
         ]
@@ -67,7 +67,7 @@ class SingleFeatureLeak(LeveledRule):
 
 @dataclass(frozen=True, slots=True)
 class AssociationChanged(BaselineRule):
-    """A feature tells much more of the target than it did (a leak), or much less (a broken join, say).
+    """A feature tells much more about the target than it did (a leak), or much less (a broken join, say).
 
     The measure is the change of ``association`` against the live release's data.
     """
@@ -94,7 +94,7 @@ class AssociationChanged(BaselineRule):
             meaning = "does it hold the target?" if after > before else "do its values still belong to these rows?"
             said = f"'{feature}' alone: association {before:.2f} before, {after:.2f} now; {meaning}"
             items.append((self.grade(change), said))
-        return conclude(self.name, items, "no feature tells notably more or less of the target", values)
+        return conclude(self.name, items, "no feature is notably more or less associated with the target", values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class IdenticalRows(LeveledRule):
     carried by copies of one row and by no other row at all, in the number column with the most distinct values:
     where two rows shared such a value by chance, the rest of them would be as different as that of rows whose
     values are next to each other, and that is what the count is compared with. Data without a number column,
-    or with few distinct numbers, keep silent.
+    or with few distinct numbers, are skipped.
     """
 
     name = "identical rows on both sides of the split"

@@ -156,10 +156,10 @@ class LostColumns(LeveledRule):
             and live[name].distinct > 1
             and binomial_p(now[name].rows, now[name].rows, live[name].commonest) * len(now) < self.alpha
         ]
-        said = [f"'{name}' is not there any more" for name in gone]
+        said = [f"'{name}' is gone" for name in gone]
         said += [f"'{name}' has one value in all rows and had {live[name].distinct}" for name in stuck]
         level = self.grade(len(said))
-        fine = "every column is there and varies as it did"
+        fine = "every column is there and varies"
         return conclude(self.name, [(level, "; ".join(said))], fine, {"columns": float(len(said))})
 
     def _without_live(self, constant: list[str], now: dict[str, ColumnSummary]) -> Finding:

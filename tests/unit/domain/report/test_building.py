@@ -23,7 +23,7 @@ from weighbridge.domain.report.shapes import Figure, Report, Section
 from weighbridge.domain.report.wording import counted, listed, rounded, short
 from weighbridge.domain.training.search.trials import listed_points, whole_grid
 
-KEYS = ["numbers", "checks", "slices", "outcome", "drift", "search", "features", "provenance"]
+KEYS = ["metrics", "checks", "slices", "outcome", "drift", "search", "features", "provenance"]
 
 
 def section(report: Report, key: str) -> Section:
@@ -53,8 +53,8 @@ def test_the_answer_comes_first_and_everything_follows(candidate: EvaluatedCandi
         document["decision"]["verdict"],
         document["decision"]["reasons"],
     )
-    assert not any("could not be made" in line for section in report.sections for line in section.lead)
-    (numbers,) = section(report, "numbers").tables
+    assert not any("could not be built" in line for section in report.sections for line in section.lead)
+    (numbers,) = section(report, "metrics").tables
     assert [row[0] for row in numbers.rows if "[" not in row[0]] == list(
         dict.fromkeys(name for name in (*_first(document), *document["metrics"]) if "[" not in name)
     )
@@ -117,7 +117,7 @@ def test_each_check_has_its_picture_and_failed_ones_come_first() -> None:
 
 def test_numbers_are_gauged_on_one_scale_beside_the_live_model() -> None:
     candidate = refused_regression()
-    (figure,) = section(candidate.report, "numbers").figures
+    (figure,) = section(candidate.report, "metrics").figures
     assert figure.gauges is not None
     by_label = {gauge.label: gauge for gauge in figure.gauges}
     metrics, live = candidate.document["metrics"], candidate.document["comparison"]["metrics"]
@@ -146,7 +146,7 @@ def test_drift_is_worst_first_and_has_the_rules() -> None:
     assert levels == sorted(levels, key=["error", "warning", "ok"].index)
     assert len(levels) == len(candidate.document["findings"])
     (nothing,) = section(released_regression().report, "drift").lead
-    assert nothing == "There are no data of a live model to compare with: nothing is live."
+    assert nothing == "Skipped: no baseline yet (nothing is live)."
 
 
 def test_the_search_marks_what_was_chosen() -> None:
@@ -160,7 +160,7 @@ def test_the_search_marks_what_was_chosen() -> None:
     row, column = marked.marked
     shown = {marked.y_label: marked.rows[row], marked.x_label: marked.columns[column]}
     assert shown == {name: str(params[f"tree__{name}"]) for name in shown}
-    assert "points within 0.01 of the best" in found.lead[-1]
+    assert "candidates within 0.01 of the best" in found.lead[-1]
 
 
 def test_classes_have_a_confusion_matrix_and_reliable_probabilities() -> None:

@@ -56,7 +56,7 @@ def test_the_body_says_what_the_report_says() -> None:
     assert titles == [
         *(
             "What it predicts",
-            "Numbers",
+            "Metrics",
             "Checks",
             "Slices",
             "Predicted and observed",

@@ -83,16 +83,24 @@ def test_every_class_that_occurs_is_predicted() -> None:
 
 def test_classes_that_never_are_predicted_are_named_with_their_rows() -> None:
     assert EveryClassPredicted().run(Labels(*["fast"] * 4), DATASET) == CheckResult(
-        "every class is predicted", False, "1 of 2 never are (slow: row 1 as fast, row 3 as fast)"
+        "every class is predicted",
+        False,
+        "1 of 2 classes are never predicted (slow: row 1 as fast, row 3 as fast)",
     )
     assert EveryClassPredicted().run(
         Labels("late", "slow", "late", "slow"), labelled("fast", "late", "fast", "late")
-    ) == (CheckResult("every class is predicted", False, "1 of 2 never are (fast: row 1 as late, row 3 as late)"))
+    ) == (
+        CheckResult(
+            "every class is predicted",
+            False,
+            "1 of 2 classes are never predicted (fast: row 1 as late, row 3 as late)",
+        )
+    )
     shown = ", ".join(f"row {row} as late" for row in range(1, 6))
     seven = EveryClassPredicted().run(Labels(*["late"] * 7), labelled(*["slow"] * 6, "fast"))
-    assert seven.detail == f"2 of 2 never are (slow: {shown}, ...; fast: row 7 as late)"
+    assert seven.detail == f"2 of 2 classes are never predicted (slow: {shown}, ...; fast: row 7 as late)"
     six = EveryClassPredicted().run(Labels(*["late"] * 6), labelled(*["slow"] * 5, "fast"))
-    assert six.detail == f"2 of 2 never are (slow: {shown}; fast: row 6 as late)"
+    assert six.detail == f"2 of 2 classes are never predicted (slow: {shown}; fast: row 6 as late)"
 
 
 @given(st.lists(st.tuples(*[st.sampled_from(["slow", "fast", "late"])] * 2), min_size=1, max_size=8))

@@ -45,7 +45,7 @@ def test_rows_as_expected() -> None:
     model = Answers(5.0, 7.0, -1e9, 1e9)
     rows = (KnownRow(ROW, 5, 7), KnownRow({"orders": 0.5, "product": "A"}, 5, 7), KnownRow(ROW, high=0))
     check = KnownRows((*rows, KnownRow(ROW, low=0)))
-    assert check.run(model, DATASET) == CheckResult(NAME, True, "all of 4 rows are")
+    assert check.run(model, DATASET) == CheckResult(NAME, True, "all 4 rows are predicted as expected")
     assert model.asked.to_dict("list") == {"orders": [3, 0.5, 3, 3], "product": ["B", "A", "B", "B"]}
     assert list(model.asked) == ["orders", "product"]
     assert model.asked.dtypes.equals(DATASET.features.dtypes)
@@ -56,15 +56,16 @@ def test_rows_out_of_their_range_are_reported() -> None:
     assert KnownRows(expected).run(Answers(6.0, 7.5, 4.0, 8.0), DATASET) == CheckResult(
         NAME,
         False,
-        "3 of 4 rows are not (row 2 (product B, orders 3): 7.5, expected 5 to 7; "
+        "3 of 4 rows are not predicted as expected (row 2 (product B, orders 3): 7.5, expected 5 to 7; "
         "row 3 (product B, orders 3): 4, expected at least 5; "
         "row 4 (product B, orders 3): 8, expected at most 7.25)",
     )
     assert KnownRows(expected[:1]).run(Answers(math.nextafter(5, 4)), DATASET).detail == (
-        "1 of 1 rows are not (row 1 (product B, orders 3): 4.999999999999999, expected 5 to 7)"
+        "1 of 1 rows are not predicted as expected "
+        "(row 1 (product B, orders 3): 4.999999999999999, expected 5 to 7)"
     )
     assert KnownRows(expected[2:]).run(Answers(math.nan, math.nan), DATASET).detail == (
-        "2 of 2 rows are not (row 1 (product B, orders 3): nan, expected at least 5; "
+        "2 of 2 rows are not predicted as expected (row 1 (product B, orders 3): nan, expected at least 5; "
         "row 2 (product B, orders 3): nan, expected at most 7.25)"
     )
 
@@ -72,14 +73,16 @@ def test_rows_out_of_their_range_are_reported() -> None:
 def test_no_more_than_five_rows_are_shown() -> None:
     found = KnownRows((KnownRow(ROW, high=0),) * 6, "shown").run(Answers(*range(1, 7)), DATASET)
     shown = "; ".join(f"row {row} (product B, orders 3): {row}, expected at most 0" for row in range(1, 6))
-    assert found == CheckResult("shown", False, f"6 of 6 rows are not ({shown}; ...)")
+    assert found == CheckResult("shown", False, f"6 of 6 rows are not predicted as expected ({shown}; ...)")
 
 
 def test_labels_as_expected_and_not() -> None:
     check = KnownRows((KnownRow(ROW, label="slow"), KnownRow(ROW, label="fast")))
-    assert check.run(Answers("slow", "fast"), LABELLED) == CheckResult(NAME, True, "all of 2 rows are")
+    assert check.run(Answers("slow", "fast"), LABELLED) == CheckResult(
+        NAME, True, "all 2 rows are predicted as expected"
+    )
     assert check.run(Answers("slow", "slow"), LABELLED) == CheckResult(
-        NAME, False, "1 of 2 rows are not (row 2 (product B, orders 3): slow, expected fast)"
+        NAME, False, "1 of 2 rows are not predicted as expected (row 2 (product B, orders 3): slow, expected fast)"
     )
 
 

@@ -506,7 +506,7 @@ def test_a_column_that_became_constant_or_is_gone():
     known = SOUND.live.statistics
     live = replace(known, features=known.features | {"height": known.target})
     gone = LostColumns().inspect(replace(SOUND, live=replace(SOUND.live, statistics=live)))
-    assert (gone.level, gone.detail) == (ERROR, "'height' is not there any more")
+    assert (gone.level, gone.detail) == (ERROR, "'height' is gone")
     both = LostColumns(warning=1, error=2)
     spoilt_live = replace(FAULTS[LostColumns()][0], live=replace(SOUND.live, statistics=live))
     assert (both.inspect(spoilt_live).level, both.inspect(spoilt_live).numbers) == (ERROR, {"columns": 2})
