@@ -44,7 +44,7 @@ class SystemMemory(MemoryMeter):
     def peak_bytes(self) -> int:
         """The peak of the resident set."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        # The BSDs tell bytes, Linux kibibytes.
+        # macOS reports bytes, Linux kibibytes.
         return peak if sys.platform == "darwin" else peak * 1024
 
 
@@ -57,19 +57,19 @@ def operator_name() -> str:
 
 
 class SystemRevision(RevisionSource):
-    """The revision of the code: the one it was told, else git's, else ``unknown``.
+    """The revision of the code: the given one, else that of git, else ``unknown``.
 
     Args:
-        told: the revision that whoever built the image recorded; None or empty to ask git.
+        given: the revision that the build of the image recorded; None or empty to ask git.
     """
 
-    def __init__(self, told: str | None = None) -> None:
-        self._told = told
+    def __init__(self, given: str | None = None) -> None:
+        self._given = given
 
     def revision(self) -> str:
-        """The told revision, or the commit that is checked out and holds this file, or ``unknown``."""
-        if self._told:
-            return self._told
+        """The given revision, or the commit that is checked out and contains this file, or ``unknown``."""
+        if self._given:
+            return self._given
         here = Path(__file__)
         try:
             # To name this file too makes git fail in a repository that only happens to be around us.

@@ -18,8 +18,8 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 class OpenTelemetryTracing(Tracing):
     """Sends spans by OTLP over HTTP, in batches, from a thread of its own.
 
-    Where to, and everything else, is for the standard ``OTEL_*`` variables to say; the service is called
-    ``weighbridge`` unless they name it. A collector that is away costs spans, and nothing else.
+    The standard ``OTEL_*`` variables configure the endpoint and everything else; the service is called
+    ``weighbridge`` unless they name it. Spans are lost while the collector does not answer, and nothing else is.
 
     Args:
         version: of the software.
@@ -34,12 +34,15 @@ class OpenTelemetryTracing(Tracing):
         self._tracer = provider.get_tracer("weighbridge", version)
 
     def span(self, name: str, **attributes: str) -> AbstractContextManager[None]:
-        """See Tracing."""
+        """A span around what is done within; its attributes are named ``weighbridge.<name>``."""
         return self._span(name, {f"weighbridge.{key}": value for key, value in attributes.items()})
 
     @contextmanager
     def request(self, method: str, path: str, headers: Mapping[str, str]) -> Iterator[RequestSpan]:
-        """See Tracing. Attributes are those of the semantic conventions for HTTP servers."""
+        """A server span, a child of the trace context in ``headers`` where they have one.
+
+        Attributes are those of OpenTelemetry's semantic conventions for HTTP servers.
+        """
         attributes = {"http.request.method": method, "url.path": path}
         with self._tracer.start_as_current_span(
             method, _PROPAGATOR.extract(headers), trace.SpanKind.SERVER, attributes
@@ -47,7 +50,7 @@ class OpenTelemetryTracing(Tracing):
             yield _Request(method, span)
 
     def flush(self) -> None:
-        """Send what is waiting; at the end of the process that is done anyway."""
+        """Send the spans that are waiting now; the end of the process does so too."""
         self._provider.force_flush()
 
     @contextmanager
@@ -62,7 +65,7 @@ class _Request(RequestSpan):
         self._span = span
 
     def answered(self, route: str, status: int, request_id: str) -> None:
-        """See RequestSpan."""
+        """Name the span by method and route, and record the status; 500 and above are errors."""
         self._span.update_name(f"{self._method} {route}")
         self._span.set_attributes(
             {"http.route": route, "http.response.status_code": status, "weighbridge.request_id": request_id}

@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
 #: From what size on Dask warns of data in a task.
 _LARGE_TASKS = "distributed.admin.large-graph-warning-threshold"
 
-#: What decides the numbers that a fit gives: workers must have what this process has.
+#: What decides the result of a fit: workers must have the versions that this process has.
 _DECISIVE = ("sklearn", "numpy", "scipy", "pandas")
 
 #: How long a search waits for a worker when there is none any more, in seconds, and how often it looks.

@@ -1,4 +1,4 @@
-"""Facts of the edges: of commands, processes and requests. ``logs.say`` makes log lines of them."""
+"""Events of commands, processes and requests; ``logs.say`` logs them."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from weighbridge.domain.events import Event, Severity
 
 @dataclass(frozen=True, slots=True)
 class ServiceListening(Event):
-    """The service takes requests at this address from now on."""
+    """The service accepts requests at this address from now on."""
 
     name: ClassVar[str] = "service_listening"
     address: str
@@ -19,7 +19,7 @@ class ServiceListening(Event):
 
 @dataclass(frozen=True, slots=True)
 class ServiceOpen(Event):
-    """No key is wanted at an address that others than this machine can reach."""
+    """No key is required at an address that other machines can reach."""
 
     name: ClassVar[str] = "service_open"
     severity: ClassVar[Severity] = "warning"
@@ -28,21 +28,21 @@ class ServiceOpen(Event):
 
     def __str__(self) -> str:
         return (
-            f"whoever reaches {self.host} port {self.port} may ask for predictions and records; "
-            "WEIGHBRIDGE_API_KEYS restricts it"
+            f"anyone who can reach {self.host} port {self.port} may request predictions and read records; "
+            "set WEIGHBRIDGE_API_KEYS to restrict access"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded(Event):
-    """A worker process ended without having been told to; another takes its place."""
+    """A worker process ended by itself; another one replaces it."""
 
     name: ClassVar[str] = "worker_ended"
     severity: ClassVar[Severity] = "error"
     code: int
 
     def __str__(self) -> str:
-        return f"a worker ended with code {self.code}; another takes its place"
+        return f"a worker ended with code {self.code}; another one replaces it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,13 +31,13 @@ TERMINATED: Final = 143
 #: The first class that an error is an instance of decides: the more special ones come first. For those whose
 #: message does not already say what to do, the second text does.
 _TABLE: tuple[tuple[type[WeighbridgeError], int, str], ...] = (
-    (DataError, BAD_DATA, "Nothing was written. Mend the data at its source and put it in the store again."),
-    (TaskError, USAGE, "Mend the task's definition; nothing was written."),
+    (DataError, BAD_DATA, "Nothing was written. Fix the source data and upload it again."),
+    (TaskError, USAGE, "Nothing was written. Fix the task's definition."),
     (ConfigurationError, USAGE, ""),
     (StoreNotFound, USAGE, ""),
     (StoreDenied, USAGE, ""),
     (ArtefactExists, USAGE, "Nothing is ever overwritten; choose another time or name."),
-    (ArtefactNotFound, TRY_AGAIN, "It was removed or replaced meanwhile; run the command again."),
+    (ArtefactNotFound, TRY_AGAIN, "It was removed or replaced meanwhile; run this again."),
     (StoreError, TRY_AGAIN, ""),
     (ComputeUnavailable, TRY_AGAIN, ""),
     (NothingReleased, USAGE, ""),

@@ -26,10 +26,10 @@ _SCHEMES = {"file", "s3", "gs", "az", "memory"}
 
 
 def open_store(settings: Settings, clock: Clock, events: EventSink, *, trusted: bool = False) -> ArtefactStore:
-    """The store that an address chooses; ``events`` are told of what it has to try again.
+    """The store at an address; it reports to ``events`` what it has to retry.
 
-    Of a server that speaks S3's protocol and is not AWS's own, it is seen before the first write that it does not
-    overwrite, unless it is ``trusted``.
+    Before the first write to a server that speaks S3's protocol and is not AWS's own, the store checks that the
+    server does not overwrite, unless it is ``trusted``.
 
     ``./dir`` and any other path, ``file:///abs/dir``, ``s3://bucket/prefix``, ``gs://bucket/prefix``,
     ``az://container/prefix``, ``memory://``, and the schemes that installed packages register.
@@ -101,7 +101,9 @@ def open_files(url: str, settings: Settings) -> tuple[Files, str]:
         from weighbridge.adapters.s3.files import S3Files
 
         return S3Files(_s3_client(settings.store_timeout_seconds, settings.store_attempts), where), path
-    raise ConfigurationError(f"'{url}' is no file; an address is a path, file:///abs/path or s3://bucket/key")
+    raise ConfigurationError(
+        f"'{url}' is not the address of a file; one is a path, file:///abs/path or s3://bucket/key"
+    )
 
 
 @lru_cache(maxsize=2)

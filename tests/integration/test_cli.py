@@ -130,7 +130,7 @@ def test_trained_again_by_force_and_told_to_people(command: Command, tmp_path: P
     assert [one["live"] for one in listed] == [True, False, False]
     nothing = command("train", "--store", store, "--task", QUICK)
     assert nothing.code == 0
-    assert "nothing to do: this dataset has been trained on; --force trains on it again" in nothing.out
+    assert "nothing to do: this dataset was trained on already; --force trains on it again" in nothing.out
 
 
 def test_a_refusal_leaves_its_record_and_nothing_else(tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_a_refusal_leaves_its_record_and_nothing_else(tmp_path: Path) -> None:
     last = LOG_LINE.fullmatch(done.err.splitlines()[-1])
     assert last is not None
     assert last[1] == "error"
-    assert "nothing is live: mend the data or the task" in last[2]
-    assert kept in last[2]
+    assert "nothing is live: fix the source data or the task" in last[2]
+    assert f"weighbridge models show {record['version']}" in last[2]
 
 
 def test_between_the_thresholds_is_a_release_with_a_warning(command: Command, tmp_path: Path) -> None:
@@ -488,7 +488,7 @@ def test_a_bad_row_ends_with_4_and_says_what_a_row_is(
     head, *told, last = done.err.splitlines()
     assert re.search(rf"--row: {len(faults)} problems?$", head)
     assert [line.partition(": ")[0] for line in told] == [f"  column '{name}'" for name in faults]
-    # Nobody is to mend a dataset for this.
+    # No dataset has to be fixed for this.
     assert last == "Mend the row; 'weighbridge models show live' shows the features that it has to give."
 
 

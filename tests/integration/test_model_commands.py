@@ -130,16 +130,16 @@ def test_a_record_is_laid_out_for_people(place: Place) -> None:
     assert shown["verdict"] == "release"
     assert re.match(r"since 2021-07-03 \d\d:00:00, by .*: trained on datasets/", shown["live"])
     assert "hold" not in shown
-    assert shown["split"] == "320 rows to fit, 80 to weigh, seed 42"
+    assert shown["split"] == "320 rows to train on, 80 to test on, seed 42"
     assert re.fullmatch(r"0\.\d+ \(error 0\.8, warning 0\.9\)", shown["r2"])
     assert re.fullmatch(rf"0\.\d+ of {OLD} on the same rows, against 0\.\d+", shown["live r2"])
-    assert shown["rules"] == "14 of 14 found nothing"
+    assert shown["rules"] == "14 of 14 passed"
     assert shown["golden rows"] == "10"
     assert "live" not in dict(line[:2] for line in place.table("show", OLD))
     assert dict(line[:2] for line in place.table("show", OLD))["not compared"] == "nothing is live"
 
     lines = place.table("show", place.refused[1])
-    assert [line[1] for line in lines if line[0] == "reason"] == [
+    assert [line[1] for line in lines if line[0] == "error"] == [
         "r2 0.5 is below its error threshold 0.8",
         *["a check failed"] * 2,
     ]
@@ -209,7 +209,7 @@ def test_what_holds_and_what_does_not(place: Place) -> None:
     done = place("verify", "--all")
     assert done.code == 4
     assert f"FAULTY models/{TASK}_{OLD}.json\n       the bytes of '{model}' are not those" in done.out
-    assert "1 of 6 records do not hold: " in done.err
+    assert "1 of 6 records are damaged: " in done.err
     assert place("verify", "live").code == 0
     faulty = place("verify", OLD, "--json")
     assert (faulty.code, faulty.document["holds"]) == (4, False)

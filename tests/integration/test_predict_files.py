@@ -243,7 +243,7 @@ def test_what_cannot_be_asked_for(run: Callable[..., tuple[int, str]], tmp_path:
         ([source, "out.csv", "--row", "{}"], "give INPUT and OUTPUT"),
         ([source, str(tmp_path / "out.txt")], "is no table"),
         ([str(tmp_path / "none.csv"), str(tmp_path / "out.csv")], "No such file"),
-        ([source, "ftp://host/out.csv"], "is no file"),
+        ([source, "ftp://host/out.csv"], "is not the address of a file"),
         ([source, str(tmp_path / "out.csv"), "--dask", "tcp://127.0.0.1:1"], "is no folder"),
         (
             [str(tmp_path), str(tmp_path / "o"), "--dask", "tcp://127.0.0.1:1", "--workers", "2"],

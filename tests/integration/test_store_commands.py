@@ -86,7 +86,7 @@ def test_a_server_that_overwrites_is_told(command: Command, overwriting: str) ->
     assert code == 2
     assert "create without overwriting" in out
     assert "LACKS, AND NEEDS, conditional writes: it overwrites what is there" in out
-    assert err.rstrip().endswith("is not fit for publishing: mend what is told above, or use another store")
+    assert err.rstrip().endswith("is not fit for use: fix what is listed above, or use another store")
     assert keys(overwriting) == {}
 
 

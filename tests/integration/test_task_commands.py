@@ -44,7 +44,7 @@ def test_a_draft_is_written_once(command: Command, tmp_path: Path) -> None:
     ]
     again = command("task", "new", "orders.csv")
     assert (again.code, again.out) == (2, "")
-    assert again.error_lines == ["'task.py' is there already and is not overwritten; name another with --output"]
+    assert again.error_lines == ["'task.py' exists and is not overwritten; choose another file with --output"]
     assert (tmp_path / "task.py").read_text() == text
     assert files(tmp_path) == {"orders.csv", "task.py"}
 
@@ -111,7 +111,7 @@ def test_a_file_that_no_task_could_admit(command: Command, tmp_path: Path) -> No
         "orders.csv: 2 problems",
         "  column 'orders_placed', row 7: expected a number from 0 to 1000 (found 'many')",
         "  column 'hours_to_dispatch', row 3: expected a number from 0 to 100, found nothing",
-        "Nothing was written. Mend the file and try again.",
+        "Nothing was written. Fix the file and run this again.",
     ]
     assert files(tmp_path) == {"orders.csv"}
 
@@ -151,7 +151,7 @@ def test_a_definition_is_checked_without_data(command: Command, tmp_path: Path) 
         "ABOUT     FOUND",
         "task      time_to_dispatch: 'hours_to_dispatch', expected a finite number",
         "features  2: orders_placed, product_code",
-        "search    1,620 points, 5 folds, by r2",
+        "search    1,620 candidates, 5 folds, by r2",
         "problems  none; --dataset FILE tries it on data",
     ]
     assert files(tmp_path) == {"orders.csv"}
@@ -162,19 +162,19 @@ def test_a_dataset_is_tried(command: Command, tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     numbers = re.sub(r"\d[\d.,]*", "#", done.out).splitlines()
     assert done.out.splitlines()[4:6] == [
-        "dataset   orders.csv: 200 rows, all admitted",
-        "split     160 rows to train on, 40 to weigh on",
+        "dataset   orders.csv: 200 rows, all valid",
+        "split     160 rows to train on, 40 to test on",
     ]
     assert [line.split()[0] for line in numbers] == [
         *["ABOUT", "task", "features", "search", "dataset", "split", "trial", "metric", "metric", "metric"],
         *["check", "check", "check", "rules", "verdict", "reason", "reason", "format", "problems"],
     ]
     assert (
-        "trial     one training, of the first point: regressor__criterion='squared_error', "
+        "trial     one training, of the first candidate: regressor__criterion='squared_error', "
         "regressor__max_depth=#regressor__min_samples_split=#regressor__min_samples_leaf=#"
     ) in [line.replace("# ", "#") for line in numbers]
     assert "metric    r# #" in numbers
-    assert "verdict   reject, were this the best that the search finds" in numbers
+    assert "verdict   reject, if the search found nothing better" in numbers
     assert numbers[-2:] == ["format    onnx", "problems  none"]
     assert files(tmp_path) == {"orders.csv"}
 
@@ -209,7 +209,7 @@ def test_all_that_is_wrong_with_task_and_data(command: Command, tmp_path: Path, 
     task = ["--task", "wrong.py:TASK"]
 
     done = command("task", "check", *task, "--dataset", "orders.csv", *options)
-    assert (done.code, done.error_lines) == (2, ["2 problems in the task: mend its definition"])
+    assert (done.code, done.error_lines) == (2, ["2 problems in the task: fix its definition"])
     if options:
         document = json.loads(done.out)
         problems = document["task_problems"]
@@ -224,9 +224,12 @@ def test_all_that_is_wrong_with_task_and_data(command: Command, tmp_path: Path, 
     assert scoring.startswith("estimator: scoring 'roc_auc' does not score a number, which 'hours_to_dispatch' is")
 
     done = command("task", "check", *task, *options)
-    assert (done.code, done.error_lines) == (2, ["2 problems in the task: mend its definition"])
+    assert (done.code, done.error_lines) == (2, ["2 problems in the task: fix its definition"])
     done = command("task", "check", "--dataset", "orders.csv", *options)
-    assert (done.code, done.error_lines) == (4, [f"{count} problems in the data: mend it, or the task's schema"])
+    assert (done.code, done.error_lines) == (
+        4,
+        [f"{count} problems in the data: fix the data, or the task's schema"],
+    )
 
 
 def test_one_problem_is_one(command: Command, tmp_path: Path) -> None:
@@ -234,7 +237,7 @@ def test_one_problem_is_one(command: Command, tmp_path: Path) -> None:
     lines[2] = "1,-5,SKU001"
     (tmp_path / "orders.csv").write_text("\n".join(lines))
     done = command("task", "check", "--dataset", "orders.csv")
-    assert (done.code, done.error_lines) == (4, ["1 problem in the data: mend it, or the task's schema"])
+    assert (done.code, done.error_lines) == (4, ["1 problem in the data: fix the data, or the task's schema"])
     assert done.out.splitlines()[-1] == (
         "problem   column 'orders_placed', row 2: expected a number not below 0 (found -5.0)"
     )
@@ -246,7 +249,7 @@ def test_of_many_problems_the_first_are_shown(
 ) -> None:
     ORDERS.head(rows).assign(product_code="X").to_csv(tmp_path / "orders.csv", index=False)
     done = command("task", "check", "--dataset", "orders.csv")
-    assert done.error_lines == [f"{rows} problems in the data: mend it, or the task's schema"]
+    assert done.error_lines == [f"{rows} problems in the data: fix the data, or the task's schema"]
     problems = [line.removeprefix("problem   ") for line in done.out.splitlines() if line.startswith("problem")]
     assert len(problems) == shown
     assert (problems[-1] == last) is (last is not None)
@@ -271,11 +274,11 @@ def test_what_cannot_be_checked(command: Command, arguments: list[str], code: in
     assert command("task", "check", *arguments).error_lines == error
 
 
-def test_a_task_that_cannot_be_loaded_says_what_to_mend(command: Command, tmp_path: Path) -> None:
+def test_a_task_that_cannot_be_loaded_says_what_to_fix(command: Command, tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(WRONG.replace("estimator=", "name='Hours', estimator="))
     done = command("task", "check", "--task", "wrong.py:TASK")
     assert (done.code, done.out) == (2, "")
     assert done.error_lines == [
         "name: 'Hours' is not snake_case, such as time_to_dispatch",
-        "Mend the task's definition; nothing was written.",
+        "Nothing was written. Fix the task's definition.",
     ]

@@ -48,7 +48,7 @@ class ProgressLog(SearchProgress):
     """A log line every ten seconds while a search goes on; a short search logs nothing.
 
     Args:
-        clock: tells the ten seconds.
+        clock: measures the ten seconds.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -58,7 +58,7 @@ class FileOutcome:
     error: str = ""
 
 
-#: Told of how many bytes of the input are read, and how many rows more are predicted.
+#: Called with how many bytes of the input are read so far, and how many more rows are predicted.
 Advance = Callable[[int, int], None]
 
 
@@ -141,7 +141,7 @@ def _translated(job: FileJob) -> Iterator[None]:
         if error.errno is None:
             # Of what decompresses, not of the system.
             raise DataError(job.source, [Problem(f"cannot be read: {error}")]) from error
-        raise StoreUnavailable(f"{job.target}: {error.strerror}; make room or try again") from error
+        raise StoreUnavailable(f"{job.target}: {error.strerror}; make room and run this again") from error
 
 
 def _decompressed(file: BinaryIO, kind: str) -> Any:
@@ -157,15 +157,15 @@ def _compressed(file: BinaryIO, kind: str) -> Any:
 
 
 class _KeptOpen(io.RawIOBase):
-    """A file that whoever writes to it cannot close."""
+    """A file that stays open when what writes to it is closed."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
     def writable(self) -> bool:
-        """It is."""
+        """Whether it can be written to: always."""
         return True
 
     def write(self, data: Any) -> int:
-        """Write all of it."""
+        """Write all of ``data``; nothing once the file is closed."""
         return len(data) if self._file.closed else self._file.write(data)

@@ -41,7 +41,7 @@ def predict_files(jobs: Sequence[FileJob], workers: int | None, dask: str | None
 
 
 def worst_code(outcomes: Sequence[FileOutcome]) -> int:
-    """The exit code for all: that of the failure that most wants a person; trying again comes last."""
+    """The exit code for all files: a failure that needs a person goes before one that a retry may solve."""
     codes = {outcome.code for outcome in outcomes}
     order = (exit_codes.BUG, exit_codes.USAGE, exit_codes.BAD_DATA, exit_codes.TRY_AGAIN)
     return next((code for code in order if code in codes), exit_codes.OK)
@@ -60,10 +60,12 @@ def _in_processes(jobs: Sequence[FileJob], workers: int) -> Iterator[FileOutcome
                 yield future.result()
             except BrokenProcessPool:
                 job = asked[future]
-                killed = "its process was killed, most often for want of memory: run again, with fewer --workers"
+                killed = (
+                    "its process was killed, most often for lack of memory: run this again with fewer --workers"
+                )
                 yield FileOutcome(job.source, job.target, code=exit_codes.TRY_AGAIN, error=killed)
     except BaseException:
-        # What they write has no name yet, and is taken away when they are told to end.
+        # What they write has no name yet, and is removed when they end by an exception.
         for child in multiprocessing.active_children():
             child.terminate()
         raise
@@ -102,7 +104,7 @@ def _on_cluster(jobs: Sequence[FileJob], address: str) -> Iterator[FileOutcome]:
                 yield future.result()
         except (CancelledError, CommClosedError, TimeoutError, distributed.KilledWorker) as error:
             raise ComputeUnavailable(
-                f"the cluster {address} was lost in the middle of the work ({type(error).__name__}): run again"
+                f"the cluster {address} was lost during the work ({type(error).__name__}): run this again"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""The file that is to become a dataset, as it is read: it tells how far reading is, and when it is not whole."""
+"""A file that is to become a dataset: reading it reports progress, and refuses a file that changes meanwhile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO
 
 from weighbridge.domain.errors import ConfigurationError, DataError, Problem, WeighbridgeError
 
-#: Told of the place in the file that reading has come to, after each read, and of its size.
+#: Called after each read with the position in the file and the file's size.
 Moved = Callable[[int, int], None]
 
 
@@ -39,7 +39,7 @@ class DatasetFile(BufferedReader):
         self._opened_as = self._identity()
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """See BufferedReader.
+        """Read up to ``size`` bytes, all that are left when it is negative; fewer only at the end.
 
         Raises:
             DataError: the file changed since it was opened.
@@ -60,7 +60,7 @@ class DatasetFile(BufferedReader):
             DataError: it is not.
         """
         if self._identity() != self._opened_as:
-            problem = "the file changed while it was read; try again when it is written whole"
+            problem = "the file changed while it was read; run this again when it is complete"
             raise DataError(str(self._path), [Problem(problem)])
 
     def _identity(self) -> tuple[int, int]:
@@ -72,8 +72,8 @@ class DatasetFile(BufferedReader):
 def dataset_file(path: Path, moved: Moved = _unwatched) -> Iterator[DatasetFile]:
     """The file at a path, open. What a pipe holds is kept in a temporary file meanwhile.
 
-    Bad data that is found in it is told of the file, under no other name; and whatever comes of the file's
-    changing is told as that.
+    A DataError raised while it is open names the file; any error raised after the file changed is replaced by one
+    that says so.
 
     Args:
         path: of the file.

@@ -24,11 +24,11 @@ NEWEST = "newest"
 
 At = Annotated[
     Optional[str],  # noqa: UP045
-    option("--at", "The time that the dataset's name tells, such as 2021-07-03T23:05:32Z.  [default: now]"),
+    option("--at", "The time in the dataset's name, such as 2021-07-03T23:05:32Z.  [default: now]"),
 ]
 Name = Annotated[
     Optional[str],  # noqa: UP045
-    option("--name", "The task that the dataset's name begins with; without --task also whose schema admits it."),
+    option("--name", "The task in the dataset's name; without --task, also the task whose schema validates it."),
 ]
 DatasetFile = Annotated[
     Path, typer.Argument(help="A .csv, .csv.gz, .csv.zst or .parquet file with the task's columns.")
@@ -42,13 +42,14 @@ def list_datasets(
 ) -> None:
     """List the datasets of a task, newest first, with the releases that were trained on each.
 
-    Names that tell no time come last and are marked.
+    Names without a readable time come last and are marked.
 
     Example: weighbridge datasets list --store s3://bucket/prefix
     """
     from weighbridge.domain.registry.dataset_view import uses_of_datasets
     from weighbridge.domain.store.datasets import datasets_of
-    from weighbridge.entrypoints.cli.console import print_json, print_table
+    from weighbridge.entrypoints.cli.console import print_json
+    from weighbridge.entrypoints.cli.tables import print_table
 
     container, name = context.container(), context.task_name()
     found = datasets_of(container.store(), name)
@@ -89,7 +90,7 @@ def show_dataset(
     context: Context,
     key: DatasetKey = NEWEST,
 ) -> None:
-    """Read a dataset, admit it by the task's schema, and show its schema, statistics and first rows.
+    """Validate a dataset by the task's schema, and show its schema, statistics and first rows.
 
     Example: weighbridge datasets show newest --json
     """
@@ -97,7 +98,8 @@ def show_dataset(
     from weighbridge.domain.data.admission import admit
     from weighbridge.domain.registry.dataset_view import describe_dataset
     from weighbridge.domain.store.artefacts import dataset_timestamp
-    from weighbridge.entrypoints.cli.console import print_json, print_table
+    from weighbridge.entrypoints.cli.console import print_json
+    from weighbridge.entrypoints.cli.tables import print_table
 
     container = context.container()
     artefact = _artefact(container, definition.name, key)
@@ -121,9 +123,9 @@ def put_dataset(
     name: Name = None,
     at: At = None,
 ) -> None:
-    """Admit a dataset by the task's schema and put it into the store under its proper name.
+    """Validate a dataset by the task's schema and put it into the store under its proper name.
 
-    A local store that does not exist yet is made.
+    A local store that does not exist yet is created.
 
     Example: weighbridge datasets put orders.csv --at 2021-07-03T23:05:32Z
     """

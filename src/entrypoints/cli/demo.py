@@ -9,7 +9,7 @@ from weighbridge.entrypoints.cli.context import Context, LogLevel, with_context
 def demo(
     context: Context,
 ) -> None:
-    """Tell the whole story on local files: train, weigh, publish, serve, and refuse a worse model.
+    """Show the whole story on local files: train, evaluate, publish, serve, and refuse a worse model.
 
     Example: weighbridge demo --store ./weighbridge-store
     """

@@ -1,4 +1,4 @@
-"""The whole story on local files, told while it happens."""
+"""The demo: a dataset, a model, predictions over HTTP, and a worse model refused; narrated as it runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from weighbridge.domain.store.artefacts import DATASETS, ArtefactRef
 from weighbridge.domain.store.datasets import datasets_of
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from weighbridge.domain.workflow import Outcome
-from weighbridge.entrypoints.cli.console import print_training
+from weighbridge.entrypoints.cli.training_summary import print_training
 from weighbridge.entrypoints.service.server import listen
 from weighbridge.entrypoints.service.starting import load_service, server_of
 
@@ -49,20 +49,20 @@ def run_demo(container: Container, store: str) -> None:
         store: the store's address as it was given, for the commands to go on with.
 
     Raises:
-        ConfigurationError: the store is in use in a way that the story cannot be told on.
+        ConfigurationError: the model did not go live, because the store is held or has newer datasets.
         WeighbridgeError: as the workflows raise them.
     """
     say = Console(highlight=False, soft_wrap=True).print
     task = TIME_TO_DISPATCH
 
     say(f"[bold]1. A dataset of {ROWS:,} orders arrives in the store[/bold] {store}")
-    # Told again on the same store the story has other data, and always the same at the same telling.
+    # Each run on the same store has other data, and always the same in the same run.
     seed = sum(1 for _ in container.store().list(f"{DATASETS}/{TIME_TO_DISPATCH.name}_"))
     first = _put(container, seed, ())
     say(f"put       {first.key}\n")
 
-    points = task.estimator.points
-    say(f"[bold]2. Train on it, over a grid of {points:,} points, weigh the model, and publish it[/bold]")
+    candidates = task.estimator.points
+    say(f"[bold]2. Train: search {candidates:,} candidates, evaluate the best one, and publish it[/bold]")
     released = workflow.train_and_release(task, container.ports())
     print_training(released)
     if released.outcome is not Outcome.RELEASED or released.document["version"] != str(released.live):
@@ -71,7 +71,7 @@ def run_demo(container: Container, store: str) -> None:
             "future; run the demo on another store"
         )
 
-    say("\n[bold]3. Serve it, and ask for predictions over HTTP[/bold]")
+    say("\n[bold]3. Serve it, and request predictions over HTTP[/bold]")
     service = load_service(container, task.name, wait=False)
     with _serving(container, service) as address:
         say(f"listening {address}")
@@ -84,7 +84,7 @@ def run_demo(container: Container, store: str) -> None:
         refused = workflow.train_and_release(task, container.ports())
         print_training(refused)
 
-        say("\n[bold]5. The service still answers from the model that was accepted[/bold]")
+        say("\n[bold]5. The service still predicts with the model that was released[/bold]")
         service.refresh()
         answer = _ask(address, REQUESTS[0])
         say(f"POST      {json.dumps(REQUESTS[0])}\n          {json.dumps(answer)}")
@@ -103,7 +103,7 @@ def run_demo(container: Container, store: str) -> None:
 
 
 def _put(container: Container, seed: int, shuffled: tuple[str, ...]) -> ArtefactRef:
-    """Put a dataset under a time of its own: the names of datasets tell whole seconds."""
+    """Put a dataset under a time that no other has: names have whole seconds."""
     task, ports = TIME_TO_DISPATCH, container.ports()
     data = simulate(ROWS, seed, shuffled).to_csv(index=False).encode()
     taken = {at for at, _ in datasets_of(ports.store, task.name) if at is not None}

@@ -75,11 +75,11 @@ model_app.command("card", short_help="Print the model card of a release.")(repor
 app.add_typer(model_app)
 
 store_app = _commands("store", "Stores.")
-store_app.command("check", short_help="Try every operation on a store, and tell what it lacks.")(stores.check)
+store_app.command("check", short_help="Try every operation on a store, and list what it lacks.")(stores.check)
 app.add_typer(store_app)
 
 task_app = _commands("task", "Task files.")
-task_app.command("check", short_help="Try a task's definition, and a dataset with it.")(tasks.check)
+task_app.command("check", short_help="Check a task's definition, and a dataset with it.")(tasks.check)
 task_app.command("new", short_help="Draft a first task file from a CSV file.")(tasks.new)
 app.add_typer(task_app)
 

@@ -48,7 +48,7 @@ def verify_models(
 ) -> None:
     """Verify a release: bytes against digest, golden rows, schema, and the record against its JSON Schema.
 
-    Exit code 0 when nothing is wrong; 4 when something is not as it has to be, with every fault named.
+    Exit code 0 when nothing is wrong; 4 otherwise, with every fault named.
 
     Example: weighbridge models verify --all
     """
@@ -58,7 +58,7 @@ def verify_models(
     from weighbridge.entrypoints.cli.console import print_json
 
     if everything and version is not None:
-        raise ConfigurationError("name a version, or give --all; not both")
+        raise ConfigurationError("give a version or --all, not both")
     name = context.task_name()
     verifier = context.container().verifier()
     found = []
@@ -73,8 +73,8 @@ def verify_models(
         print_json({"holds": not faulty, "verified": [verified.to_dict() for verified in found]})
     if faulty:
         logging.getLogger("weighbridge").error(
-            "%d of %d records do not hold: put back what is named above from a backup or the bucket's versions, "
-            "or go back to a release that holds with 'weighbridge models rollback'",
+            "%d of %d records are damaged: restore what is named above from a backup or the bucket's versions, "
+            "or go back to an intact release with 'weighbridge models rollback'",
             faulty,
             len(found),
         )

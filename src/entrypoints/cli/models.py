@@ -37,7 +37,8 @@ def list_models(
     """
     import logging
 
-    from weighbridge.entrypoints.cli.console import print_json, print_table
+    from weighbridge.entrypoints.cli.console import print_json
+    from weighbridge.entrypoints.cli.tables import print_table
 
     name = context.task_name()
     registry = context.container().registry()
@@ -67,8 +68,9 @@ def show_model(
     Example: weighbridge models show live --json
     """
     from weighbridge.domain.registry.recorded import read_recorded, version_named
-    from weighbridge.entrypoints.cli.console import print_json, print_table
-    from weighbridge.entrypoints.cli.model_texts import layout_of_record
+    from weighbridge.entrypoints.cli.console import print_json
+    from weighbridge.entrypoints.cli.record_texts import layout_of_record
+    from weighbridge.entrypoints.cli.tables import print_table
 
     name = context.task_name()
     registry = context.container().registry()
@@ -93,8 +95,9 @@ def diff_models(
     """
     from weighbridge.domain.registry.record_diff import compare_records
     from weighbridge.domain.registry.recorded import read_recorded, version_named
-    from weighbridge.entrypoints.cli.console import print_json, print_table
-    from weighbridge.entrypoints.cli.model_texts import layout_of_comparison
+    from weighbridge.entrypoints.cli.console import print_json
+    from weighbridge.entrypoints.cli.record_texts import layout_of_comparison
+    from weighbridge.entrypoints.cli.tables import print_table
 
     name = context.task_name()
     registry = context.container().registry()
@@ -142,7 +145,7 @@ def _as_document(
 def _released_line(
     version: ModelVersion, found: Release | Refusal | str, live: Promotion | None
 ) -> tuple[str, ...]:
-    from weighbridge.entrypoints.cli.model_texts import headlines, when
+    from weighbridge.entrypoints.cli.record_texts import headlines, when
 
     is_live = live is not None and live.version == version
     marks = ("live" if is_live else "", "hold" if live is not None and is_live and live.hold else "")
@@ -160,7 +163,7 @@ def _released_line(
 
 
 def _refused_line(version: ModelVersion, found: Release | Refusal | str) -> tuple[str, ...]:
-    from weighbridge.entrypoints.cli.model_texts import first_reason, when
+    from weighbridge.entrypoints.cli.record_texts import first_reason, when
 
     if isinstance(found, str):
         return (str(version), "", f"unreadable: {found}", "")
@@ -168,6 +171,6 @@ def _refused_line(version: ModelVersion, found: Release | Refusal | str) -> tupl
     return (
         str(version),
         when(record["created_at"]),
-        first_reason(record["decision"]["reasons"]),
+        first_reason(record),
         record["dataset"]["key"],
     )

@@ -1,4 +1,4 @@
-"""The command that looks at what was predicted: made to be scheduled, and to raise an alarm by its exit code."""
+"""The command that checks what was predicted; for a scheduler, which alerts on its exit code."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 Since = Annotated[
     Optional[str],  # noqa: UP045
-    option("--since", "Look at what was answered within this time: 24h, 7d, 4w.  [default: 24h]"),
+    option("--since", "Check what was predicted within this time: 24h, 7d, 4w.  [default: 24h]"),
 ]
 From = Annotated[
     Optional[str],  # noqa: UP045
     option(
-        "--from", "Look at what was answered from this time on, such as 2021-07-03T23:05:32Z; not with --since."
+        "--from", "Check what was predicted from this time on, such as 2021-07-03T23:05:32Z; not with --since."
     ),
 ]
 To = Annotated[
     Optional[str],  # noqa: UP045
-    option("--to", "Look at what was answered before this time.  [default: now]"),
+    option("--to", "Check what was predicted before this time.  [default: now]"),
 ]
 
 
@@ -67,7 +67,7 @@ def monitor(
         _print(definition.name, report)
     if report.level is FindingLevel.ERROR:
         logging.getLogger("weighbridge").error(
-            "an error level is reached: %s; look at what sends these rows, train on newer data, or roll back",
+            "an error level is reached: %s; check what sends these rows, train on newer data, or roll back",
             "; ".join(report.reasons(FindingLevel.ERROR)),
         )
         raise typer.Exit(exit_codes.REFUSED)
@@ -104,7 +104,7 @@ def _time(flag: str, text: str) -> datetime:
 
 def _print(task: str, report: MonitorReport) -> None:
     """The report for people: what there is, every column, every finding, and what came of it."""
-    from weighbridge.entrypoints.cli.console import print_table
+    from weighbridge.entrypoints.cli.tables import print_table
 
     print(f"window    {report.start:%Y-%m-%d %H:%M:%S}Z to {report.end:%Y-%m-%d %H:%M:%S}Z")
     print(f"live      {report.version} of {task}")
@@ -134,12 +134,12 @@ def _print_labels(labels: LabelReport) -> None:
             f"several that differ for {labels.ambiguous:,}, (datasets: {labels.datasets:,})"
         )
     for key, problem in labels.passed_over:
-        print(f"          passed over {key}: {problem}")
+        print(f"          skipped {key}: {problem}")
     if labels.problem:
-        print(f"labels    not weighed: {labels.problem}")
+        print(f"labels    not evaluated: {labels.problem}")
     for name, value in (labels.metrics or {}).items():
         print(f"metric    {name} {value:.4f}")
     for name in labels.not_weighed:
-        print(f"metric    {name} cannot be had from a log")
+        print(f"metric    {name} cannot be computed from a log")
     for finding in labels.findings:
         print(f"{str(finding.level).ljust(9)} {finding.name}: {finding.detail}")

@@ -46,22 +46,24 @@ RowJson = Annotated[
 ]
 OnErrorOption = Annotated[
     OnError,
-    option("--on-error", "Refuse a file with bad rows, or predict the good ones and tell of the others."),
+    option("--on-error", "Refuse a file with bad rows, or skip them and predict the others."),
 ]
-NoEcho = Annotated[bool, option("--no-echo", "Write the predictions alone, without the columns of the input.")]
+NoEcho = Annotated[bool, option("--no-echo", "Write only the predictions, without the columns of the input.")]
 Overwrite = Annotated[bool, option("--overwrite", "Replace files that exist.")]
 PredictWorkers = Annotated[
     Optional[int],  # noqa: UP045
     option(
         "--workers",
-        "How many processes of this machine predict the files of a folder, side by side.  [default: 1]",
+        "How many local processes predict the files of a folder in parallel.  [default: 1]",
         at_least=1,
         at_most=256,
     ),
 ]
 Dask = Annotated[
     Optional[str],  # noqa: UP045
-    option("--dask", "Predict the files of a folder on the Dask cluster with this scheduler: tcp://host:8786."),
+    option(
+        "--dask", "Predict the files of a folder on the Dask cluster of this scheduler, such as tcp://host:8786."
+    ),
 ]
 
 
@@ -79,7 +81,7 @@ def predict(
 ) -> None:
     """Predict one row, every row of a file, or every file of a folder with the live model.
 
-    A file of predictions appears whole or not at all. Of a folder, each file is predicted by itself: one that
+    A file of predictions appears whole or not at all. In a folder, each file is predicted by itself: one that
     fails is named, and the others are done.
 
     Example: weighbridge predict --row '{"product_code": "SKU001", "orders_placed": 10}'
@@ -99,7 +101,7 @@ def predict(
     assert output is not None
     from weighbridge.entrypoints.batch.file_prediction import FileJob
 
-    # The settings of a whole service are none of a command's business.
+    # Settings of the service do not matter here.
     settings = load_settings({"store": context.store, "workers": 1})
     name = context.task_name()
     version = context.container(workers=1).registry().live(name).version
@@ -108,11 +110,11 @@ def predict(
         outcomes = _predict_files(model, workers, dask)
     except DataError as error:
         # The remedy of bad data elsewhere, to put it in the store again, would mislead here.
-        message = "%s\nNothing was written. Mend the rows, or predict the others with --on-error skip."
+        message = "%s\nNothing was written. Fix the rows, or skip them with --on-error skip."
         logging.getLogger("weighbridge").error(message, error, exc_info=context.debug)
         raise typer.Exit(exit_codes.BAD_DATA) from error
     except KeyboardInterrupt:
-        logging.getLogger("weighbridge").error("interrupted; no file was left half written")
+        logging.getLogger("weighbridge").error("interrupted; no file is half written")
         raise typer.Exit(exit_codes.INTERRUPTED) from None
     _report(context, outcomes, version.qualified)
 
@@ -131,7 +133,7 @@ def _predict_files(model: FileJob, workers: int | None, dask: str | None) -> lis
         if model.target.endswith("/") or targets.is_folder(target):
             model = replace(model, target=f"{model.target.rstrip('/')}/{source.rpartition('/')[2]}")
         if dask is not None:
-            raise ConfigurationError(f"'{model.source}' is no folder: --dask is for many files")
+            raise ConfigurationError(f"'{model.source}' is not a folder; --dask predicts many files")
         with BatchProgress(size_of(model), "bytes") as progress:
             result = predict_file(model, progress.advance)
         return [FileOutcome(model.source, model.target, result.rows, result.skipped)]
@@ -156,7 +158,7 @@ def _jobs(model: FileJob, names: list[str]) -> list[FileJob]:
         try:
             format_of(name)
         except ConfigurationError:
-            logging.getLogger("weighbridge").warning("passing over '%s': its suffix is none of a table", name)
+            logging.getLogger("weighbridge").warning("skipped '%s': its suffix is not that of a table", name)
             continue
         source, target = (f"{folder.rstrip('/')}/{name}" for folder in (model.source, model.target))
         jobs.append(replace(model, source=source, target=target))
@@ -191,7 +193,7 @@ def _report(context: Context, outcomes: list[FileOutcome], model_version: str) -
     if failed:
         names = ", ".join(outcome.source for outcome in failed)
         logging.getLogger("weighbridge").error(
-            "%d of %d files failed, the others are done: mend or remove them and predict them again: %s",
+            "%d of %d files failed, the others are done: fix or remove these, and predict them again: %s",
             len(failed),
             len(outcomes),
             names,

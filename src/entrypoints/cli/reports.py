@@ -1,4 +1,4 @@
-"""The commands that show how a model was weighed: its report, and its model card."""
+"""The commands that show how a model was evaluated: its report, and its model card."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from weighbridge.domain.registry.releases import ModelVersion
     from weighbridge.entrypoints.container import Container
 
-WeighedVersion = Annotated[str, typer.Argument(help="A version, released or refused, or 'live'.")]
+AnyVersion = Annotated[str, typer.Argument(help="A version, released or refused, or 'live'.")]
 Output = Annotated[
     Optional[str],  # noqa: UP045
     option("--output", "The file to write to.  [default: standard output]"),
@@ -28,11 +28,11 @@ Licence = Annotated[str, option("--license", "The licence of the model, as model
 @with_context("store", "task")
 def show_report(
     context: Context,
-    version: WeighedVersion,
+    version: AnyVersion,
     output: Output = None,
     in_browser: Open = False,
 ) -> None:
-    """Show the report of a weighing, released or refused: one HTML file that needs nothing else.
+    """Show the report of an evaluation, released or refused: one self-contained HTML file.
 
     Example: weighbridge models report live --open
     """
@@ -52,7 +52,7 @@ def show_report(
 @with_context("store", "task")
 def show_card(
     context: Context,
-    version: WeighedVersion,
+    version: AnyVersion,
     output: Output = None,
     licence: Licence = "unknown",
 ) -> None:
@@ -77,9 +77,9 @@ def _read(version: ModelVersion, container: Container) -> bytes:
         return container.store().read(version.report_key).data
     except ArtefactNotFound as error:
         report = read_recorded(container.registry(), version).record.report
-        why = "it was weighed without one" if report is None else report.get("problem", "it was removed")
+        why = "it was evaluated without one" if report is None else report.get("problem", "it was removed")
         raise ConfigurationError(
-            f"there is no report of {version}: {why}; 'weighbridge models card {version}' tells what is recorded"
+            f"there is no report of {version}: {why}; 'weighbridge models card {version}' prints what is recorded"
         ) from error
 
 

@@ -20,9 +20,9 @@ RefreshSeconds = Annotated[
 ]
 Workers = Annotated[
     Optional[int],  # noqa: UP045
-    option("--workers", "How many processes answer, side by side on one port.  [default: 1]"),
+    option("--workers", "How many processes serve on the port.  [default: 1]"),
 ]
-NoPage = Annotated[bool, option("--no-page", "Serve no page for people at /.")]
+NoPage = Annotated[bool, option("--no-page", "Do not serve the page at /.")]
 ShadowVersion = Annotated[
     Optional[str],  # noqa: UP045
     option("--shadow", "Also predict with this version, or with 'newest-unpromoted', and count the differences."),
@@ -40,11 +40,11 @@ def serve(
     shadow: ShadowVersion = None,
     no_page: NoPage = False,
 ) -> None:
-    """Serve predictions over HTTP from the live model, following every promotion without a restart.
+    """Serve predictions over HTTP from the live model, and follow every promotion without a restart.
 
     Example: weighbridge serve --store ./weighbridge-store --port 8000
     """
-    from weighbridge.entrypoints.service.serving import serve as serve_until_told
+    from weighbridge.entrypoints.service.serving import serve as serve_until_stopped
 
     settings = load_settings(
         {
@@ -55,4 +55,4 @@ def serve(
             "no_page": no_page,
         }
     )
-    serve_until_told(context.task_name(), settings, host, port, wait)
+    serve_until_stopped(context.task_name(), settings, host, port, wait)

@@ -1,4 +1,4 @@
-"""The command for stores: is one fit for use?"""
+"""The command for stores: whether one is fit for use."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ def check(
     context: Context,
     url: Url = STORE,
 ) -> None:
-    """Try every operation that is needed under scratch/, measure it, clean up, and tell what the store lacks.
+    """Try every operation that is needed under scratch/, time it, clean up, and list what the store lacks.
 
     Exit code 0 when the store is fit for use, 2 when it is not, 75 when it does not answer.
 
     Example: weighbridge store check s3://bucket/prefix
     """
     from weighbridge.domain.store.store_check import check_store
-    from weighbridge.entrypoints.cli.console import print_json, print_table
+    from weighbridge.entrypoints.cli.console import print_json
+    from weighbridge.entrypoints.cli.tables import print_table
     from weighbridge.entrypoints.container import wire
     from weighbridge.entrypoints.store_urls import open_store
 
     settings = load_settings({"store": url})
     container = wire(settings)
-    # Whether it overwrites is what is to be found out, so nothing else finds it out first.
+    # The check itself finds out whether the store overwrites.
     store = open_store(settings, container.clock(), container.events(), trusted=True)
     try:
         report = check_store(store, container.clock(), secrets.token_hex(4))
@@ -57,14 +58,14 @@ def check(
     if report.left_behind:
         log.warning("could not be removed: %s", ", ".join(report.left_behind))
     if not report.fit:
-        log.error("%s is not fit for publishing: mend what is told above, or use another store", store.url)
+        log.error("%s is not fit for use: fix what is listed above, or use another store", store.url)
         raise typer.Exit(exit_codes.USAGE)
     if not context.json:
         print(f"{store.url} is fit for use")
 
 
 def _remove_empty_folder(store: ArtefactStore) -> None:
-    """In a folder, the kind of what was tried is a folder too, which no operation of a store removes."""
+    """In a local store, scratch/ is a folder, which no operation of a store removes."""
     from weighbridge.domain.store.store_check import SCRATCH
 
     address = urlsplit(store.url)

@@ -1,4 +1,4 @@
-"""The commands around a task file: drafting one from data, and trying one before it is trusted with a search."""
+"""The commands for task files: drafting one from data, and checking one before a whole search."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 DatasetOption = Annotated[
     Optional[Path],  # noqa: UP045
-    option("--dataset", "A .csv, .csv.gz, .csv.zst or .parquet file to try the task on."),
+    option("--dataset", "A .csv, .csv.gz, .csv.zst or .parquet file to check the task on."),
 ]
 CsvFile = Annotated[Path, typer.Argument(help="A .csv file with the features and the target.", show_default=False)]
 Target = Annotated[
     Optional[str],  # noqa: UP045
     option("--target", "The column to predict.  [default: the last one]"),
 ]
-Output = Annotated[Path, option("--output", "The file to write; it must not be there yet.")]
+Output = Annotated[Path, option("--output", "The file to write; it must not exist.")]
 
 
 @with_context("task", "json")
@@ -40,17 +40,18 @@ def check(
     context: Context,
     dataset: DatasetOption = None,
 ) -> None:
-    """Try a task's definition; given a dataset, admit it, split it and train the first point of the grid.
+    """Check a task's definition; with a dataset, also validate and split it and train the first candidate.
 
-    Every problem is reported, and nothing is written. The gate's verdict on a single point is no problem: a
-    search may find a better one.
+    Every problem is reported, and nothing is written. A refusal of this one candidate is no problem: the search
+    may find a better one.
 
     Example: weighbridge task check --task task.py:TASK --dataset orders.csv
     """
     definition = context.load_task()
     data = None if dataset is None else _read(dataset, DATASET_SUFFIXES)
     from weighbridge.domain.training.task_check import check_task
-    from weighbridge.entrypoints.cli.console import print_json, print_table
+    from weighbridge.entrypoints.cli.console import print_json
+    from weighbridge.entrypoints.cli.tables import print_table
 
     container = _container()
     report = check_task(definition, data, container.reader(), container.codecs())
@@ -59,9 +60,12 @@ def check(
     else:
         print_table(("ABOUT", "FOUND"), _lines(report))
     if report.task_problems:
-        _fail(exit_codes.USAGE, f"{_count(report.task_problems)} in the task: mend its definition")
+        _fail(exit_codes.USAGE, f"{_count(report.task_problems)} in the task: fix its definition")
     if report.data_problems:
-        _fail(exit_codes.BAD_DATA, f"{_count(report.data_problems)} in the data: mend it, or the task's schema")
+        _fail(
+            exit_codes.BAD_DATA,
+            f"{_count(report.data_problems)} in the data: fix the data, or the task's schema",
+        )
 
 
 @with_context()
@@ -73,7 +77,7 @@ def new(
 ) -> None:
     """Draft a first task file from a CSV file; every guess in it is marked by a comment.
 
-    Types, ranges and categories are inferred from the rows. What the draft would not admit is refused.
+    Types, ranges and categories are inferred from the rows. Rows that the draft would not accept are refused.
 
     Example: weighbridge task new orders.csv --target hours --output task.py
     """
@@ -87,9 +91,9 @@ def new(
     try:
         drafted = draft(data, target, _container().reader())
     except DataError as error:
-        # The remedy of bad data elsewhere, to put it in the store again, would mislead here.
+        # The usual remedy, to upload the data again, does not apply to a local file.
         logging.getLogger("weighbridge").error(
-            "%s\nNothing was written. Mend the file and try again.",
+            "%s\nNothing was written. Fix the file and run this again.",
             DataError(str(file), error.problems),
             exc_info=context.debug,
         )
@@ -120,7 +124,7 @@ def _read(file: Path, suffixes: tuple[str, ...]) -> Artefact:
 
 
 def _taken(output: Path) -> ConfigurationError:
-    return ConfigurationError(f"'{output}' is there already and is not overwritten; name another with --output")
+    return ConfigurationError(f"'{output}' exists and is not overwritten; choose another file with --output")
 
 
 def _container() -> Container:
@@ -143,14 +147,14 @@ def _lines(report: TaskReport) -> Iterator[tuple[str, str]]:
     names = task.schema.feature_names
     yield "task", f"{task.name}: '{task.schema.target.name}', {task.schema.target.expectation}"
     yield "features", f"{len(names)}: {', '.join(names)}"
-    yield "search", f"{spec.points:,} points, {spec.folds} folds, by {spec.scoring}"
+    yield "search", f"{spec.points:,} candidates, {spec.folds} folds, by {spec.scoring}"
     for problem in report.task_problems:
         yield "problem", problem
     if report.rows is not None:
-        yield "dataset", f"{report.dataset}: {report.rows:,} rows, all admitted"
+        yield "dataset", f"{report.dataset}: {report.rows:,} rows, all valid"
     if report.split is not None:
         train, test = report.split
-        yield "split", f"{train:,} rows to train on, {test:,} to weigh on"
+        yield "split", f"{train:,} rows to train on, {test:,} to test on"
     if report.trial is not None:
         yield from _trial_lines(report.trial)
     for found in report.data_problems[: DataError.SHOWN]:
@@ -165,8 +169,8 @@ def _lines(report: TaskReport) -> Iterator[tuple[str, str]]:
 def _trial_lines(trial: Trial) -> Iterator[tuple[str, str]]:
     from weighbridge.domain.evaluation.rules.rule import FindingLevel
 
-    point = ", ".join(f"{name}={value!r}" for name, value in trial.params.items())
-    yield "trial", f"one training, {f'of the first point: {point}' if point else 'of the pipeline as it is'}"
+    params = ", ".join(f"{name}={value!r}" for name, value in trial.params.items())
+    yield "trial", f"one training, {f'of the first candidate: {params}' if params else 'of the pipeline as it is'}"
     for name, value in trial.evaluation.metrics.items():
         yield "metric", f"{name} {value:.4f}"
     for each in trial.evaluation.checks:
@@ -176,10 +180,10 @@ def _trial_lines(trial: Trial) -> Iterator[tuple[str, str]]:
         if one.level is not FindingLevel.OK:
             yield "rule", f"{one.level}: {one.name} ({one.detail})"
     if findings:
-        quiet = sum(one.level is FindingLevel.OK for one in findings)
-        yield "rules", f"{quiet} of {len(findings)} have nothing to say; most compare with a live model"
+        passed = sum(one.level is FindingLevel.OK for one in findings)
+        yield "rules", f"{passed} of {len(findings)} passed or skipped: most need a live model"
     decision = trial.evaluation.decision
-    yield "verdict", f"{decision.verdict.replace('_', ' ')}, were this the best that the search finds"
+    yield "verdict", f"{decision.verdict.replace('_', ' ')}, if the search found nothing better"
     for reason in decision.reasons:
         yield "reason", reason
     yield "format", trial.format

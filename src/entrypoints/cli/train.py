@@ -16,40 +16,41 @@ from weighbridge.entrypoints.logs import said_of_a_run
 
 if TYPE_CHECKING:
     from weighbridge.domain.ports import Ports
-    from weighbridge.domain.training.task import TaskDefinition
+    from weighbridge.domain.registry.model_registry import ModelRegistry
+    from weighbridge.domain.registry.releases import Promotion
     from weighbridge.domain.workflow import TrainingResult
 
-Force = Annotated[bool, option("--force", "Train even on a dataset that the newest release was trained on.")]
+Force = Annotated[bool, option("--force", "Train even if this dataset was trained on already.")]
 # Typer reads these annotations at run time, and knows Optional[...] on every Python that it supports.
 ErrorThreshold = Annotated[
     Optional[float],  # noqa: UP045
-    option("--error-threshold", "Refuse a model that falls short of this; the task's first metric."),
+    option("--error-threshold", "Refuse a model whose first metric of the task is worse than this."),
 ]
 WarningThreshold = Annotated[
     Optional[float],  # noqa: UP045
-    option("--warning-threshold", "Accept with a warning a model that falls short of this."),
+    option("--warning-threshold", "Release with a warning a model whose metric is worse than this."),
 ]
 FitWorkers = Annotated[
     Optional[int],  # noqa: UP045
     option(
         "--workers",
-        "How many processes of this machine search, side by side.  [default: 1]",
+        "How many local processes search in parallel.  [default: 1]",
         at_least=1,
         at_most=256,
     ),
 ]
 Dask = Annotated[
     Optional[str],  # noqa: UP045
-    option("--dask", "Search on the Dask cluster with this scheduler: tcp://host:8786. Needs the extra 'dask'."),
+    option("--dask", "Search on the Dask cluster of this scheduler, such as tcp://host:8786."),
 ]
-NoReport = Annotated[bool, option("--no-report", "Write no report of the weighing.")]
+NoReport = Annotated[bool, option("--no-report", "Write no report of the evaluation.")]
 Every = Annotated[
     Optional[str],  # noqa: UP045
-    option("--every", "Stay, and train whenever a dataset has appeared; how often to look: 30m, 1h, 1d."),
+    option("--every", "Keep running, and look for a new dataset this often: 30m, 1h, 1d."),
 ]
 Cron = Annotated[
     Optional[str],  # noqa: UP045
-    option("--cron", "As --every, looking at the times of a cron expression in UTC: '45 23 * * 5'."),
+    option("--cron", "Like --every, at the times of a cron expression in UTC: '45 23 * * 5'."),
 ]
 
 
@@ -65,10 +66,12 @@ def train(
     cron: Cron = None,
     no_report: NoReport = False,
 ) -> None:
-    """Train on the newest dataset, weigh the model, and publish it or record why it was refused.
+    """Train on the newest dataset, evaluate the model, and publish it or record why it was refused.
 
-    With --every or --cron it stays in the foreground and trains whenever a dataset has appeared, whatever became
-    of the one before, until SIGTERM or Ctrl-C ends it; --json then prints a line for each training.
+    With --every or --cron it stays in the foreground and trains whenever a new dataset has appeared, until SIGTERM
+    or Ctrl-C ends it; --json then prints a line for each training.
+
+    Exit code 0 when a model was released or there is nothing to do, 3 when it was refused, 4 for bad data.
 
     Example: weighbridge train --store s3://bucket/prefix --json
     """
@@ -79,7 +82,8 @@ def train(
     import_scikit_learn()
     definition = context.load_task().with_levels(error_threshold, warning_threshold)
     from weighbridge.domain.workflow import Outcome, train_and_release
-    from weighbridge.entrypoints.cli.console import print_json, print_json_line, print_training
+    from weighbridge.entrypoints.cli.console import print_json, print_json_line
+    from weighbridge.entrypoints.cli.training_summary import print_training
     from weighbridge.entrypoints.training.interrupts import interrupts_end_the_process
     from weighbridge.entrypoints.training.parallel import parallel_fits
 
@@ -90,13 +94,13 @@ def train(
         with _run(definition.name, ports), parallel_fits(definition, workers, dask):
             result = train_and_release(definition, ports, force=force)
         if not context.json:
-            print_training(result)
+            print_training(result, _promotion(container.registry(), result))
         elif when is None:
             print_json(result.document | {"outcome": str(result.outcome)})
         else:
             print_json_line(result.document | {"outcome": str(result.outcome)})
         if result.outcome is Outcome.REJECTED:
-            _say_refused(definition, result)
+            _log_refusal(result)
         return result
 
     if when is not None:
@@ -104,7 +108,7 @@ def train(
 
         from weighbridge.entrypoints.training.train_on_schedule import TrainingSchedule
 
-        # SIGTERM is how such a process is told that it has done its work.
+        # SIGTERM is the normal way to end such a process.
         with interrupts_end_the_process(terminated=exit_codes.OK):
             TrainingSchedule(definition.name, container.ports(), when, train_once, always=force).run(Event().wait)
         return
@@ -122,10 +126,15 @@ def _run(task: str, ports: Ports) -> Iterator[None]:
         yield
 
 
-def _say_refused(task: TaskDefinition, result: TrainingResult) -> None:
+def _log_refusal(result: TrainingResult) -> None:
     kept = f"{result.live} stays live" if result.live else "nothing is live"
     logging.getLogger("weighbridge").error(
-        "refused, and %s: mend the data or the task; the whole record is in '%s'",
+        "refused, and %s: fix the source data or the task; 'weighbridge models show %s' shows the whole record",
         kept,
-        f"rejected/{task.name}_{result.document['version']}.json",
+        result.document["version"],
     )
+
+
+def _promotion(registry: ModelRegistry, result: TrainingResult) -> Promotion | None:
+    """The newest promotion; None when nothing is live."""
+    return None if result.live is None else registry.live(result.live.task)

@@ -79,7 +79,7 @@ def _in_processes(task: TaskDefinition, workers: int) -> Iterator[None]:
             yield
     except TerminatedWorkerError as error:
         raise ComputeUnavailable(
-            f"one of the {workers} processes of the search was killed, most often for want of memory: "
+            f"one of the {workers} processes of the search was killed, most often for lack of memory: "
             "run again, with fewer --workers or more memory"
         ) from error
     except BrokenProcessPool as error:

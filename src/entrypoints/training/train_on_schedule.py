@@ -32,14 +32,14 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=30)
 #: The longest single wait, in seconds: a clock that was set, or a machine that slept, is noticed after it.
 _LOOK = 60.0
 
-#: Waits so many seconds, or until it is told to stop: then it is True.
+#: Waits so many seconds, or until it is asked to stop, and then returns True.
 Wait = Callable[[float], bool]
 
 
 class TrainingSchedule:
-    """Trains whenever a dataset has appeared since the last training, until it is told to stop.
+    """Trains whenever a dataset has appeared since the last training, until it is asked to stop.
 
-    A dataset that was weighed, whatever became of it, or that cannot be admitted, is not trained on again. While a
+    A dataset that was evaluated, released or refused, or that is invalid, is not trained on again. While a
     store or a cluster is away it is tried again with growing pauses, at the next turn at the latest.
 
     Args:
@@ -65,7 +65,7 @@ class TrainingSchedule:
         """Train on schedule until ``wait`` says to stop.
 
         Raises:
-            WeighbridgeError: at the first turn, what only a person can mend: settings, access, the task. Later on
+            WeighbridgeError: in the first round, what only a person can fix: settings, access, the task. Later on
                 that too is logged, and the next turn is waited for.
         """
         clock = self._ports.clock

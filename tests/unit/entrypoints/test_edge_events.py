@@ -33,8 +33,8 @@ SAID: list[tuple[Event, dict[str, Any]]] = [
         {
             "level": "warning",
             "message": (
-                "whoever reaches 0.0.0.0 port 8000 may ask for predictions and records; "
-                "WEIGHBRIDGE_API_KEYS restricts it"
+                "anyone who can reach 0.0.0.0 port 8000 may request predictions and read records; "
+                "set WEIGHBRIDGE_API_KEYS to restrict access"
             ),
             "event": "service_open",
             "host": "0.0.0.0",
@@ -45,7 +45,7 @@ SAID: list[tuple[Event, dict[str, Any]]] = [
         WorkerEnded(137),
         {
             "level": "error",
-            "message": "a worker ended with code 137; another takes its place",
+            "message": "a worker ended with code 137; another one replaces it",
             "event": "worker_ended",
             "code": 137,
         },

@@ -13,13 +13,13 @@ from weighbridge.entrypoints.exit_codes import exit_code, remedy
 #: The code of each error, and whether it needs a remedy because its messages do not tell what to do.
 EXPECTED = {
     "WeighbridgeError": (1, "This needs a person: see the message above."),
-    "TaskError": (2, "Mend the task's definition; nothing was written."),
+    "TaskError": (2, "Nothing was written. Fix the task's definition."),
     "ConfigurationError": (2, ""),
-    "DataError": (4, "Nothing was written. Mend the data at its source and put it in the store again."),
-    "DataTooLarge": (4, "Nothing was written. Mend the data at its source and put it in the store again."),
-    "NoFinitePrediction": (4, "Nothing was written. Mend the data at its source and put it in the store again."),
+    "DataError": (4, "Nothing was written. Fix the source data and upload it again."),
+    "DataTooLarge": (4, "Nothing was written. Fix the source data and upload it again."),
+    "NoFinitePrediction": (4, "Nothing was written. Fix the source data and upload it again."),
     "StoreError": (75, ""),
-    "ArtefactNotFound": (75, "It was removed or replaced meanwhile; run the command again."),
+    "ArtefactNotFound": (75, "It was removed or replaced meanwhile; run this again."),
     "ArtefactExists": (2, "Nothing is ever overwritten; choose another time or name."),
     "StoreNotFound": (2, ""),
     "StoreDenied": (2, ""),

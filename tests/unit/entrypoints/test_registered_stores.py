@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.clocks import SettableClock
-from tests.unit.entrypoints.test_container import LogEventSink
 from weighbridge.adapters.memory import MemoryStore
+from weighbridge.adapters.telemetry_log import LogEventSink
 from weighbridge.domain.errors import ConfigurationError, StoreDenied
 from weighbridge.entrypoints.registered_stores import open_registered
 from weighbridge.entrypoints.settings import load_settings

@@ -11,7 +11,7 @@ from tests.support.clocks import START
 from tests.support.quick_task import two_releases
 from tests.support.registry_contract import make_record
 from weighbridge.domain.registry.record_diff import Compared, compare_records
-from weighbridge.entrypoints.cli.model_texts import layout_of_comparison
+from weighbridge.entrypoints.cli.record_texts import layout_of_comparison
 
 RECORD = json.loads(make_record(b"model", START).to_json())
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.data.schema import Schema
-from weighbridge.entrypoints.cli.console import levels_of
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.record_diff import Compared
@@ -24,18 +23,49 @@ def when(moment: str) -> str:
 def headlines(metrics: Mapping[str, float | None]) -> str:
     """The first metrics of all rows, in a line."""
     whole = [(name, value) for name, value in metrics.items() if "[" not in name]
-    return ", ".join(f"{name} {_number(value, '.4f')}" for name, value in whole[:_HEADLINES])
+    return ", ".join(f"{name} {undefined_or(value, '.4f')}" for name, value in whole[:_HEADLINES])
 
 
-def first_reason(reasons: Sequence[str]) -> str:
-    """The first reason, and how many more there are."""
+def reasons_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The reasons for a verdict as severity (``error`` or ``warning``) and text, errors first.
+
+    Older records have texts alone: their severity is that of the threshold that they name, or of the verdict.
+    """
+    is_refused = record["decision"]["verdict"] == "reject"
+    found = []
+    for reason in record["decision"]["reasons"]:
+        if isinstance(reason, str):
+            severity = "error" if is_refused and "its warning threshold" not in reason else "warning"
+            found.append((severity, reason))
+        else:
+            found.append((reason["severity"], reason["text"]))
+    return sorted(found, key=lambda one: one[0] != "error")
+
+
+def first_reason(record: Mapping[str, Any]) -> str:
+    """The first reason for a verdict, and how many more there are."""
+    reasons = [text for _, text in reasons_of(record)]
     if not reasons:
         return ""
     return reasons[0] if len(reasons) == 1 else f"{reasons[0]} (and {len(reasons) - 1} more)"
 
 
+def levels_of(record: Mapping[str, Any], metric: str) -> str:
+    """The levels of a metric's threshold, in brackets; empty where it has none."""
+    levels = [
+        f" (error {threshold['error']:g}, warning {threshold['warning']:g})"
+        for threshold in record.get("thresholds", ())
+        if (
+            metric.startswith(f"{threshold['metric']}[{threshold['slice_by']}=")
+            if "slice_by" in threshold
+            else metric == threshold["metric"]
+        )
+    ]
+    return "".join(levels)
+
+
 def layout_of_record(record: Mapping[str, Any], live: Promotion | None) -> Iterator[tuple[str, str]]:
-    """A record as lines of a name and a text: the outcome, what it was weighed by, where it is from.
+    """A record as lines of a name and a text: the outcome, what it was evaluated by, where it is from.
 
     Args:
         record: of a release, or of a refused candidate.
@@ -46,17 +76,16 @@ def layout_of_record(record: Mapping[str, Any], live: Promotion | None) -> Itera
     yield "task", record["task"]
     yield "created at", record["created_at"]
     yield "verdict", decision["verdict"].replace("_", " ")
-    for reason in decision["reasons"]:
-        yield "reason", reason
+    yield from reasons_of(record)
     if live is not None:
         yield "live", f"since {when(live.to_dict()['promoted_at'])}, by {live.by}: {live.reason}"
         if live.hold:
             yield "hold", "later trainings publish without promoting"
     for name, value in record["metrics"].items():
-        yield name, f"{_number(value, '.6g')}{levels_of(record, name)}"
+        yield name, f"{undefined_or(value, '.6g')}{levels_of(record, name)}"
     for check in record["checks"]:
         yield "check", f"{'passed' if check['passed'] else 'FAILED'}: {check['name']} ({check['detail']})"
-    yield from _weighing(record)
+    yield from _evaluation(record)
     yield from _origin(record)
     where = f"{model['key']} ({model['size']:,} bytes)"
     yield "model", where if model["key"] is not None else f"not kept ({model['format']}, {model['size']:,} bytes)"
@@ -73,13 +102,13 @@ def layout_of_comparison(rows: Sequence[Compared]) -> Iterator[tuple[str, str, s
         yield "*" if row.differs else "", row.section, row.field, _cell(row.one), _cell(row.other)
 
 
-def _weighing(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _evaluation(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     comparison = record.get("comparison") or {}
     for name, both in comparison.get("metrics", {}).items():
         yield (
             f"live {name}",
-            f"{_number(both['live'], '.6g')} of {comparison['live_version']} on the same rows, "
-            f"against {_number(both['candidate'], '.6g')}",
+            f"{undefined_or(both['live'], '.6g')} of {comparison['live_version']} on the same rows, "
+            f"against {undefined_or(both['candidate'], '.6g')}",
         )
     if comparison.get("note"):
         yield "not compared", comparison["note"]
@@ -88,7 +117,7 @@ def _weighing(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if finding["level"] != "ok":
             yield finding["level"], f"{finding['name']}: {finding['detail']}"
     if findings:
-        yield "rules", f"{sum(one['level'] == 'ok' for one in findings)} of {len(findings)} found nothing"
+        yield "rules", f"{sum(one['level'] == 'ok' for one in findings)} of {len(findings)} passed"
 
 
 def _origin(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -97,21 +126,22 @@ def _origin(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "dataset", f"{dataset['key']} ({dataset['rows']:,} rows, {dataset['size']:,} bytes)"
     yield "dataset sha256", dataset["sha256"]
     if "train_rows" in split:
-        parts = f"{split['train_rows']:,} rows to fit, {split['test_rows']:,} to weigh"
+        parts = f"{split['train_rows']:,} rows to train on, {split['test_rows']:,} to test on"
         yield "split", f"{parts}, seed {split['seed']}"
     schema = Schema.from_dict(record["schema"])
     for feature in schema.features:
         yield "feature", f"{feature.name}: {feature.expectation}"
-    yield "target", f"{schema.target.name}, answered as {schema.prediction}"
+    yield "target", f"{schema.target.name}, predicted as {schema.prediction}"
     yield "estimator", training["estimator"]
     for name, value in training["params"].items():
         yield f"  {name}", str(value)
-    points = f"{search['kind']}, {search['points']:,} points, {search['folds']} folds"
-    yield "search", f"{points}, {search['scoring']} {search['score']:.6g}"
+    candidates = f"{search['kind']}, {search['points']:,} candidates, {search['folds']} folds"
+    yield "search", f"{candidates}, best {search['scoring']} {search['score']:.6g}"
     yield "seconds", f"{training['seconds']:g}"
 
 
-def _number(value: float | None, how: str) -> str:
+def undefined_or(value: float | None, how: str) -> str:
+    """A metric in this format, or that it is undefined."""
     return "undefined" if value is None else format(value, how)
 
 
