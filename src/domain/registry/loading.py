@@ -11,7 +11,7 @@ from weighbridge.domain.errors import (
     IncompatibleModel,
     ModelUnreadable,
 )
-from weighbridge.domain.model.encoding import Parity, compare, compare_classes
+from weighbridge.domain.model.parity import Parity, compare, compare_classes
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Row

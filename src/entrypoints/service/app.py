@@ -13,6 +13,7 @@ from weighbridge.entrypoints.http.access_log import AccessLog
 from weighbridge.entrypoints.http.answers import LiveAnswers
 from weighbridge.entrypoints.http.fast.deferred import Deferred
 from weighbridge.entrypoints.http.fast.front import Front
+from weighbridge.entrypoints.http.fast.request_book import RequestBook
 from weighbridge.entrypoints.http.keys import ApiKeys
 from weighbridge.entrypoints.http.lifecycle import Lifecycle, in_the_background
 from weighbridge.entrypoints.http.paths import API
@@ -36,6 +37,7 @@ def create_app(
     every row that is answered. The page is there when there is a ``history`` for it.
     """
     access_log = AccessLog() if settings.access_log else None
+    book = RequestBook(telemetry, access_log)
     answers = LiveAnswers(service, telemetry, observer)
     # The first request need not wait for that, nor do it while the framework is built.
     answers.now()
@@ -46,11 +48,10 @@ def create_app(
         ),
         path=f"{API}/{service.task}",
         answers=answers,
-        telemetry=telemetry,
+        book=book,
         keys=ApiKeys(settings.keys),
         max_body_bytes=settings.max_body_bytes,
         max_header_bytes=settings.max_header_bytes,
-        access_log=access_log,
     )
 
 

@@ -3,9 +3,6 @@
 import asyncio
 import json
 import re
-import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +16,8 @@ from tests.support.quick_task import QUICK, store_of_two, two_releases
 from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
-from weighbridge.domain.data.schema import Row, Value
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 from weighbridge.entrypoints.http.fast.front import Front
-from weighbridge.entrypoints.http.micro_batcher import MOST_ROWS, MicroBatcher
 
 PATH = f"/api/v0.1/{QUICK.name}"
 CLOCK = SystemClock()
@@ -171,9 +166,9 @@ def test_a_key_is_needed_where_keys_are_configured(
 
 def test_probes_metrics_and_the_description_need_no_key_and_nothing_else_is_told_apart() -> None:
     app, _ = app_of(api_keys=KEYS)
-    for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"):
+    for path in ("/livez", "/livez/", "/readyz", "/metrics", "/openapi.json", "/docs"):
         assert ask(app, "GET", path).status == 200, path
-    for path in ("/", "/nowhere", "/livez/", "//livez", f"{PATH}/batch", "/v2/models"):
+    for path in ("/", "/nowhere", "//livez", f"{PATH}/batch", "/v2/models"):
         assert ask(app, "GET", path).status == 401, path
     document = json.loads(ask(app, "GET", "/openapi.json").body)
     assert document["paths"][PATH]["post"]["security"] == [{"bearer": []}, {"key": []}]
@@ -219,87 +214,6 @@ def test_requests_are_counted_by_route_and_status() -> None:
     assert found["weighbridge_prediction_sum"] == pytest.approx(3 * value)
     latency = "weighbridge_http_request_duration_seconds_count"
     assert found[f'{latency}{{method="POST",route="{PATH}"}}'] == 4
-
-
-class Predict:
-    """Doubles numbers; notes what it was given at once, and where."""
-
-    def __init__(self) -> None:
-        self.calls: list[list[float]] = []
-        self.threads: set[int] = set()
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def __call__(self, rows: Sequence[Row]) -> list[Value]:
-        self.gate.wait(30)
-        self.threads.add(threading.get_ident())
-        values = [float(row["x"]) for row in rows]
-        self.calls.append(values)
-        if -1.0 in values:
-            raise ArithmeticError("no")
-        return [2 * value for value in values]
-
-
-def test_rows_of_one_turn_are_predicted_by_one_call() -> None:
-    predict = Predict()
-
-    async def run() -> list[Any]:
-        batcher = MicroBatcher(predict)
-        first = await asyncio.gather(*(batcher.ask({"x": float(x)}) for x in range(5)))
-        second = await asyncio.gather(batcher.ask({"x": 7.0}), batcher.ask({"x": 8.0}))
-        return [*first, *second]
-
-    assert asyncio.run(run()) == [0, 2, 4, 6, 8, 14, 16]
-    assert predict.calls == [[0, 1, 2, 3, 4], [7, 8]]
-    assert predict.threads == {threading.get_ident()}
-
-
-def test_no_more_rows_than_allowed_go_into_one_call() -> None:
-    predict = Predict()
-
-    async def run() -> list[Any]:
-        batcher = MicroBatcher(predict)
-        return list(await asyncio.gather(*(batcher.ask({"x": float(x)}) for x in range(MOST_ROWS + 1))))
-
-    assert asyncio.run(run()) == [2.0 * x for x in range(MOST_ROWS + 1)]
-    assert [len(call) for call in predict.calls] == [MOST_ROWS, 1]
-
-
-def test_a_long_call_runs_elsewhere_and_what_comes_meanwhile_waits_for_the_next() -> None:
-    predict = Predict()
-    predict.gate.clear()
-
-    async def run() -> list[Any]:
-        with ThreadPoolExecutor(1) as pool:
-            batcher = MicroBatcher(predict, pool)
-            first = batcher.ask({"x": 1.0})
-            while not pool._threads:
-                await asyncio.sleep(0)
-            rest = [batcher.ask({"x": float(x)}) for x in (2, 3)]
-            given_up = batcher.ask({"x": 4.0})
-            given_up.cancel()
-            predict.gate.set()
-            return [await first, *await asyncio.gather(*rest)]
-
-    assert asyncio.run(run()) == [2, 4, 6]
-    assert predict.calls == [[1], [2, 3, 4]]
-    assert threading.get_ident() not in predict.threads
-
-
-@pytest.mark.parametrize("is_long", [False, True])
-def test_a_failure_reaches_everybody_who_waits_and_nobody_later(is_long: bool) -> None:
-    predict = Predict()
-
-    async def run() -> tuple[list[Any], Any]:
-        with ThreadPoolExecutor(1) as pool:
-            batcher = MicroBatcher(predict, pool if is_long else None)
-            waiting = [batcher.ask({"x": float(x)}) for x in (1, -1)]
-            failed = await asyncio.gather(*waiting, return_exceptions=True)
-            return failed, await batcher.ask({"x": 3.0})
-
-    failed, later = asyncio.run(run())
-    assert [type(error) for error in failed] == [ArithmeticError] * 2
-    assert later == 6
 
 
 def test_requests_side_by_side_each_get_their_own_answer(app: Front) -> None:

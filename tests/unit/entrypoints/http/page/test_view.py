@@ -186,12 +186,23 @@ def test_a_number_comes_through_the_form_as_it_is(number: float) -> None:
     assert json.loads(body) == {"x": number, "c": "1"}
 
 
+class Serving(PredictionService):
+    """Serves a model that no registry has."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        super().__init__("task", None, [], SettableClock(), None)  # type: ignore[arg-type]
+        self.model = model
+
+    @property
+    def loaded(self) -> LoadedModel:
+        return self.model
+
+
 def test_names_and_levels_are_never_markup_and_never_shell() -> None:
     number = Number(HOSTILE, unit="<b>kg</b>")
     schema = Schema((number, Category("c'c", (HOSTILE, "b"))), Category("y", (HOSTILE, "no")), "<i>z</i>")
     model = model_of(schema)
-    service = PredictionService("task", None, [], SettableClock(), None)  # type: ignore[arg-type]
-    service._loaded = model
+    service = Serving(model)
     tried = answered(
         model, {}, Classification(HOSTILE, [0.25, 0.75]), [HOSTILE], curl_command("http://h/", "t", b"it's", True)
     )
