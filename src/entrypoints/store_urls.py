@@ -58,7 +58,7 @@ def open_store(settings: Settings, clock: Clock, events: EventSink, *, trusted: 
             deadline = settings.store_deadline_seconds
             return S3Store(client, where, path, deadline=deadline, events=events, trusted=trusted)
         case "gs" | "az" as cloud if _BUCKET.fullmatch(where):
-            from weighbridge.adapters.cloud.store import connect
+            from weighbridge.adapters.cloud.connection import connect
 
             return connect(
                 cloud,
@@ -117,4 +117,4 @@ def _s3_client(read_timeout: float, attempts: int) -> Any:
 def _open_local(root: Path, settings: Settings) -> ArtefactStore:
     from weighbridge.adapters.local.store import LocalStore
 
-    return LocalStore(root, create=settings.create_store)
+    return LocalStore(root, create=settings.create_store, deadline=settings.store_deadline_seconds)

@@ -13,7 +13,7 @@ from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.testing.keys import keys, kinds, unlawful_keys
-from weighbridge.adapters.testing.store_contract import run_machine
+from weighbridge.adapters.testing.store_machine import run_machine
 from weighbridge.domain.errors import WeighbridgeError
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import ArtefactRef

@@ -20,7 +20,8 @@ from werkzeug.serving import make_server
 
 from tests.integration.conftest import MotoServer
 from tests.support.clocks import SettableClock
-from weighbridge.adapters.cloud.store import ObjectStore, connect
+from weighbridge.adapters.cloud.connection import connect
+from weighbridge.adapters.cloud.store import ObjectStore
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
 from weighbridge.domain.errors import StoreNotFound
 from weighbridge.domain.store.artefacts import DATASETS, dataset_timestamp

@@ -14,9 +14,12 @@ from obstore.store import MemoryStore
 
 from tests.support.clocks import SettableClock
 from tests.support.events import Recorder, retries_in
-from weighbridge.adapters.cloud.store import ObjectStore, connect, translate
+from weighbridge.adapters.cloud.connection import connect
+from weighbridge.adapters.cloud.errors import translate
+from weighbridge.adapters.cloud.store import ObjectStore
 from weighbridge.adapters.telemetry_log import LogEventSink
-from weighbridge.adapters.testing.store_contract import NewStore, StoreContract, run_machine
+from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
+from weighbridge.adapters.testing.store_machine import run_machine
 from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -380,6 +383,6 @@ def test_an_account_that_is_not_named_is_a_configuration_error(monkeypatch: pyte
 
 
 def test_without_the_extra_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "weighbridge.adapters.cloud.store")
+    monkeypatch.delitem(sys.modules, "weighbridge.adapters.cloud.connection")
     with hidden_modules("obstore"), pytest.raises(ConfigurationError, match=r"pip install 'weighbridge\[cloud\]'"):
         open_store(load_settings({"store": "gs://bucket"}), SettableClock(), LogEventSink())

@@ -10,7 +10,8 @@ import pytest
 from tests.integration.conftest import Fault, MotoServer, s3_client, shared_client
 from weighbridge.adapters.s3.client import open_client
 from weighbridge.adapters.s3.store import S3Store, connect
-from weighbridge.adapters.testing.store_contract import NewStore, StoreContract, same
+from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
+from weighbridge.adapters.testing.store_machine import same
 from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,

@@ -9,31 +9,24 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-try:
-    import obstore.exceptions as vendor
-    from obstore.store import AzureStore, GCSStore
-except ImportError as error:
-    from weighbridge.domain.errors import ConfigurationError
+import obstore.exceptions as vendor
 
-    raise ConfigurationError("gs:// and az:// need the extra 'cloud': pip install 'weighbridge[cloud]'") from error
-
+from weighbridge.adapters.cloud.errors import is_final, translate
+from weighbridge.adapters.cloud.pages import Pages, before
 from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
-    ConfigurationError,
-    StoreDenied,
     StoreNotFound,
     StoreUnavailable,
     WeighbridgeError,
 )
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key
+from weighbridge.domain.store.deadline import TooLate, within
 from weighbridge.domain.store.events import StoreRetried
 from weighbridge.domain.system import EventSink
 
@@ -41,60 +34,14 @@ from weighbridge.domain.system import EventSink
 #: hyphens.
 _WRITE, _DIGEST = "weighbridge_write", "weighbridge_sha256"
 
-#: The longest part of what obstore says that is passed on.
-_SAID = 300
-
-_PAGE = 1000
-_ATTEMPTS = 4
+ATTEMPTS = 4
 _READS = 3
-_DEADLINE = 300.0
+DEADLINE = 300.0
 
 #: How obstore tells the status of a reply that says no.
 _STATUS = re.compile(r"\bstatus code: (\d{3})\b")
 
 _Answer = TypeVar("_Answer")
-
-
-def connect(
-    scheme: str,
-    bucket: str,
-    prefix: str = "",
-    *,
-    timeout: float = 20,
-    attempts: int = _ATTEMPTS,
-    deadline: float = _DEADLINE,
-    events: EventSink | None = None,
-) -> "ObjectStore":
-    """A store on a bucket or container; nothing is sent yet.
-
-    Args:
-        scheme: ``gs`` or ``az``.
-        bucket: its name.
-        prefix: the folder within it; empty for all of it.
-        timeout: seconds to wait for each piece of a reply.
-        attempts: how often a request is sent in all, with jittered exponential back-off between.
-        deadline: seconds in which an operation is done or has failed.
-        events: told of each attempt that is not the first.
-
-    Raises:
-        ConfigurationError: the settings in the environment name an account or an endpoint that cannot be.
-    """
-    vendor_store: Any = {"gs": GCSStore, "az": AzureStore}[scheme]
-    url = f"{scheme}://{bucket}/{prefix}"
-    try:
-        client = vendor_store(
-            bucket,
-            client_options={
-                "allow_http": True,  # where the endpoint that was set has it
-                "connect_timeout": timedelta(seconds=min(5, timeout)),
-                "read_timeout": timedelta(seconds=timeout),
-                "timeout": timedelta(seconds=deadline),
-            },
-            retry_config={"max_retries": 0},  # what obstore tries again it does not tell
-        )
-    except (vendor.BaseError, ValueError) as error:
-        raise ConfigurationError(f"{url}: {_said(error)}; check its name and the settings of its cloud") from error
-    return ObjectStore(client, url, prefix, attempts=attempts, deadline=deadline, events=events)
 
 
 class ObjectStore(ArtefactStore):
@@ -122,8 +69,8 @@ class ObjectStore(ArtefactStore):
         url: str,
         prefix: str = "",
         *,
-        attempts: int = _ATTEMPTS,
-        deadline: float = _DEADLINE,
+        attempts: int = ATTEMPTS,
+        deadline: float = DEADLINE,
         sleep: Callable[[float], None] = time.sleep,
         events: EventSink | None = None,
     ) -> None:
@@ -138,11 +85,17 @@ class ObjectStore(ArtefactStore):
         return self._url
 
     def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
-        """See ArtefactStore. One request for as many keys as the service likes."""
+        """Ask for a page of as many keys as the service likes whenever the one before it is consumed."""
         return self._refs(check_prefix(prefix), start_after)
 
     def read(self, what: ArtefactRef | str) -> Artefact:
-        """See ArtefactStore. Bytes that do not match the digest they were written with are asked for again."""
+        """Read an object, or the version or ETag of it that a ref names.
+
+        Bytes that do not match the digest they were written with are asked for again.
+
+        Raises:
+            ArtefactNotFound: there is no such key, or no longer that revision.
+        """
         key = check_key(what if isinstance(what, str) else what.key)
         which: dict[str, str] = {}
         if isinstance(what, ArtefactRef):
@@ -159,9 +112,12 @@ class ObjectStore(ArtefactStore):
         raise StoreUnavailable(f"{self.url}: {key} came broken {_READS} times; check the network and try again")
 
     def write(self, key: str, data: bytes) -> ArtefactRef:
-        """See ArtefactStore. The time of the ref is this machine's.
+        """Create an object by one conditional put. The time of the ref is this machine's.
 
         Where the reply to a write was lost, the object itself tells whose it is.
+
+        Raises:
+            ArtefactExists: the key is taken by another write. What was there is untouched.
         """
         check_key(key)
         # A copy: the caller's buffer may change while a request that is late is still being sent.
@@ -171,7 +127,7 @@ class ObjectStore(ArtefactStore):
             try:
                 return self._ref(self._put(key, data, write))
             except (vendor.AlreadyExistsError, vendor.GenericError) as error:
-                if not isinstance(error, vendor.AlreadyExistsError) and _is_final(error):
+                if not isinstance(error, vendor.AlreadyExistsError) and is_final(error):
                     raise
                 made = self._made_by(key, write)
                 if made is None:
@@ -185,7 +141,11 @@ class ObjectStore(ArtefactStore):
                 raise ArtefactExists(f"{self.url}: {key} exists already and is left as it is") from error
 
     def delete(self, key: str) -> None:
-        """See ArtefactStore. Where versions are kept, they stay, and can be read by their refs."""
+        """Delete an object. Where versions are kept, they stay, and can be read by their refs.
+
+        Raises:
+            ArtefactNotFound: there is no such key.
+        """
         check_key(key)
         path, limit = f"{self._folder}{key}", self._limit()
         attempts = iter(range(self._attempts))
@@ -208,7 +168,7 @@ class ObjectStore(ArtefactStore):
         if start is not None and not start.startswith(prefix):
             return
         kind = f"{self._folder}{prefix.partition('/')[0]}"
-        pages = _Pages(self._client, kind, f"{self._folder}{start or _before(prefix)}")
+        pages = Pages(self._client, kind, f"{self._folder}{start or before(prefix)}")
         while True:
             with self._translated(prefix):
                 page = self._ask(prefix, self._limit(), "list", pages.next)
@@ -257,7 +217,7 @@ class ObjectStore(ArtefactStore):
             try:
                 return self._answer(subject, limit - time.monotonic(), request)
             except (vendor.BaseError, FileNotFoundError) as error:
-                if attempt == self._attempts or _is_final(error):
+                if attempt == self._attempts or is_final(error):
                     raise
                 status = _STATUS.search(str(error))
                 self._again(operation, status[1] if status else "no answer")
@@ -268,25 +228,13 @@ class ObjectStore(ArtefactStore):
 
     def _answer(self, subject: str, seconds: float, request: Callable[[], _Answer]) -> _Answer:
         """What ``request`` returns or raises, or StoreUnavailable when that takes too long."""
-        answers: SimpleQueue[tuple[_Answer | None, BaseException | None]] = SimpleQueue()
-
-        def answer() -> None:
-            try:
-                answers.put((request(), None))
-            except BaseException as error:
-                answers.put((None, error))
-
-        Thread(target=answer, name="weighbridge-objects", daemon=True).start()
         try:
-            found, error = answers.get(timeout=max(0.0, seconds))
-        except Empty:
+            return within(seconds, request, "weighbridge-objects")
+        except TooLate:
             raise StoreUnavailable(
                 f"{self.url}: {subject}: no whole answer within {self._deadline:g} seconds; "
                 "check the network, then try again"
             ) from None
-        if error is not None:
-            raise error
-        return cast("_Answer", found)
 
     def _again(self, operation: str, reason: str) -> None:
         if self._events is not None:
@@ -305,83 +253,7 @@ class ObjectStore(ArtefactStore):
     def _check_bucket(self) -> None:
         """Some answers do not tell a missing object from a missing bucket; those to listings do."""
         try:
-            pages = _Pages(self._client, "weighbridge", "weighbridge")
+            pages = Pages(self._client, "weighbridge", "weighbridge")
             self._ask("", self._limit(), "list", pages.next)
         except (vendor.BaseError, FileNotFoundError) as error:
             raise translate(error, self.url, "", StoreNotFound) from error
-
-
-class _Pages:
-    """The pages of a listing of a folder, from a path on. After an error it goes on where it was."""
-
-    def __init__(self, client: Any, folder: str, start: str) -> None:
-        self._client, self._folder, self._start = client, folder, start
-        self._pages: Iterator[Any] | None = None
-
-    def next(self) -> Any:
-        """The next page; None when there is none."""
-        if self._pages is None:
-            self._pages = self._client.list(self._folder, offset=self._start, chunk_size=_PAGE)
-        try:
-            page = next(self._pages, None)
-        except BaseException:
-            self._pages = None
-            raise
-        if page:
-            self._start = max(str(meta["path"]) for meta in page)
-        return page
-
-
-def translate(error: Exception, url: str, subject: str, absent: type[WeighbridgeError]) -> WeighbridgeError:
-    """The error to raise for what obstore raised: one line that names the store, the fault and the remedy.
-
-    Args:
-        error: as it was caught.
-        url: of the store.
-        subject: the key or prefix that was asked for, where there was one.
-        absent: what it means that something is not there.
-    """
-    where, said = f"{url}: {subject}: " if subject else f"{url}: ", _said(error)
-    if "ContainerNotFound" in str(error) or "NoSuchBucket" in str(error):
-        absent = StoreNotFound
-    elif isinstance(error, vendor.PreconditionError):
-        return ArtefactNotFound(f"{where}no longer in that revision")
-    elif not isinstance(error, FileNotFoundError):
-        return _translate_fault(error, where, said)
-    if absent is StoreNotFound:
-        return StoreNotFound(f"{url}: there is no such bucket or container; make it, or check its name")
-    return absent(f"{where}not there, or no longer in that revision")
-
-
-def _is_final(error: Exception) -> bool:
-    """Whether another attempt would change nothing."""
-    return not isinstance(translate(error, "", "", ArtefactNotFound), StoreUnavailable) or isinstance(
-        error, vendor.AlreadyExistsError
-    )
-
-
-def _translate_fault(error: Exception, where: str, said: str) -> WeighbridgeError:
-    if isinstance(error, vendor.PermissionDeniedError | vendor.UnauthenticatedError):
-        return StoreDenied(f"{where}access refused ({said}); check the credentials and what they may do")
-    if "169.254.169.254" in str(error) or "metadata.google.internal" in str(error):
-        # Where it finds no credentials, obstore asks the machine that it takes itself to run on.
-        return StoreDenied(
-            f"{where}there are no credentials ({said}); set AZURE_STORAGE_ACCOUNT_NAME and "
-            "AZURE_STORAGE_ACCOUNT_KEY, or GOOGLE_APPLICATION_CREDENTIALS"
-        )
-    if isinstance(error, vendor.GenericError | vendor.JoinError | vendor.AlreadyExistsError):
-        return StoreUnavailable(f"{where}{said}; check the network, then try again")
-    return ConfigurationError(f"{where}{said}; check the store's address and the settings of its cloud")
-
-
-def _said(error: Exception) -> str:
-    """The first of what obstore says: it goes on with the whole reply, and with its own structures."""
-    said = " ".join(str(error).partition("\n\nDebug source")[0].partition("<?xml")[0].split()).rstrip(": ")
-    return said if len(said) <= _SAID else f"{said[:_SAID]}..."
-
-
-def _before(prefix: str) -> str:
-    """A key that sorts before every key with this prefix, and, where there is such a key, after most others."""
-    last = ord(prefix[-1]) - 1
-    # Not every character can stand in a path: those of task names and times can.
-    return f"{prefix[:-1]}{chr(last)}\U0010ffff" if ord("0") <= last <= ord("z") else prefix[:-1]

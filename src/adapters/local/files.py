@@ -17,23 +17,27 @@ class LocalFiles(Files):
     """Files by their paths. What is written goes to a file beside it first, whose name begins with a dot."""
 
     def is_folder(self, name: str) -> bool:
-        """See ``Files.is_folder``."""
+        """Whether the path is a directory, or a link to one. What is not there is none."""
         return Path(name).is_dir()
 
     def below(self, folder: str) -> Iterator[str]:
-        """See ``Files.below``."""
+        """Every file below a directory, by its path within it, ascending; none where it is missing."""
         root = Path(folder)
         with _translated(folder):
             found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
         return (name for name in found if not any(part.startswith(".") for part in name.split("/")))
 
     def exists(self, name: str) -> bool:
-        """See ``Files.exists``."""
+        """Whether there is anything at the path."""
         return Path(name).exists()
 
     @contextmanager
     def read(self, name: str) -> Iterator[BinaryIO]:
-        """See ``Files.read``."""
+        """Open the file itself.
+
+        Raises:
+            ConfigurationError: there is none, or it is a directory.
+        """
         with ExitStack() as stack:
             with _translated(name):
                 file = stack.enter_context(Path(name).open("rb"))
@@ -41,7 +45,11 @@ class LocalFiles(Files):
 
     @contextmanager
     def write(self, name: str, *, overwrite: bool) -> Iterator[BinaryIO]:
-        """See ``Files.write``."""
+        """Write to a file beside it, whose name begins with a dot, and give it its name at the end, on the disk.
+
+        Raises:
+            ConfigurationError: there is one already that is not to be overwritten.
+        """
         path = Path(name)
         if not overwrite and path.exists():
             raise _taken(name)

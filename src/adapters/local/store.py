@@ -1,18 +1,18 @@
 """The store on a local folder: ``<root>/<kind>/<name>``, one file per artefact."""
 
 import builtins
-import ctypes
-import errno
 import os
-import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
+from weighbridge.adapters.local.errors import ABSENT, translate
+from weighbridge.adapters.local.writing import give_name, remove_left_over, sync, temporary_beside, write_through
 from weighbridge.domain.errors import (
     ArtefactExists,
     ArtefactNotFound,
@@ -21,17 +21,17 @@ from weighbridge.domain.errors import (
     StoreError,
     StoreNotFound,
     StoreUnavailable,
-    WeighbridgeError,
 )
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key, pieces_of
+from weighbridge.domain.store.deadline import TooLate, within
 
 _READS = 3
-_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-#: What os.link says on a file system without hard links (FAT and some network file systems), by system.
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
-_NO_EXCLUSIVE_RENAME = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
+
+#: How many files are looked at within one deadline.
+_FILES = 1000
+
+_Answer = TypeVar("_Answer")
 
 
 class LocalStore(ArtefactStore):
@@ -40,24 +40,31 @@ class LocalStore(ArtefactStore):
     Args:
         root: the folder.
         create: make the folder (and its parents) when it is missing.
+        deadline: seconds in which an operation (of a listing, the names, and each so many files) is done or has
+            failed: a network file system whose server is gone answers nothing at all.
 
     Raises:
         StoreNotFound: there is no such folder, and ``create`` is off.
         StoreDenied: it may not be looked into, or not be made.
+        StoreUnavailable: the file system does not answer.
 
     A write goes to a temporary file whose name begins with a dot (such names are never listed), reaches the
     disk, and only then gets its real name, which fails when the name is taken. A process killed on the way
-    leaves at most a temporary file. Other programs may drop files into ``<root>/<kind>`` too; the revision of a
-    file is its inode, its time of modification and its size. Symbolic links are followed within the root; one
-    that leads out of it is refused, and never listed.
+    leaves at most a temporary file, which a write of a day later removes. Other programs may drop files into
+    ``<root>/<kind>`` too; the revision of a file is its inode, its time of modification and its size. Symbolic
+    links are followed within the root; one that leads out of it is refused, and never listed.
     """
 
-    def __init__(self, root: Path, *, create: bool = False) -> None:
-        self._root = root.absolute()
-        with self._translated():
+    def __init__(self, root: Path, *, create: bool = False, deadline: float = 300.0) -> None:
+        self._root, self._deadline = root.absolute(), deadline
+        self._swept: set[str] = set()
+
+        def open_root() -> None:
             if create:
                 self._root.mkdir(parents=True, exist_ok=True)
             self._check_root()
+
+        self._within("", open_root)
 
     @property
     def url(self) -> str:
@@ -65,7 +72,7 @@ class LocalStore(ArtefactStore):
         return self._root.as_uri()
 
     def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
-        """See ArtefactStore. The names are taken when the first item is asked for; each file is looked at in turn.
+        """Take the names when the first item is asked for, and look at the files as they are consumed.
 
         Raises:
             StoreDenied: the folder of the kind is a symbolic link that leads out of the root.
@@ -74,16 +81,16 @@ class LocalStore(ArtefactStore):
         return self._refs(prefix, start_after)
 
     def read(self, what: ArtefactRef | str) -> Artefact:
-        """See ArtefactStore.
+        """Read a file; a ref's only while it is the same file, unchanged.
 
         Raises:
+            ArtefactNotFound: there is no such file, or it is another by now.
             StoreDenied: the key is a symbolic link that leads out of the root.
             StoreUnavailable: the file kept changing while it was read.
         """
         key = check_key(what if isinstance(what, str) else what.key)
         for _ in range(_READS):
-            with self._translated(key):
-                ref, data, settled = self._read_once(key)
+            ref, data, settled = self._within(key, lambda: self._read_once(key))
             if isinstance(what, ArtefactRef) and (what.revision != ref.revision or not settled):
                 raise ArtefactNotFound(f"{self.url}: {key} is no longer at revision {what.revision}")
             if settled:
@@ -91,77 +98,102 @@ class LocalStore(ArtefactStore):
         raise StoreUnavailable(f"{self.url}: {key} changes while it is read; try again when it is written whole")
 
     def write(self, key: str, data: bytes) -> ArtefactRef:
-        """See ArtefactStore.
+        """Create a file, and the folder of its kind where that is missing; empty bytes make an empty file.
 
         Raises:
+            ArtefactExists: there is something of that name, which is untouched.
             ConfigurationError: the name is too long for the file system, or the file system can neither make
                 hard links nor rename without overwriting, so that nothing can be created safely.
         """
         return self._create(key, (data,))
 
     def write_file(self, key: str, file: BinaryIO, sha256: str) -> ArtefactRef:
-        """See ArtefactStore. It is copied piece by piece, and raises what ``write`` raises."""
+        """Create a file as a copy of another, made piece by piece.
+
+        Raises:
+            ArtefactExists, ConfigurationError: as ``write`` does.
+            DataError: the file has other bytes by now. Nothing is written.
+        """
         return self._create(key, pieces_of(key, file, sha256))
 
     def delete(self, key: str) -> None:
-        """See ArtefactStore. Of a symbolic link the link goes, not its target."""
+        """Remove a file. Of a symbolic link the link goes, not its target.
+
+        Raises:
+            ArtefactNotFound: there is no such file.
+        """
         check_key(key)
-        with self._translated(key):
+
+        def delete() -> None:
             if not S_ISREG(self._resolved(key).stat().st_mode):
                 raise ArtefactNotFound(f"{self.url}: {key} is not a file")
             path = self._root / key
             path.unlink()
-            _sync(path.parent)
+            sync(path.parent)
+
+        self._within(key, delete)
 
     def _create(self, key: str, pieces: Iterable[bytes]) -> ArtefactRef:
         kind, _, name = check_key(key).partition("/")
-        with self._translated(key, absent=StoreUnavailable):
+
+        def create() -> ArtefactRef:
             self._check_root()
             folder = self._folder(kind)
-            temporary = folder / f".{secrets.token_hex(8)}.tmp"
+            temporary = temporary_beside(folder / name)
             try:
-                status = _write_through(temporary, pieces)
-                _give_name(temporary, folder / name)
+                status = write_through(temporary, pieces)
+                give_name(temporary, folder / name, status)
             except FileExistsError as error:
                 raise ArtefactExists(f"{self.url}: {key} exists already and is left as it is") from error
             finally:
                 with suppress(OSError):
                     temporary.unlink()
-            _sync(folder)
-            _sync(self._root)
-        return _ref(key, status)
+            sync(folder)
+            sync(self._root)
+            if kind not in self._swept:
+                self._swept.add(kind)
+                remove_left_over(folder, status.st_mtime)
+            return _ref(key, status)
+
+        return self._within(key, create, absent=StoreUnavailable)
 
     def _refs(self, prefix: str, start_after: str | None) -> Iterator[ArtefactRef]:
-        for key in self._keys(prefix, start_after):
-            with self._translated(key):
-                status = self._status(key)
+        keys = iter(self._within(prefix.partition("/")[0], lambda: self._keys(prefix, start_after)))
+        size = 1
+        while some := [*islice(keys, size)]:
+            yield from self._within(some[0], lambda: [*self._looked_at(some)])
+            # Not many at first: a listing is seldom consumed whole.
+            size = min(2 * size, _FILES)
+
+    def _looked_at(self, keys: builtins.list[str]) -> Iterator[ArtefactRef]:
+        for key in keys:
+            status = self._status(key) if is_key(key) else None
             if status is not None and S_ISREG(status.st_mode):
                 yield _ref(key, status)
 
     def _keys(self, prefix: str, start_after: str | None) -> builtins.list[str]:
-        """The keys of whatever the folder of the kind holds, ascending; some may turn out to be no files."""
-        kind = prefix.partition("/")[0]
+        """The keys of whatever the folder of the kind holds, ascending; some may turn out to be no artefacts."""
+        kind, _, start = prefix.partition("/")
         try:
-            with self._translated(kind), os.scandir(self._resolved(kind)) as entries:
-                keys = [f"{kind}/{entry.name}" for entry in entries]
-        except ArtefactNotFound:
-            return []
+            names = os.listdir(self._resolved(kind))  # noqa: PTH208 - a Path for each takes four times as long
+        except OSError as error:
+            if error.errno in ABSENT:
+                self._check_root()
+                return []
+            raise
+        keys = [f"{kind}/{name}" for name in names if name.startswith(start)]
         # Text compares by code point, and UTF-8 keeps that order.
-        return sorted(
-            key
-            for key in keys
-            if key.startswith(prefix) and (start_after is None or key > start_after) and is_key(key)
-        )
+        return sorted(keys if start_after is None else [key for key in keys if key > start_after])
 
     def _status(self, key: str) -> os.stat_result | None:
         """The status of the file; None when it has gone since its name was listed, or leads out of the root."""
         try:
-            status = (self._root / key).lstat()
+            status = os.lstat(f"{self._root}/{key}")
             return self._resolved(key).stat() if S_ISLNK(status.st_mode) else status
         except StoreDenied:
             return None
         except OSError as error:
-            if error.errno in _ABSENT:
+            if error.errno in ABSENT:
                 return None
             raise
 
@@ -200,86 +232,27 @@ class LocalStore(ArtefactStore):
         if not self._root.is_dir():
             raise StoreNotFound(f"{self.url}: there is no such folder; check the path, or make it")
 
-    @contextmanager
-    def _translated(self, subject: str = "", absent: type[StoreError] = ArtefactNotFound) -> Iterator[None]:
+    def _within(
+        self, subject: str, operation: Callable[[], _Answer], absent: type[StoreError] = ArtefactNotFound
+    ) -> _Answer:
+        """What ``operation`` returns within the deadline; errors of the operating system become ours."""
+        where = f"{self.url}: {subject}".removesuffix(": ")
+
+        def translated() -> _Answer:
+            try:
+                return operation()
+            except OSError as error:
+                if error.errno in ABSENT or isinstance(error, FileExistsError):
+                    self._check_root()
+                raise translate(error, where, absent) from error
+
         try:
-            yield
-        except OSError as error:
-            if error.errno in _ABSENT or isinstance(error, FileExistsError):
-                self._check_root()
-            raise translate(error, f"{self.url}: {subject}".removesuffix(": "), absent) from error
-
-
-def translate(error: OSError, subject: str, absent: type[StoreError] = ArtefactNotFound) -> WeighbridgeError:
-    """The error to raise for what the operating system said.
-
-    Args:
-        error: as it was caught.
-        subject: what was being worked on; the message begins with it.
-        absent: what it means that something on the path is missing.
-    """
-    said = (error.strerror or str(error)).lower()
-    if error.errno in _ABSENT:
-        return absent(f"{subject} is not there ({said})")
-    if error.errno in _DENIED:
-        return StoreDenied(f"{subject}: {said}; check the owner and the permissions of the folder")
-    if error.errno == errno.ENAMETOOLONG:
-        return ConfigurationError(f"{subject}: {said} for this file system; choose a shorter one")
-    return StoreUnavailable(f"{subject}: {said}; check the disk and try again")
-
-
-def rename_exclusively(source: Path, target: Path) -> None:
-    """Rename a file in one step that fails when the target exists (Linux's renameat2).
-
-    Raises:
-        FileExistsError: the target exists; both are left as they are.
-        OSError: with ENOSYS where the system, or EINVAL where the file system, cannot do it.
-    """
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    here, no_replace = -100, 1  # AT_FDCWD and RENAME_NOREPLACE of the Linux headers
-    if rename(here, os.fsencode(source), here, os.fsencode(target), no_replace) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), str(target))
-
-
-def _give_name(temporary: Path, target: Path) -> None:
-    """Put a whole file under its name, which must be free, in one step."""
-    try:
-        target.hardlink_to(temporary)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        try:
-            rename_exclusively(temporary, target)
-        except OSError as refusal:
-            if refusal.errno not in _NO_EXCLUSIVE_RENAME:
-                raise
-            raise ConfigurationError(
-                f"{target.parent}: this file system can neither make hard links nor rename without overwriting; "
-                "put the store on another one"
-            ) from refusal
-
-
-def _write_through(path: Path, pieces: Iterable[bytes]) -> os.stat_result:
-    """Write a new file that is on the disk when this returns."""
-    # 0o666 less the umask, as any other file of this user: other users' readers need it.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(descriptor)
-        return os.fstat(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            return within(self._deadline, translated, "weighbridge-folder")
+        except TooLate:
+            raise StoreUnavailable(
+                f"{where}: the file system does not answer within {self._deadline:g} seconds; "
+                "check the network or the disk that it is on, then try again"
+            ) from None
 
 
 def _revision(status: os.stat_result) -> str:

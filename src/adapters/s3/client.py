@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -12,7 +10,8 @@ import botocore.exceptions as vendor
 import botocore.session
 from botocore.config import Config
 
-from weighbridge.adapters.s3.errors import code_of, translate
+from weighbridge.adapters.s3.errors import BrokenReply, code_of, translate
+from weighbridge.domain.store.deadline import TooLate, within
 
 #: The name of the threads that ask the server.
 THREAD = "weighbridge-s3"
@@ -24,16 +23,6 @@ _Answer = TypeVar("_Answer")
 
 #: Told of each attempt that is not the first: the operation as S3 calls it, and why it is made.
 Again = Callable[[str, str], None]
-
-
-class TooLate(Exception):
-    """There is no whole answer in time."""
-
-
-class BrokenReply(vendor.HTTPClientError):  # type: ignore[misc]
-    """A reply broke off in its head."""
-
-    fmt = "the head of the reply broke off"
 
 
 def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempts: int = ATTEMPTS) -> Any:
@@ -88,28 +77,16 @@ def ask(request: Callable[[], _Answer], seconds: float, again: Again) -> _Answer
     Raises:
         TooLate: it did not return in time, or there was no time.
     """
-    if seconds <= 0:
-        raise TooLate
     asked = _Asked(again)
-    answers: SimpleQueue[tuple[_Answer | None, BaseException | None]] = SimpleQueue()
 
-    def answer() -> None:
+    def answer() -> _Answer:
         _asked.set(asked)
-        try:
-            answers.put((request(), None))
-        except BaseException as error:
-            answers.put((None, error))
+        return request()
 
-    Thread(target=answer, name=THREAD, daemon=True).start()
     try:
-        found, error = answers.get(timeout=seconds)
-    except Empty:
-        raise TooLate from None
+        return within(seconds, answer, THREAD)
     finally:
         asked.is_over = True
-    if error is not None:
-        raise error
-    return cast("_Answer", found)
 
 
 def is_aws(endpoint: str) -> bool:

@@ -15,6 +15,19 @@ from weighbridge.domain.errors import (
     WeighbridgeError,
 )
 
+
+class BrokenReply(vendor.HTTPClientError):  # type: ignore[misc]
+    """A reply broke off in its head."""
+
+    fmt = "the head of the reply broke off"
+
+
+class SenselessReply(vendor.HTTPClientError):  # type: ignore[misc]
+    """A reply lacks what it must have, as that of a proxy does that answers itself."""
+
+    fmt = "the reply makes no sense: {fault}"
+
+
 TAKEN = {"PreconditionFailed", "412"}
 CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
 NOT_THERE = {"NoSuchKey", "NoSuchVersion", "NotFound", "404"}
@@ -90,7 +103,7 @@ def _translate_reply(error: Any, url: str, where: str) -> WeighbridgeError:
             f"{where}the server lacks what is needed to create without overwriting ({said}); use another one"
         )
     if status >= 500 or status in {409, 429} or code in _TRY_AGAIN or "Throttl" in code:
-        return StoreUnavailable(f"{where}the server is not well ({said}); try again")
+        return StoreUnavailable(f"{where}server error ({said}); try again")
     if status in {401, 403} or code in _REFUSED:
         return StoreDenied(
             f"{where}access refused ({said}); check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN "

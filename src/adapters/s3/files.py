@@ -32,19 +32,19 @@ class S3Files(Files):
         self._client, self._bucket = client, bucket
 
     def is_folder(self, name: str) -> bool:
-        """See ``Files.is_folder``. A key that is a file, too, is a file."""
+        """Whether there is a key below the name and a slash. A key that is a file, too, is a file."""
         if name and not name.endswith("/") and self.exists(name):
             return False
         return next(iter(self._keys(name, 1)), None) is not None
 
     def below(self, folder: str) -> Iterator[str]:
-        """See ``Files.below``."""
+        """The keys below the name, by pages of 1000."""
         for name in self._keys(folder, 1000):
             if name and not name.endswith("/") and not any(part.startswith(".") for part in name.split("/")):
                 yield name
 
     def exists(self, name: str) -> bool:
-        """See ``Files.exists``."""
+        """Whether there is an object of this key."""
         with self._translated(name):
             try:
                 self._client.head_object(Bucket=self._bucket, Key=name)
@@ -58,7 +58,7 @@ class S3Files(Files):
 
     @contextmanager
     def read(self, name: str) -> Iterator[BinaryIO]:
-        """See ``Files.read``."""
+        """Copy the object to memory, or to the disk where it is large."""
         with _temporary() as file:
             with self._translated(name):
                 reply = self._client.get_object(Bucket=self._bucket, Key=name)
@@ -69,7 +69,7 @@ class S3Files(Files):
 
     @contextmanager
     def write(self, name: str, *, overwrite: bool) -> Iterator[BinaryIO]:
-        """See ``Files.write``. A large file is sent in pieces, of which the last request makes a file."""
+        """Send what was written. A large file is sent in parts, of which the last request makes a file."""
         if not overwrite and self.exists(name):
             raise self._taken(name)
         with _temporary() as file:

@@ -2,46 +2,23 @@
 
 import secrets
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import partial
-from hashlib import md5, sha256
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import botocore.exceptions as vendor
-from botocore.parsers import ResponseParserError
-from urllib3.exceptions import HTTPError as TransportError
 
-from weighbridge.adapters.s3.client import ATTEMPTS, BrokenReply, TooLate, ask, open_client
-from weighbridge.adapters.s3.errors import (
-    CONFLICT,
-    NO_REPLY,
-    NOT_THERE,
-    TAKEN,
-    code_of,
-    may_have_arrived,
-    translate,
-)
-from weighbridge.domain.errors import ArtefactExists, ConfigurationError, StoreUnavailable
+from weighbridge.adapters.s3.client import open_client
+from weighbridge.adapters.s3.content import Content, content_of_bytes, content_of_file
+from weighbridge.adapters.s3.errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of
+from weighbridge.adapters.s3.objects import DEADLINE, S3Objects
+from weighbridge.adapters.s3.replies import field, ref_of
+from weighbridge.domain.errors import ConfigurationError, StoreUnavailable
 from weighbridge.domain.store.artefact_store import ArtefactStore
-from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key, pieces_of
-from weighbridge.domain.store.events import StoreRetried
+from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key
 from weighbridge.domain.system import EventSink
 
-#: Metadata of the objects that we write: which write made it, and the digest of its bytes.
-_WRITE, _DIGEST = "weighbridge-write", "weighbridge-sha256"
 
-#: Seconds for an operation in all: enough for a gigabyte over a slow line, and for every attempt at a small thing.
-_DEADLINE = 300.0
-
-_Answer = TypeVar("_Answer")
-
-
-def connect(bucket: str, prefix: str = "", *, deadline: float = _DEADLINE) -> "S3Store":
+def connect(bucket: str, prefix: str = "", *, deadline: float = DEADLINE) -> "S3Store":
     """A store on a bucket, reached as the standard AWS settings say; see ``open_client`` for what may go wrong.
 
     Args:
@@ -82,186 +59,110 @@ class S3Store(ArtefactStore):
         bucket: str,
         prefix: str = "",
         *,
-        deadline: float = _DEADLINE,
+        deadline: float = DEADLINE,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         events: EventSink | None = None,
         trusted: bool = True,
     ) -> None:
-        self._client, self._events, self._trusted = client, events, trusted
-        self._deadline, self._monotonic, self._sleep = deadline, monotonic, sleep
-        self._bucket = bucket
-        self._folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._objects = S3Objects(
+            client, bucket, prefix, deadline=deadline, monotonic=monotonic, sleep=sleep, events=events
+        )
+        self._trusted = trusted
 
     @property
     def url(self) -> str:
         """``s3://bucket/prefix``."""
-        return f"s3://{self._bucket}/{self._folder}".rstrip("/")
+        return self._objects.url
 
     def list(self, prefix: str, start_after: str | None = None) -> Iterator[ArtefactRef]:
-        """See ArtefactStore. One request for each 1000 keys (or fewer, as the server likes)."""
-        # With the delimiter sub-folders count for one entry each, however many objects they hold.
-        return (
-            _ref(key, entry["Size"], entry, entry["LastModified"])
-            for page in self._pages(check_prefix(prefix), start_after)
-            for entry in page.get("Contents", ())
-            if is_key(key := self._key(entry))
-        )
+        """Ask for a page of 1000 keys (or fewer, as the server likes) whenever the one before it is consumed."""
+        return self._refs(check_prefix(prefix), start_after)
 
     def read(self, what: ArtefactRef | str) -> Artefact:
-        """See ArtefactStore. A reply that comes broken is asked for again, a few times."""
-        key = check_key(what if isinstance(what, str) else what.key)
+        """Read an object, or the version or ETag of it that a ref names. What comes broken is asked for again.
+
+        Raises:
+            ArtefactNotFound: there is no such key, or no longer that revision.
+        """
+        key, objects = check_key(what if isinstance(what, str) else what.key), self._objects
         which: dict[str, str] = {}
         if isinstance(what, ArtefactRef):
             # Without quotes: Ceph knows no others, and everybody else takes both.
             which = {"VersionId": what.version_id} if what.version_id else {"IfMatch": what.revision}
-        limit = self._limit()
-        doubted = ""
-        for attempt in range(ATTEMPTS):
-            self._pause(attempt, limit, "GetObject", "broken body")
-            with self._translated(key):
-                got = self._ask(key, limit, lambda: self._get(key, which))
-            if got is None:
-                continue
-            reply, data = got
-            digest = sha256(data).hexdigest()
-            if reply["Metadata"].get(_DIGEST, digest) != digest:
-                continue
-            md5sum = md5(data, usedforsecurity=False).digest()
-            if _DIGEST not in reply["Metadata"] and _is_doubtful(reply, md5sum) and doubted != digest:
-                doubted = digest
-                continue
-            return Artefact(_ref(key, len(data), reply, reply["LastModified"]), data, digest)
-        raise StoreUnavailable(f"{self.url}: {key} came broken {ATTEMPTS} times; check the network and try again")
+        with objects.translated(key):
+            reply, data, digest = objects.get(key, objects.limit(), **which)
+            return Artefact(ref_of(key, len(data), reply), data, digest)
 
     def write(self, key: str, data: bytes) -> ArtefactRef:
-        """See ArtefactStore.
+        """Create an object by one conditional PUT; empty bytes make an empty object.
 
         Where the reply to a write was lost, and the next attempt finds the key taken by the first one, the
         object itself tells whose it is.
 
         Raises:
+            ArtefactExists: the key is taken by another write. What was there is untouched.
             ConfigurationError: the server cannot create without overwriting, or takes no key so long.
         """
-        # A copy: the caller's buffer may change while a request that is late is still being sent.
-        return self._write(key, _content(bytes(data)))
+        return self._write(key, content_of_bytes(data))
 
     def write_file(self, key: str, file: BinaryIO, sha256: str) -> ArtefactRef:
-        """See ArtefactStore. It is read twice, the second time as it is sent, and raises what ``write`` raises."""
-        size, digest = 0, md5(usedforsecurity=False)
-        for piece in pieces_of(key, file, sha256):
-            digest.update(piece)
-            size += len(piece)
-        return self._write(key, _Content(file, size, sha256, digest.digest()))
+        """Create an object of what a file holds. It is read twice, the second time as it is sent.
+
+        Raises:
+            ArtefactExists, ConfigurationError: as ``write`` does.
+            DataError: the file has other bytes by now. Nothing is written.
+        """
+        return self._write(key, content_of_file(key, file, sha256))
 
     def delete(self, key: str) -> None:
-        """See ArtefactStore. In a bucket with versioning the versions stay, and can be read by their refs."""
+        """Delete an object. In a bucket with versioning the versions stay, and can be read by their refs.
+
+        Raises:
+            ArtefactNotFound: there is no such key.
+        """
+        objects, limit = self._objects, self._objects.limit()
         check_key(key)
-        limit = self._limit()
-        with self._translated(key):
+        with objects.translated(key):
             try:
-                self._look(key, limit, "HeadObject", lambda: self._client.head_object(**self._object(key)))
+                objects.look(key, limit, "HeadObject", lambda: objects.client.head_object(**objects.address(key)))
             except vendor.ClientError as error:
                 if code_of(error) in NOT_THERE:
-                    # The reply to a HEAD has no body, and does not tell a missing key from a missing bucket.
-                    head = partial(self._client.head_bucket, Bucket=self._bucket)
-                    self._look(key, limit, "HeadBucket", head)
+                    objects.check_bucket(limit)
                 raise
-            self._ask(key, limit, lambda: self._client.delete_object(**self._object(key)))
+            objects.remove(key, limit)
 
-    def _write(self, key: str, content: "_Content") -> ArtefactRef:
+    def _refs(self, prefix: str, start_after: str | None) -> Iterator[ArtefactRef]:
+        folder = self._objects.folder
+        # With the delimiter sub-folders count for one entry each, however many objects they hold.
+        request = {"Prefix": f"{folder}{prefix}", "Delimiter": "/"}
+        if start_after is not None and start_after.startswith(prefix):
+            request["StartAfter"] = f"{folder}{start_after}"
+        elif start_after is not None and start_after > prefix:
+            # It sorts after everything that is wanted, or otherwise before it: servers differ in what they make of
+            # either.
+            return
+        for page in self._objects.pages(prefix, **request):
+            with self._objects.translated(prefix):
+                refs = [
+                    ref_of(key, field(entry, "Size"), entry)
+                    for entry in page.get("Contents", ())
+                    if is_key(key := str(field(entry, "Key")).removeprefix(folder))
+                ]
+            yield from refs
+
+    def _write(self, key: str, content: Content) -> ArtefactRef:
         check_key(key)
-        write, limit = secrets.token_hex(16), self._limit()
-        with self._translated(key):
-            if not self._trusted and self._look(key, limit, "HeadObject", lambda: self._is_there(key)):
-                raise self._exists(key)
-            ref = self._create(key, content, write, limit)
+        write, objects, limit = secrets.token_hex(16), self._objects, self._objects.limit()
+        with objects.translated(key):
+            if not self._trusted and objects.look(key, limit, "HeadObject", lambda: objects.head(key)) is not None:
+                raise objects.exists(key)
+            ref = objects.create(key, content, write, limit)
             if not self._trusted:
                 self._see_it_kept(key, content, write, limit)
         return ref
 
-    def _pages(self, prefix: str, start_after: str | None) -> Iterator[Any]:
-        position = {}
-        if start_after is not None and start_after.startswith(prefix):
-            position = {"StartAfter": f"{self._folder}{start_after}"}
-        elif start_after is not None and start_after > prefix:
-            # It sorts after everything that is wanted, or below, before it: servers differ in what they make of
-            # either.
-            return
-        request = {"Bucket": self._bucket, "Prefix": f"{self._folder}{prefix}", "Delimiter": "/"}
-        while True:
-            with self._translated(prefix):
-                listing = partial(self._client.list_objects_v2, **request, **position)
-                page = self._look(prefix, self._limit(), "ListObjectsV2", listing)
-            yield page
-            if not page["IsTruncated"]:
-                return
-            position = {"ContinuationToken": page["NextContinuationToken"]}
-
-    def _key(self, entry: Any) -> str:
-        return str(entry.get("Key") or entry["Prefix"]).removeprefix(self._folder)
-
-    def _get(self, key: str, which: dict[str, str]) -> tuple[Any, bytes] | None:
-        """The reply to a GET and its body; None when either came broken."""
-        try:
-            reply = self._client.get_object(**self._object(key), **which)
-        except BrokenReply:
-            return None
-        try:
-            return reply, reply["Body"].read()
-        except NO_REPLY:
-            return None
-
-    def _put(self, key: str, content: "_Content", write: str) -> Any:
-        return self._client.put_object(
-            **self._object(key),
-            Body=content.opened(),
-            IfNoneMatch="*",
-            ContentMD5=b64encode(content.md5).decode(),
-            Metadata={_WRITE: write, _DIGEST: content.sha256},
-        )
-
-    def _create(self, key: str, content: "_Content", write: str, limit: float) -> ArtefactRef:
-        for attempt in range(ATTEMPTS):
-            self._pause(attempt, limit, "PutObject", "conflict")
-            try:
-                reply = self._ask(key, limit, lambda: self._put(key, content, write))
-            except (vendor.ClientError, *NO_REPLY) as error:
-                code = code_of(error)
-                if code in CONFLICT:
-                    continue
-                if code not in TAKEN and not may_have_arrived(error):
-                    raise
-                made = self._look(key, limit, "HeadObject", lambda: self._made_by(key, write))
-                if made is not None:
-                    return made
-                if code in TAKEN:
-                    raise self._exists(key) from error
-                raise
-            else:
-                if _is_doubtful(reply, content.md5) and not self._is_whole(key, content, limit):
-                    self._ask(key, limit, lambda: self._client.delete_object(**self._object(key)))
-                    raise StoreUnavailable(f"{self.url}: {key} arrived damaged, and was removed; try again")
-                date = reply["ResponseMetadata"]["HTTPHeaders"].get("date")
-                written = parsedate_to_datetime(date) if date else datetime.now(UTC)
-                return _ref(key, content.size, reply, written)
-        raise StoreUnavailable(f"{self.url}: others are writing {key} at this moment; try again")
-
-    def _is_whole(self, key: str, content: "_Content", limit: float) -> bool:
-        """Whether what the server has under a key are the bytes that were to be written."""
-
-        def look() -> bool:
-            digest = sha256()
-            for piece in self._client.get_object(**self._object(key))["Body"].iter_chunks(1 << 18):
-                digest.update(piece)
-            return digest.hexdigest() == content.sha256
-
-        return self._look(key, limit, "GetObject", look)
-
-    def _exists(self, key: str) -> ArtefactExists:
-        return ArtefactExists(f"{self.url}: {key} exists already and is left as it is")
-
-    def _see_it_kept(self, key: str, content: "_Content", write: str, limit: float) -> None:
+    def _see_it_kept(self, key: str, content: Content, write: str, limit: float) -> None:
         """See that the server does not overwrite what it is told to create: some ignore the condition.
 
         What was just written is written once more, which changes nothing where the condition is ignored.
@@ -269,117 +170,16 @@ class S3Store(ArtefactStore):
         Raises:
             ConfigurationError: it does overwrite. What was written is removed.
         """
+        objects = self._objects
         try:
-            self._ask(key, limit, lambda: self._put(key, content, write))
+            objects.put(key, content, write, limit)
         except vendor.ClientError as error:
             self._trusted = code_of(error) in TAKEN | CONFLICT
             return
         except (StoreUnavailable, *NO_REPLY):
             return  # the next write will show it
-        self._ask(key, limit, lambda: self._client.delete_object(**self._object(key)))
+        objects.remove(key, limit)
         raise ConfigurationError(
             f"{self.url}: the server ignores If-None-Match: it overwrites what it is told to create, so nothing "
             "is written to it; use another server, or a newer version of it ('weighbridge store check' tries one)"
         )
-
-    def _is_there(self, key: str) -> bool:
-        try:
-            self._client.head_object(**self._object(key))
-        except vendor.ClientError as error:
-            if code_of(error) in NOT_THERE:
-                return False
-            raise
-        return True
-
-    def _made_by(self, key: str, write: str) -> ArtefactRef | None:
-        """The object under a key when this very write made it; None when another did, or there is none."""
-        try:
-            head = self._client.head_object(**self._object(key))
-        except vendor.ClientError as error:
-            if code_of(error) in NOT_THERE:
-                return None
-            raise
-        if head["Metadata"].get(_WRITE) != write:
-            return None
-        return _ref(key, head["ContentLength"], head, head["LastModified"])
-
-    def _limit(self) -> float:
-        """When an operation that begins now must be done."""
-        return self._monotonic() + self._deadline
-
-    def _ask(self, subject: str, limit: float, request: Callable[[], _Answer]) -> _Answer:
-        """What ``request``, a call of the client, returns or raises, or StoreUnavailable when it is too late."""
-        try:
-            return ask(request, limit - self._monotonic(), self._again)
-        except TooLate:
-            raise StoreUnavailable(
-                f"{self.url}: {subject}: no whole answer within {self._deadline:g} seconds; "
-                "check the network and AWS_ENDPOINT_URL_S3, then try again"
-            ) from None
-
-    def _look(self, subject: str, limit: float, operation: str, request: Callable[[], _Answer]) -> _Answer:
-        """As ``_ask``, of what changes nothing: where the head of the reply breaks off, it is asked again."""
-        for attempt in range(ATTEMPTS - 1):
-            self._pause(attempt, limit, operation, "broken head")
-            try:
-                return self._ask(subject, limit, request)
-            except BrokenReply:
-                pass  # unlike other faults, the client does not know this one
-        self._pause(ATTEMPTS - 1, limit, operation, "broken head")
-        return self._ask(subject, limit, request)
-
-    def _again(self, operation: str, reason: str) -> None:
-        if self._events is not None:
-            self._events.emit(StoreRetried(operation, reason))
-
-    def _pause(self, attempt: int, limit: float, operation: str, reason: str) -> None:
-        """Wait before another attempt: up to 0.2, 0.4, 0.8 ... seconds, at random: rivals must not keep step."""
-        if attempt:
-            self._again(operation, reason)
-            wait = 0.1 * 2**attempt * secrets.randbelow(1000) / 1000
-            self._sleep(max(0.0, min(wait, limit - self._monotonic())))
-
-    def _object(self, key: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": f"{self._folder}{key}"}
-
-    @contextmanager
-    def _translated(self, subject: str) -> Iterator[None]:
-        try:
-            yield
-        except (vendor.ClientError, vendor.BotoCoreError, ResponseParserError, TransportError) as error:
-            raise translate(error, self.url, subject) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """What is written: bytes, or a file of which all is sent; and its size and digests."""
-
-    body: bytes | BinaryIO
-    size: int
-    sha256: str
-    md5: bytes
-
-    def opened(self) -> bytes | BinaryIO:
-        """The body, a file of it at its beginning."""
-        if not isinstance(self.body, bytes):
-            self.body.seek(0)
-        return self.body
-
-
-def _content(data: bytes) -> _Content:
-    return _Content(data, len(data), sha256(data).hexdigest(), md5(data, usedforsecurity=False).digest())
-
-
-def _is_doubtful(reply: Any, md5sum: bytes) -> bool:
-    """Whether the ETag looks like another MD5 than this. Of some objects it is something else, rightly."""
-    etag = reply["ETag"].strip('"')
-    encrypted = reply.get("SSECustomerAlgorithm") or "kms" in reply.get("ServerSideEncryption", "")
-    looks_like_md5 = len(etag) == 32 and not encrypted
-    return looks_like_md5 and etag != md5sum.hex()
-
-
-def _ref(key: str, size: int, reply: Any, modified: datetime) -> ArtefactRef:
-    version = reply.get("VersionId")
-    # Objects older than the versioning of their bucket have the version "null".
-    kept = version if version != "null" else None
-    return ArtefactRef(key, size, reply["ETag"].strip('"'), kept, modified.astimezone(UTC))

@@ -1,1 +1,1 @@
-"""Columns, rows and datasets, and what may be admitted as one."""
+"""Columns, rows and datasets, and their validation against a schema."""

@@ -1,4 +1,4 @@
-"""Admitting a frame: from an untrusted table to a dataset that keeps the schema's promises."""
+"""Validating a frame: from an untrusted table to a dataset that keeps the schema's promises."""
 
 from __future__ import annotations
 

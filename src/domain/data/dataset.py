@@ -1,4 +1,4 @@
-"""An admitted dataset, and its split into rows to train on and rows to weigh on."""
+"""A validated dataset, and its split into rows to train on and rows to evaluate on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Rows that were admitted by ``schema``.
+    """Rows that ``schema`` admitted.
 
     Args:
         frame: of shape [rows, features + 1], the schema's features in order, then its target.
@@ -45,7 +45,7 @@ class SplitSpec:
     """How a dataset is split.
 
     Args:
-        test_size: the share of rows to weigh on, greater than 0 and less than 1.
+        test_size: the share of rows to evaluate on, greater than 0 and less than 1.
         stratify_by: the category whose levels keep their shares on both sides, to within one row; None for the
             target, when that is a category, and for no stratification when it is not.
         seed: of the shuffle.
@@ -110,12 +110,12 @@ def _sizes(rows: int, spec: SplitSpec) -> tuple[int, int]:
 
 def _size_problems(rows: int, spec: SplitSpec, folds: int) -> list[Problem]:
     train, test = _sizes(rows, spec)
-    # A score such as r2 is not defined on a single row: two in every fold, and two to weigh on.
+    # A score such as r2 is not defined on a single row: two in every fold, and two to evaluate on.
     if train < 2 * folds or test < 2:
         return [
             Problem(
                 f"{rows} {'row is' if rows == 1 else 'rows are'} too few: of the {train} to train on, each of "
-                f"{folds} folds needs 2, and {test} of the 2 needed are left to weigh on"
+                f"{folds} folds needs 2, and {test} of the 2 needed are left to evaluate on"
             )
         ]
     return []

@@ -9,7 +9,7 @@ def training_ranges(document: Mapping[str, Any]) -> dict[str, tuple[float, float
 
     Args:
         document: a release record. Its ``statistics`` have the ``minimum`` and ``maximum`` of each feature; an
-            older record has none. What is something else is passed over.
+            older record has none. What is something else is skipped.
     """
     statistics = document.get("statistics")
     features = statistics.get("features") if isinstance(statistics, Mapping) else None

@@ -1,7 +1,7 @@
 """What a row is: named, typed features, a target, and the name that predictions go by.
 
-Light on purpose: the service imports it, and neither pandas nor scikit-learn comes with it. Frames are
-admitted in ``domain.admission``.
+Light on purpose: the service imports it, and neither pandas nor scikit-learn comes with it. Frames are validated
+in ``domain.data.admission``.
 """
 
 import hashlib

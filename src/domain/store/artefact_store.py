@@ -33,13 +33,15 @@ class ArtefactStore(Protocol):
             prefix: ``kind/`` followed by the beginning of a name, or by nothing.
             start_after: yield only keys greater than this one, whether or not it exists.
 
-        Anything deeper than two levels is not an artefact and never listed; neither is one half written. A
-        prefix that matches nothing yields nothing. Pages are fetched as they are consumed.
+        Anything deeper than two levels is not an artefact and never listed; neither is one half written. An
+        empty artefact is listed with size 0. A prefix that matches nothing yields nothing, whether or not its
+        folder is there. What is written or deleted meanwhile may be seen or not. Pages are fetched as they are
+        consumed.
         """
 
     @abstractmethod
     def read(self, what: ArtefactRef | str) -> Artefact:
-        """Read an artefact whole, with our own sha256 of its bytes.
+        """Read an artefact whole, with our own sha256 of its bytes. An empty one has the bytes ``b""``.
 
         Args:
             what: a key, for whatever is there now; or a ref, for exactly that revision of it.
@@ -52,8 +54,11 @@ class ArtefactStore(Protocol):
     def write(self, key: str, data: bytes) -> ArtefactRef:
         """Create an artefact. Readers see all of it or none of it; when this returns, it is durable.
 
+        What the folder of its kind needs is made when it is missing. Empty data make an empty artefact.
+
         Raises:
-            ArtefactExists: the key is taken. What was there is untouched.
+            ArtefactExists: the key is taken, by whatever bytes. What was there is untouched.
+            StoreUnavailable: nothing is known of the write: it may have been done, whole, or not at all.
         """
 
     def write_file(self, key: str, file: BinaryIO, sha256: str) -> ArtefactRef:
@@ -74,7 +79,7 @@ class ArtefactStore(Protocol):
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Remove an artefact, for retention.
+        """Remove an artefact, for retention. Its key is free afterwards.
 
         Raises:
             ArtefactNotFound: there is no such key.

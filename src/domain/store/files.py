@@ -19,16 +19,16 @@ class Files(Protocol):
     def below(self, folder: str) -> Iterator[str]:
         """The files in a folder and in those within it, ascending, by their names below it.
 
-        Names with a part that begins with a dot are passed over. A folder that is not there has none.
+        Names with a part that begins with a dot are skipped. A folder that is empty or not there has no files.
         """
 
     @abstractmethod
     def exists(self, name: str) -> bool:
-        """Whether there is a file of this name."""
+        """Whether there is a file of this name; a folder is none."""
 
     @abstractmethod
     def read(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """The file, open for reading at any place.
+        """The file, open for reading at any place; an empty one reads as nothing.
 
         Raises:
             ConfigurationError: there is none.

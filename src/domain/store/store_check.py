@@ -1,4 +1,4 @@
-"""Trying a store: one round trip of every operation that Weighbridge needs, and what the store lacks, in words."""
+"""Checking a store: one round trip of every operation that Weighbridge needs, and what the store lacks."""
 
 from __future__ import annotations
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.adapters.local.store import LocalStore, rename_exclusively, translate
+from weighbridge.adapters.local.errors import translate
+from weighbridge.adapters.local.store import LocalStore
+from weighbridge.adapters.local.writing import rename_exclusively
 from weighbridge.adapters.testing.store_contract import NewStore, StoreContract
 from weighbridge.domain.errors import (
     ArtefactExists,

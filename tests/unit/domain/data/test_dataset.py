@@ -118,7 +118,7 @@ def test_every_fold_and_the_weighing_get_two_rows_or_the_data_is_too_small(
         assert problems(of_counts(count), spec, folds) == [
             (
                 f"{rows} too few: of the {train} to train on, each of {folds} folds needs 2, "
-                f"and {test} of the 2 needed are left to weigh on"
+                f"and {test} of the 2 needed are left to evaluate on"
             )
         ]
 

@@ -186,7 +186,7 @@ def test_a_column_of_many_texts_is_no_category() -> None:
             None,
             [
                 "11 rows are too few: of the 8 to train on, each of 5 folds needs 2, and 3 of the 2 needed are "
-                "left to weigh on"
+                "left to evaluate on"
             ],
         ),
     ],
