@@ -16,7 +16,7 @@ from uuid import uuid4
 import boto3
 import pytest
 from botocore.config import Config
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
@@ -49,7 +49,8 @@ class MotoServer:
     """moto's S3 over HTTP, one request at a time, so that its conditional writes are atomic as a real server's."""
 
     def __init__(self) -> None:
-        self._moto: Application = DomainDispatcherApplication(create_backend_app)
+        # Of S3 alone: the dispatcher of all services looks at 180 folders at every request.
+        self._moto: Application = create_backend_app("s3")
         # It would log each request, on streams that the tests replace and close.
         logging.getLogger("werkzeug").disabled = True
         self._lock = Lock()
