@@ -15,7 +15,7 @@ from weighbridge.adapters.report_html.style import (
     WIDTH,
     fitting,
 )
-from weighbridge.domain.report.shapes import Gauge
+from weighbridge.domain.report.figures import Gauge
 
 #: The ends of the scale, on which 0 is the error level and 1 the warning level.
 LOWEST, HIGHEST = -1.0, 2.2

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure as Canvas
 
 from weighbridge.adapters.report_html import charts
 from weighbridge.adapters.report_html.gauges import draw_gauges
+from weighbridge.adapters.report_html.heat_map import draw_grid
 from weighbridge.adapters.report_html.svg import Styles, compact
-from weighbridge.domain.report.shapes import Figure, Report
+from weighbridge.domain.report.figures import Figure
+from weighbridge.domain.report.shapes import Report
 
 
 def page(report: Report) -> bytes:
@@ -56,4 +58,4 @@ def _drawn(figure: Figure) -> Canvas:
     if figure.ranges is not None:
         return charts.draw_ranges(figure.ranges)
     assert figure.grid is not None
-    return charts.draw_grid(figure.grid)
+    return draw_grid(figure.grid)

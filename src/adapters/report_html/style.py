@@ -92,3 +92,12 @@ def fitting(label: str, inches: float) -> str:
     name, opening, unit = label.rpartition(" (")
     tail = f"{opening}{unit}" if opening and len(unit) < room // 2 else ""
     return f"{(name if tail else label)[: room - 1 - len(tail)]}…{tail}"
+
+
+def labelled(axes: Axes, x_label: str, y_label: str) -> None:
+    """Label both axes, cut to what fits; an empty label of the second leaves it bare."""
+    box = axes.get_position()
+    figure_width, figure_height = axes.figure.get_size_inches()  # type: ignore[union-attr]
+    axes.set_xlabel(fitting(x_label, box.width * figure_width + 0.2), labelpad=3)
+    if y_label:
+        axes.set_ylabel(fitting(y_label, box.height * figure_height + 0.3), labelpad=3)

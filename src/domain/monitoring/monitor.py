@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import DataError
 from weighbridge.domain.evaluation.rules.distribution import KolmogorovSmirnov, PopulationStability, TargetChanged
-from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel, grade, skipped
-from weighbridge.domain.monitoring.labelled_metrics import LabelReport, weigh_by_labels
+from weighbridge.domain.evaluation.rules.rule import Finding, grade, skipped
+from weighbridge.domain.monitoring.labelled_metrics import weigh_by_labels
+from weighbridge.domain.monitoring.monitor_report import Log, MonitorReport
 from weighbridge.domain.monitoring.prediction_log import (
     REQUEST_COLUMN,
     TIME_COLUMN,
@@ -21,16 +20,16 @@ from weighbridge.domain.monitoring.prediction_log import (
     LoggedRows,
     files_of_window,
 )
-from weighbridge.domain.statistics.drift import ColumnDrift, compare_columns, describe
-from weighbridge.domain.statistics.prediction_drift import chance, unexplained_classes, unexplained_numbers
-from weighbridge.domain.statistics.summaries import (
+from weighbridge.domain.statistics.column_summaries import (
     CategorySummary,
     ColumnSummary,
     NumberSummary,
-    Statistics,
     column_from_dict,
     summarise_column,
 )
+from weighbridge.domain.statistics.drift import ColumnDrift, compare_columns, describe
+from weighbridge.domain.statistics.prediction_drift import chance, unexplained_classes, unexplained_numbers
+from weighbridge.domain.statistics.summaries import Statistics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,101 +42,6 @@ if TYPE_CHECKING:
     from weighbridge.domain.registry.releases import Release
     from weighbridge.domain.store.artefact_store import ArtefactStore
     from weighbridge.domain.training.task import TaskDefinition
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What the log has of a window.
-
-    Args:
-        files: that were read.
-        parts: their rows of the window.
-    """
-
-    files: int
-    parts: tuple[LoggedRows, ...]
-
-    @property
-    def versions(self) -> Mapping[str, int]:
-        """How many rows each version answered, newest version first."""
-        counts: Counter[str] = Counter()
-        for part in self.parts:
-            counts.update(part.predictions[VERSION_COLUMN])
-        return dict(sorted(counts.items(), reverse=True))
-
-    @property
-    def rows(self) -> int:
-        """How many there are."""
-        return sum(len(part.predictions) for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class MonitorReport:
-    """What was found in a window.
-
-    Args:
-        version: the live release, with which all is compared.
-        start: of the window.
-        end: of the window.
-        log: what was answered in it.
-        drifts: column by column, of the inputs that are logged.
-        findings: of what was compared, whatever their level.
-        labels: see ``LabelReport``; None when nothing was logged.
-    """
-
-    version: str
-    start: datetime
-    end: datetime
-    log: Log
-    drifts: tuple[ColumnDrift, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    labels: LabelReport | None = None
-
-    @property
-    def every_finding(self) -> tuple[Finding, ...]:
-        """Those about distributions, then those about labels."""
-        return (*self.findings, *(self.labels.findings if self.labels else ()))
-
-    @property
-    def level(self) -> FindingLevel:
-        """The worst there is."""
-        levels = {finding.level for finding in self.every_finding}
-        by_severity = (FindingLevel.ERROR, FindingLevel.WARNING)
-        return next((level for level in by_severity if level in levels), FindingLevel.OK)
-
-    def reasons(self, level: FindingLevel) -> list[str]:
-        """The findings of one level, in words."""
-        return [f"{one.name}: {one.detail}" for one in self.every_finding if one.level is level]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON data of finite numbers."""
-        return {
-            "version": self.version,
-            "from": _time(self.start),
-            "to": _time(self.end),
-            "files": self.log.files,
-            "rows": self.log.rows,
-            "rows_by_version": dict(self.log.versions),
-            "level": str(self.level),
-            "reasons": self.reasons(FindingLevel.ERROR),
-            "warnings": self.reasons(FindingLevel.WARNING),
-            "columns": [
-                {
-                    "column": one.column,
-                    "population_stability_index": one.psi,
-                    "distance": one.distance.value,
-                    "p_value": one.distance.p_value,
-                    "trained_on": one.before,
-                    "logged": one.now,
-                }
-                for one in self.drifts
-            ],
-            "findings": [
-                {"name": one.name, "level": str(one.level), "detail": one.detail, "numbers": dict(one.numbers)}
-                for one in self.every_finding
-            ],
-            "labels": self.labels.to_dict() if self.labels else None,
-        }
 
 
 def read_log(store: ArtefactStore, tables: PredictionTables, task: str, start: datetime, end: datetime) -> Log:
@@ -216,10 +120,6 @@ def monitor(
 def _rule(task: TaskDefinition, kind: type[Any]) -> Any:
     rules: Sequence[Rule] = task.rules
     return next((rule for rule in rules if isinstance(rule, kind)), kind())
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _of_version(part: LoggedRows, version: str) -> LoggedRows:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.errors import RegistryError
-from weighbridge.domain.statistics.summaries import CategorySummary, ColumnSummary, summarise_column
+from weighbridge.domain.statistics.column_summaries import CategorySummary, ColumnSummary, summarise_column
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 
 if TYPE_CHECKING:

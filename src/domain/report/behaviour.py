@@ -15,9 +15,10 @@ from weighbridge.domain.evaluation.checks.classes import EveryClassPredicted, Pr
 from weighbridge.domain.evaluation.checks.known_rows import KnownRows
 from weighbridge.domain.evaluation.checks.sweep import Sweep
 from weighbridge.domain.model.encoding import probabilities_of
+from weighbridge.domain.report.figures import Bars, Curve, Curves, Figure, Histogram, Limit
 from weighbridge.domain.report.known import known_rows_seen
 from weighbridge.domain.report.sampling import Array, floats, predict_in_chunks
-from weighbridge.domain.report.shapes import Bars, CheckSeen, Curve, Curves, Figure, Histogram, Limit, Section
+from weighbridge.domain.report.shapes import CheckSeen, Section
 from weighbridge.domain.report.wording import counted, listed, rounded, short, titled
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import numpy as np
 from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import IncompatibleModel
 from weighbridge.domain.model.encoding import probabilities_of
+from weighbridge.domain.report.figures import Curve, Curves, Figure, Grid, Histogram
 from weighbridge.domain.report.sampling import Array, floats, sample_note, sampled
-from weighbridge.domain.report.shapes import Curve, Curves, Figure, Grid, Histogram, Section, Table
+from weighbridge.domain.report.shapes import Section, Table
 from weighbridge.domain.report.wording import counted, rounded, short
 
 if TYPE_CHECKING:

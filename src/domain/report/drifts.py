@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weighbridge.domain.evaluation.rules.rule import FindingLevel
+from weighbridge.domain.report.figures import Bars, Figure, Histogram
 from weighbridge.domain.report.sampling import Array, floats
-from weighbridge.domain.report.shapes import Bars, Figure, Histogram, Section, Table
+from weighbridge.domain.report.shapes import Section, Table
 from weighbridge.domain.report.wording import counted, named, rounded, short, unit_of
+from weighbridge.domain.statistics.column_summaries import CategorySummary, NumberSummary
 from weighbridge.domain.statistics.drift import ColumnDrift, compare_statistics
-from weighbridge.domain.statistics.summaries import CategorySummary, NumberSummary, Statistics
+from weighbridge.domain.statistics.summaries import Statistics
 
 if TYPE_CHECKING:
-    from weighbridge.domain.statistics.summaries import ColumnSummary
+    from weighbridge.domain.statistics.column_summaries import ColumnSummary
     from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Figures; columns that have drifted less are in the table only.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weighbridge.domain.data.schema import Category
+from weighbridge.domain.report.figures import Bars, Curve, Curves, Figure
 from weighbridge.domain.report.sampling import Array, floats, sampled
-from weighbridge.domain.report.shapes import Bars, Curve, Curves, Figure, Section, Table
+from weighbridge.domain.report.shapes import Section, Table
 from weighbridge.domain.report.wording import counted, rounded, short, titled
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import numpy as np
 
 from weighbridge.domain.data.schema import Category
 from weighbridge.domain.evaluation.checks.wording import shown
-from weighbridge.domain.report.shapes import Figure, Ranges, Table
+from weighbridge.domain.report.figures import Figure, Ranges
+from weighbridge.domain.report.shapes import Table
 from weighbridge.domain.report.wording import counted, rounded, short, titled, unit_of
 
 if TYPE_CHECKING:

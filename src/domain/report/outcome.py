@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weighbridge.domain.data.schema import Category
+from weighbridge.domain.report.figures import Figure, Points, Strips
 from weighbridge.domain.report.sampling import Array, floats, sample_note, sampled
-from weighbridge.domain.report.shapes import Figure, Points, Section, Strips
+from weighbridge.domain.report.shapes import Section
 from weighbridge.domain.report.wording import named, rounded, short, titled, unit_of
 from weighbridge.domain.statistics.association import association
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from weighbridge.domain.report.figures import Curve, Curves, Figure, Grid
 from weighbridge.domain.report.sampling import Array, floats
-from weighbridge.domain.report.shapes import Curve, Curves, Figure, Grid, Section, Table
+from weighbridge.domain.report.shapes import Section, Table
 from weighbridge.domain.report.wording import counted, rounded, short
 
 if TYPE_CHECKING:

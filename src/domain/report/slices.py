@@ -10,7 +10,8 @@ import numpy as np
 
 from weighbridge.domain.data.schema import Category
 from weighbridge.domain.evaluation.metrics import METRICS, Slice, measure_slice, metric_named
-from weighbridge.domain.report.shapes import Bars, Figure, Limit, Section, Table
+from weighbridge.domain.report.figures import Bars, Figure, Limit
+from weighbridge.domain.report.shapes import Section, Table
 from weighbridge.domain.report.wording import counted, named, rounded, short, unit_of_metric
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from weighbridge.domain.errors import ModelError
 from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.evaluation.metrics import METRICS, Metrics, measure, metric_named
-from weighbridge.domain.report.shapes import Figure, Gauge, Section, Table
+from weighbridge.domain.report.figures import Figure, Gauge
+from weighbridge.domain.report.shapes import Section, Table
 from weighbridge.domain.report.wording import counted, rounded, short, unit_of_metric
 
 if TYPE_CHECKING:

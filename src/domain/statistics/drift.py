@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from weighbridge.domain.statistics.column_summaries import CategorySummary, ColumnSummary, NumberSummary
 from weighbridge.domain.statistics.significance import homogeneity_p, kolmogorov_p, smirnov_p
-from weighbridge.domain.statistics.summaries import CategorySummary, ColumnSummary, NumberSummary, Statistics
+from weighbridge.domain.statistics.summaries import Statistics
 
 #: Bins of the population stability index of a number: tenths of the earlier distribution.
 BINS = 10

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from weighbridge.domain.statistics.column_summaries import CategorySummary, NumberSummary
 from weighbridge.domain.statistics.significance import smirnov_p
-from weighbridge.domain.statistics.summaries import CategorySummary, NumberSummary
 
 #: The shares of the errors that are looked at: each is a bound of its own, and all of them hold.
 SHARES = (0.5, 0.75, 0.9, 0.95, 0.99, 1.0)

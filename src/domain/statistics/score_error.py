@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from weighbridge.domain.errors import TaskError
-from weighbridge.domain.statistics.summaries import NumberSummary, summarise_column
+from weighbridge.domain.statistics.column_summaries import NumberSummary, summarise_column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,9 @@ from weighbridge.domain.evaluation.gate import GateDecision, decide
 from weighbridge.domain.evaluation.metrics import METRICS, Metrics, measure
 from weighbridge.domain.evaluation.rules.defaults import inspect_all
 from weighbridge.domain.evaluation.rules.rule import Evidence, Finding, LiveEvidence
+from weighbridge.domain.statistics.column_summaries import NumberSummary, column_from_dict
 from weighbridge.domain.statistics.score_error import summarise_errors
-from weighbridge.domain.statistics.summaries import NumberSummary, Statistics, column_from_dict, summarise
+from weighbridge.domain.statistics.summaries import Statistics, summarise
 from weighbridge.domain.training.live_model import LiveModel
 
 if TYPE_CHECKING:

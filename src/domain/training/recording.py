@@ -22,7 +22,7 @@ from weighbridge.domain.registry.provenance import (
     Training,
 )
 from weighbridge.domain.registry.releases import ModelVersion
-from weighbridge.domain.statistics.summaries import column_to_dict
+from weighbridge.domain.statistics.column_summaries import column_to_dict
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.dataset import Dataset, Split

@@ -15,7 +15,7 @@ from weighbridge.entrypoints.cli.options import option
 
 if TYPE_CHECKING:
     from weighbridge.domain.monitoring.labelled_metrics import LabelReport
-    from weighbridge.domain.monitoring.monitor import MonitorReport
+    from weighbridge.domain.monitoring.monitor_report import MonitorReport
 
 Since = Annotated[
     Optional[str],  # noqa: UP045

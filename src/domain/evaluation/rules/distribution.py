@@ -12,11 +12,12 @@ from weighbridge.domain.evaluation.rules.rule import (
     Finding,
     conclude,
 )
+from weighbridge.domain.statistics.column_summaries import NumberSummary
 from weighbridge.domain.statistics.drift import ColumnDrift, compare_statistics, describe, distance, measure_of
-from weighbridge.domain.statistics.summaries import NumberSummary
 
 if TYPE_CHECKING:
-    from weighbridge.domain.statistics.summaries import ColumnSummary, Statistics
+    from weighbridge.domain.statistics.column_summaries import ColumnSummary
+    from weighbridge.domain.statistics.summaries import Statistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from weighbridge.domain.evaluation.rules.rule import (
     skipped,
 )
 from weighbridge.domain.statistics.association import association_error
+from weighbridge.domain.statistics.column_summaries import CategorySummary, NumberSummary
 from weighbridge.domain.statistics.significance import binomial_p, normal_p
-from weighbridge.domain.statistics.summaries import CategorySummary, NumberSummary, Statistics
+from weighbridge.domain.statistics.summaries import Statistics
 
 if TYPE_CHECKING:
     import pandas as pd

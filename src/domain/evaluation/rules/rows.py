@@ -14,11 +14,12 @@ from weighbridge.domain.evaluation.rules.rule import (
     LeveledRule,
     conclude,
 )
+from weighbridge.domain.statistics.column_summaries import CategorySummary
 from weighbridge.domain.statistics.significance import binomial_p
-from weighbridge.domain.statistics.summaries import CategorySummary
 
 if TYPE_CHECKING:
-    from weighbridge.domain.statistics.summaries import ColumnSummary, Statistics
+    from weighbridge.domain.statistics.column_summaries import ColumnSummary
+    from weighbridge.domain.statistics.summaries import Statistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from weighbridge.domain.data.dataset import Dataset, Split
     from weighbridge.domain.data.schema import Schema
     from weighbridge.domain.evaluation.metrics import Metrics
-    from weighbridge.domain.statistics.summaries import NumberSummary, Statistics
+    from weighbridge.domain.statistics.column_summaries import NumberSummary
+    from weighbridge.domain.statistics.summaries import Statistics
 
 #: The chance that a rule that tests by sampling theory raises anything on another sample of the same source.
 #: Nine such rules together stay below one run in a hundred.

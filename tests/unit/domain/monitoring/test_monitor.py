@@ -24,12 +24,14 @@ from weighbridge.domain.evaluation.gate import Threshold
 from weighbridge.domain.evaluation.rules.distribution import PopulationStability
 from weighbridge.domain.evaluation.rules.rule import FindingLevel
 from weighbridge.domain.monitoring.labels import find_labels
-from weighbridge.domain.monitoring.monitor import MonitorReport, monitor, read_log
+from weighbridge.domain.monitoring.monitor import monitor, read_log
+from weighbridge.domain.monitoring.monitor_report import MonitorReport
 from weighbridge.domain.monitoring.prediction_log import LoggedAnswer, log_key, write_file
 from weighbridge.domain.serving.service import LoadedModel
+from weighbridge.domain.statistics.column_summaries import CategorySummary, NumberSummary, summarise_column
 from weighbridge.domain.statistics.drift import compare_columns
 from weighbridge.domain.statistics.prediction_drift import unexplained_classes, unexplained_numbers
-from weighbridge.domain.statistics.summaries import CategorySummary, NumberSummary, Statistics, summarise_column
+from weighbridge.domain.statistics.summaries import Statistics
 from weighbridge.domain.tasks.time_to_dispatch import simulate
 from weighbridge.domain.training.task import TaskDefinition
 

@@ -18,8 +18,9 @@ from tests.support.reports import (
     released_classification,
     released_regression,
 )
+from weighbridge.domain.report.figures import Figure
 from weighbridge.domain.report.sampling import sample_note, sampled
-from weighbridge.domain.report.shapes import Figure, Report, Section
+from weighbridge.domain.report.shapes import Report, Section
 from weighbridge.domain.report.wording import counted, listed, rounded, short
 from weighbridge.domain.training.search.trials import listed_points, whole_grid
 

@@ -12,6 +12,7 @@ from scipy import stats
 
 from weighbridge.domain.data.dataset import Dataset
 from weighbridge.domain.data.schema import Category, Number, Schema
+from weighbridge.domain.statistics.column_summaries import CategorySummary, summarise_column
 from weighbridge.domain.statistics.drift import (
     Distance,
     compare_columns,
@@ -24,7 +25,7 @@ from weighbridge.domain.statistics.drift import (
 from weighbridge.domain.statistics.significance import (
     smirnov_p,
 )
-from weighbridge.domain.statistics.summaries import CategorySummary, summarise, summarise_column
+from weighbridge.domain.statistics.summaries import summarise
 
 SMALL = st.lists(st.integers(0, 20).map(float), min_size=1, max_size=120)
 SAMPLES = st.one_of(SMALL, st.lists(st.floats(-100, 100), min_size=1, max_size=400))

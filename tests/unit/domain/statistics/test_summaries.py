@@ -12,18 +12,15 @@ from hypothesis import strategies as st
 from weighbridge.domain.data.dataset import Dataset
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.statistics.association import MOST_ROWS, association, association_error
-from weighbridge.domain.statistics.summaries import (
-    FEWEST_LEVEL_KNOTS,
+from weighbridge.domain.statistics.column_summaries import (
     KNOTS,
-    LEVEL_KNOTS,
     CategorySummary,
     NumberSummary,
-    Statistics,
     column_from_dict,
     column_to_dict,
-    summarise,
     summarise_column,
 )
+from weighbridge.domain.statistics.summaries import FEWEST_LEVEL_KNOTS, LEVEL_KNOTS, Statistics, summarise
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -25,7 +25,8 @@ from weighbridge.domain.evaluation.metrics import measure
 from weighbridge.domain.evaluation.rules.rule import Evidence, Finding, FindingLevel, Rule
 from weighbridge.domain.model.fitted import FittedModel
 from weighbridge.domain.model.predictor import Columns, Predictor
-from weighbridge.domain.statistics.summaries import column_to_dict, summarise
+from weighbridge.domain.statistics.column_summaries import column_to_dict
+from weighbridge.domain.statistics.summaries import summarise
 from weighbridge.domain.tasks.time_to_dispatch import simulate
 from weighbridge.domain.training.candidate_evaluation import Evaluation, evaluate
 from weighbridge.domain.training.live_model import DecodedModel, LiveModel, live_model
