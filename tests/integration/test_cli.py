@@ -489,7 +489,7 @@ def test_a_bad_row_ends_with_4_and_says_what_a_row_is(
     assert re.search(rf"--row: {len(faults)} problems?$", head)
     assert [line.partition(": ")[0] for line in told] == [f"  column '{name}'" for name in faults]
     # No dataset has to be fixed for this.
-    assert last == "Mend the row; 'weighbridge models show live' shows the features that it has to give."
+    assert last == "Fix the row; 'weighbridge models show live' lists the features that it needs."
 
 
 @pytest.mark.parametrize("row", ["", "orders_placed=10", "[]", "10", "null", "[" * 100_000, f"[{'1' * 5000}]"])

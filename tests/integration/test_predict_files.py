@@ -24,6 +24,7 @@ from tests.integration.conftest import s3_client
 from tests.support.http_service import service_of_two
 from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
 from weighbridge.adapters.local.store import LocalStore
+from weighbridge.domain.serving.row_predictor import RowPredictor
 from weighbridge.domain.tasks.time_to_dispatch import simulate
 from weighbridge.entrypoints.batch.file_prediction import FileOutcome
 from weighbridge.entrypoints.batch.folder_prediction import predict_files, worst_code
@@ -63,8 +64,9 @@ def rows(count: int = 300, seed: int = 0) -> pa.Table:
 def expected(table: pa.Table) -> list[float]:
     loaded = service_of_two().loaded
     assert loaded is not None
+    predictor = RowPredictor(loaded)
     only = table.select(list(QUICK.schema.feature_names)).to_pylist()
-    return [float(loaded.predict(loaded.schema.admit_row(row)).value) for row in only]
+    return [float(predictor.predict(loaded.schema.admit_row(row)).answer) for row in only]
 
 
 def write(table: pa.Table, path: Path) -> Path:
@@ -244,7 +246,7 @@ def test_what_cannot_be_asked_for(run: Callable[..., tuple[int, str]], tmp_path:
         ([source, str(tmp_path / "out.txt")], "is no table"),
         ([str(tmp_path / "none.csv"), str(tmp_path / "out.csv")], "No such file"),
         ([source, "ftp://host/out.csv"], "is not the address of a file"),
-        ([source, str(tmp_path / "out.csv"), "--dask", "tcp://127.0.0.1:1"], "is no folder"),
+        ([source, str(tmp_path / "out.csv"), "--dask", "tcp://127.0.0.1:1"], "is not a folder"),
         (
             [str(tmp_path), str(tmp_path / "o"), "--dask", "tcp://127.0.0.1:1", "--workers", "2"],
             "cannot go together",

@@ -1,17 +1,16 @@
 """A store with two releases of the shipped task, trained once per process on a small grid; tests take copies."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from io import BytesIO
-from itertools import count
 
+from tests.support.clocks import SettableClock
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain import workflow
 from weighbridge.domain.registry.releases import Release
 from weighbridge.domain.store.artefact_store import ArtefactStore
-from weighbridge.domain.system import Clock
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
 from weighbridge.entrypoints.container import Container, wire
 from weighbridge.entrypoints.settings import load_settings
@@ -50,26 +49,15 @@ def copy(source: ArtefactStore, target: ArtefactStore) -> None:
             target.write(ref.key, source.read(ref).data)
 
 
-class _Past(Clock):
-    """A clock of long ago, an hour later at each look: what is trained by it is older than all else."""
-
-    def __init__(self) -> None:
-        self._hours = count()
-
-    def now(self) -> datetime:
-        return datetime(2021, 7, 3, tzinfo=UTC) + timedelta(hours=next(self._hours))
-
-    def seconds(self) -> float:
-        return 0.0
-
-
 @cache
 def _trained() -> Container:
     container = wire(load_settings({"store": "memory://", "no_report": True}))
-    container.clock.override(_Past())
-    for day in (1, 2):
+    # Long ago: what is trained by this clock is older than all else.
+    clock = SettableClock(datetime(2021, 7, 3, tzinfo=UTC))
+    container.clock.override(clock)
+    for day, hours in ((1, 2), (2, 7)):
         at = datetime(2021, 7, day, tzinfo=UTC)
-        container.clock().now()  # an hour passes
+        clock.advance(3600 * hours)
         workflow.put_dataset(QUICK, ".csv", BytesIO(csv(seed=day)), at, container.ports())
         workflow.train_and_release(QUICK, container.ports())
     return container
