@@ -52,9 +52,34 @@ class RequestFailed(Event):
     name: ClassVar[str] = "request_failed"
     severity: ClassVar[Severity] = "error"
     path: str
+    request_id: str
 
     def __str__(self) -> str:
-        return f"a request to {self.path} failed"
+        return f"the request {self.request_id} to {self.path!r} failed; the traceback shows a bug"
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryFolderUnusable(Event):
+    """The service starts, and large requests will be answered with 507."""
+
+    name: ClassVar[str] = "temporary_folder_unusable"
+    severity: ClassVar[Severity] = "warning"
+    problem: str
+
+    def __str__(self) -> str:
+        return f"batches beyond 4 MiB will be refused: {self.problem}; set TMPDIR to a writable folder with room"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFailed(Event):
+    """A large request or answer could not be written to the temporary folder, and was answered with 507."""
+
+    name: ClassVar[str] = "spool_failed"
+    severity: ClassVar[Severity] = "error"
+    problem: str
+
+    def __str__(self) -> str:
+        return f"a large request could not be kept in the temporary folder: {self.problem}; make room there"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,13 @@ def as_parquet(rows):
     return file, "application/vnd.apache.parquet"
 
 async def post(file, media_type):
-    seen = {"size": 0}
+    seen = {"size": 0, "is_whole": False}
     file.seek(0)
     async def receive():
+        if seen["is_whole"]:
+            await asyncio.Event().wait()
         piece = file.read(1 << 16)
+        seen["is_whole"] = not piece
         return {"type": "http.request", "body": piece, "more_body": bool(piece)}
     async def send(message):
         seen["status"] = message.get("status", seen.get("status"))

@@ -42,12 +42,19 @@ async def asked(
         for place, part in enumerate(parts)
     ]
     sent: list[dict[str, Any]] = []
+    answered = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        return coming.pop(0) if coming else {"type": "http.disconnect"}
+        if coming:
+            return coming.pop(0)
+        # As a server does: the client is there until it has its answer.
+        await answered.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            answered.set()
 
     scope = {
         "type": "http",

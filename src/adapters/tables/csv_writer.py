@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -17,6 +18,10 @@ from weighbridge.domain.data.tables import Answered, Chunk, Output, TableWriter
 
 #: The characters for which a text has to stand in quotes.
 _SPECIAL = (b'"', b",", b"\n", b"\r")
+
+#: What begins a formula, also in the width of East Asian scripts; a number may begin so as well.
+_FORMULA = re.compile("^[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class CsvWriter(TableWriter):
@@ -42,11 +47,11 @@ class CsvWriter(TableWriter):
             given = (
                 echoed(chunk, self._schema) if raw is None else {name: raw.column(name) for name in chunk.columns}
             )
-            columns = {name: csv_texts(column) for name, column in given.items()}
+            columns = {name: self._texts(column) for name, column in given.items()}
         predicted = answered.prediction
         quick = isinstance(predicted, Encoded) and not self._output.levels and not answered.problems
         rest = answers(answered, self._output) if not quick or self._output.skips else {}
-        columns |= {name: csv_texts(column) for name, column in rest.items()}
+        columns |= {name: self._texts(column) for name, column in rest.items()}
         if quick:
             assert isinstance(predicted, Encoded)
             columns[self._output.prediction] = self._gathered(predicted)
@@ -65,8 +70,12 @@ class CsvWriter(TableWriter):
             added = self._output.added_columns()
             self._names = (*(name for name in names if name not in added), *added)
             text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerow(self._names)
+            written = map(safe_text, self._names) if self._output.csv_safe else self._names
+            csv.writer(text, lineterminator="\n").writerow(written)
             self._file.write(text.getvalue().encode("utf-8", "replace"))
+
+    def _texts(self, column: Any) -> Any:
+        return csv_texts(column, is_safe=self._output.csv_safe)
 
     def _gathered(self, predicted: Encoded) -> Any:
         # The values of a tree are the same in every chunk, and few.
@@ -75,13 +84,31 @@ class CsvWriter(TableWriter):
         return self._known[1].take(pa.array(predicted.codes))
 
 
-def csv_texts(column: Any) -> Any:
-    """A column as texts that can stand in a line; nothing is empty."""
+def csv_texts(column: Any, *, is_safe: bool = False) -> Any:
+    """A column as texts that can stand in a line; nothing is empty.
+
+    Args:
+        column: of any type.
+        is_safe: texts that a spreadsheet would run as formulas have a quote before them.
+    """
     types = pa.types
     if types.is_dictionary(column.type):
-        values = _quoted(_as_text(column.dictionary))
+        values = csv_texts(column.dictionary, is_safe=is_safe)
         return pc.fill_null(values.take(column.indices), "")
-    return pc.fill_null(_quoted(_as_text(column)), "")
+    is_number = types.is_integer(column.type) or types.is_floating(column.type)
+    texts = _as_text(column)
+    return pc.fill_null(_quoted(_safe(texts) if is_safe and not is_number else texts), "")
+
+
+def safe_text(text: str) -> str:
+    """A text that no spreadsheet runs as a formula, by OWASP's list of what begins one."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def _safe(texts: Any) -> Any:
+    if not pc.any(pc.match_substring_regex(texts, _FORMULA.pattern)).as_py():
+        return texts
+    return pa.array([None if text is None else safe_text(text) for text in texts.to_pylist()], pa.string())
 
 
 def _as_text(column: Any) -> Any:

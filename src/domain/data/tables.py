@@ -93,6 +93,7 @@ class Output:
         model_version: of the model that predicts.
         echo: the input's columns go before the predictions.
         skips: bad rows are allowed, and told in a place of their own.
+        csv_safe: in CSV, cells that a spreadsheet would run as formulas are quoted.
     """
 
     prediction: str
@@ -100,6 +101,7 @@ class Output:
     model_version: str
     echo: bool = False
     skips: bool = False
+    csv_safe: bool = False
 
     def added_columns(self) -> tuple[str, ...]:
         """The columns that come behind those of the input."""

@@ -27,11 +27,11 @@ class BatchResult:
     outside: dict[str, int] = field(default_factory=dict)
 
 
-def output_of(model: DecodedModel, *, echo: bool, skips: bool) -> Output:
+def output_of(model: DecodedModel, *, echo: bool, skips: bool, csv_safe: bool = False) -> Output:
     """How the predictions of a model are written."""
     target = model.schema.target
     levels = target.levels if isinstance(target, Category) else ()
-    return Output(model.schema.prediction, levels, model.release.version.qualified, echo, skips)
+    return Output(model.schema.prediction, levels, model.release.version.qualified, echo, skips, csv_safe)
 
 
 def predict_table(

@@ -34,6 +34,7 @@ class FileJob:
         echo: whether the input's columns go before the predictions.
         skips: whether bad rows are skipped.
         overwrite: whether a file that exists is replaced.
+        csv_safe: whether cells of CSV that a spreadsheet would run are quoted.
     """
 
     source: str
@@ -44,6 +45,7 @@ class FileJob:
     echo: bool
     skips: bool
     overwrite: bool
+    csv_safe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def predict_file(job: FileJob, advance: Advance = lambda _bytes, _rows: None) ->
     from weighbridge.entrypoints.store_urls import open_files
 
     model = _model(job.settings, job.task, job.version)
-    output = output_of(model, echo=job.echo, skips=job.skips)
+    output = output_of(model, echo=job.echo, skips=job.skips, csv_safe=job.csv_safe)
     sent, sent_compressed = format_of(job.source)
     wanted, wanted_compressed = format_of(job.target)
     sources, source = open_files(job.source, job.settings)

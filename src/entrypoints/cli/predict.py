@@ -49,6 +49,10 @@ OnErrorOption = Annotated[
     option("--on-error", "Refuse a file with bad rows, or skip them and predict the others."),
 ]
 NoEcho = Annotated[bool, option("--no-echo", "Write only the predictions, without the columns of the input.")]
+CsvSafe = Annotated[
+    bool,
+    option("--csv-safe", "In CSV, put a quote before cells that a spreadsheet would run (= + - @ ...)."),
+]
 Overwrite = Annotated[bool, option("--overwrite", "Replace files that exist.")]
 PredictWorkers = Annotated[
     Optional[int],  # noqa: UP045
@@ -76,6 +80,7 @@ def predict(
     on_error: OnErrorOption = OnError.REFUSE,
     no_echo: NoEcho = False,
     overwrite: Overwrite = False,
+    csv_safe: CsvSafe = False,
     workers: PredictWorkers = None,
     dask: Dask = None,
 ) -> None:
@@ -105,7 +110,8 @@ def predict(
     settings = load_settings({"store": context.store, "workers": 1})
     name = context.task_name()
     version = context.container(workers=1).registry().live(name).version
-    model = FileJob(input, output, name, str(version), settings, not no_echo, on_error is OnError.SKIP, overwrite)
+    skips = on_error is OnError.SKIP
+    model = FileJob(input, output, name, str(version), settings, not no_echo, skips, overwrite, csv_safe)
     try:
         outcomes = _predict_files(model, workers, dask)
     except DataError as error:

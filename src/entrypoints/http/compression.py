@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 from weighbridge.entrypoints.http.errors import RequestProblem
 
@@ -11,39 +13,89 @@ from weighbridge.entrypoints.http.errors import RequestProblem
 _FORMATS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _SPELLINGS = {"x-gzip": "gzip"}
 
+#: Bytes that are decompressed at once.
+_PART_BYTES = 1 << 18
+
+
+class Decompressor:
+    """Takes the ``Content-Encoding`` off a body that comes in pieces; empty and ``identity`` are none.
+
+    Args:
+        encoding: the header's value.
+
+    Raises:
+        RequestProblem: 415, the encoding is not known.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        name = encoding.strip().lower()
+        self._name = name
+        self._reader: Any = None
+        if name not in ("", "identity"):
+            window = _FORMATS.get(_SPELLINGS.get(name, name))
+            if window is None:
+                raise RequestProblem(
+                    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                    f"the body is encoded as {name[:100]}; send it as it is, or as gzip or deflate",
+                    headers={"Accept-Encoding": "gzip, deflate"},
+                )
+            self._reader = zlib.decompressobj(window)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to take off."""
+        return self._reader is None
+
+    def parts(self, piece: bytes) -> Iterator[bytes]:
+        """What a piece is decompressed, in parts of bounded size.
+
+        Raises:
+            RequestProblem: 400, the body is not of its encoding, or goes on behind its end.
+        """
+        if self._reader is None:
+            yield piece
+            return
+        while piece:
+            if self._reader.eof:
+                raise RequestProblem(HTTPStatus.BAD_REQUEST, f"the body goes on after its {self._name} has ended")
+            try:
+                part = self._reader.decompress(piece, _PART_BYTES)
+            except zlib.error:
+                raise RequestProblem(HTTPStatus.BAD_REQUEST, f"the body is no {self._name}") from None
+            piece = self._reader.unconsumed_tail or self._reader.unused_data
+            if part:
+                yield part
+
+    def finish(self) -> None:
+        """See that the body is whole.
+
+        Raises:
+            RequestProblem: 400, it ends too early.
+        """
+        if self._reader is not None and not self._reader.eof:
+            raise RequestProblem(HTTPStatus.BAD_REQUEST, f"the body ends before its {self._name} does")
+
 
 def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     """A body without its ``Content-Encoding``; empty and ``identity`` are none.
 
     Raises:
-        RequestProblem: 415 for an encoding that is not known, 400 for a body that is not of it, was cut off or
-            goes on behind its end, and 413 when more than ``limit`` bytes come out; no more than those are made.
+        RequestProblem: 415 and 400 as ``Decompressor`` raises them, and 413 when more than ``limit`` bytes come
+            out; not many more than those are made.
     """
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
+    decoder = Decompressor(encoding)
+    if decoder.is_idle:
         return body
-    window = _FORMATS.get(_SPELLINGS.get(name, name))
-    if window is None:
-        raise RequestProblem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"the body is encoded as {name[:100]}; send it as it is, or as gzip or deflate",
-            headers={"Accept-Encoding": "gzip, deflate"},
-        )
-    reader = zlib.decompressobj(window)
-    try:
-        content = reader.decompress(body, limit + 1)
-    except zlib.error:
-        raise RequestProblem(HTTPStatus.BAD_REQUEST, f"the body is no {name}") from None
-    if len(content) > limit:
-        raise RequestProblem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"decompressed, the body is longer than the {limit:,} bytes that are allowed",
-        )
-    if not reader.eof:
-        raise RequestProblem(HTTPStatus.BAD_REQUEST, f"the body ends before its {name} does")
-    if reader.unused_data:
-        raise RequestProblem(HTTPStatus.BAD_REQUEST, f"the body goes on after its {name} has ended")
-    return content
+    content = bytearray()
+    for part in decoder.parts(body):
+        content += part
+        if len(content) > limit:
+            raise RequestProblem(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"decompressed, the body is longer than the {limit:,} bytes that are allowed",
+            )
+    decoder.finish()
+    return bytes(content)
 
 
 def compressed(body: bytes, accepted: str) -> tuple[bytes, str | None]:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from weighbridge.entrypoints.edge_events import RequestFailed
-from weighbridge.entrypoints.http.errors import LISTED, ProblemResponse, RequestProblem, show
+from weighbridge.entrypoints.http.errors import FAILED, LISTED, ProblemResponse, RequestProblem, show
 from weighbridge.entrypoints.logs import say
 
 #: The status of a request whose client went away before it was there as a whole, as nginx has it.
@@ -48,9 +48,8 @@ def install_error_handlers(app: FastAPI) -> None:
         return Response(status_code=CLIENT_HUNG_UP)
 
     async def on_bug(request: Request, error: Exception) -> Response:
-        say(RequestFailed(request.url.path), error)
-        detail = "the service failed; its log says why"
-        return _response(RequestProblem(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+        say(RequestFailed(request.url.path, getattr(request.state, "request_id", "")), error)
+        return _response(RequestProblem(HTTPStatus.INTERNAL_SERVER_ERROR, FAILED))
 
     app.add_exception_handler(RequestProblem, on_problem)
     app.add_exception_handler(HTTPException, on_http)

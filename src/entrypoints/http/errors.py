@@ -14,6 +14,9 @@ from weighbridge.entrypoints.http.inference_errors import inference_error, is_in
 
 MEDIA_TYPE = "application/problem+json"
 
+#: The detail of every 500.
+FAILED = "the service failed; its log says why, under the id of the request"
+
 #: What of an offending value is repeated in an answer, in characters.
 _SHOWN = 100
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from weighbridge.domain.serving.service import LoadedModel, PredictionService
 from weighbridge.domain.serving.telemetry import ServingTelemetry
 from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, LiveAnswers, names_in_header
+from weighbridge.entrypoints.http.compression import decompressed
 from weighbridge.entrypoints.http.documents import ALIVE, EXPOSITIONS, READINESS, RECORD
 from weighbridge.entrypoints.http.errors import RequestProblem, bad_row
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
@@ -33,7 +34,7 @@ def build_router(
     @router.post(
         f"{API}/{service.task}",
         tags=["prediction"],
-        responses=problem_responses(408, 413, 415, 422, 503),
+        responses=problem_responses(400, 408, 413, 415, 422, 503),
         name="predict",
     )
     async def predict(request: Request) -> Response:
@@ -124,12 +125,14 @@ def _require_json(request: Request) -> None:
         raise RequestProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send application/json, {found}")
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body of a request.
+async def read_body(request: Request, limit: int, *, is_decoded: bool = True) -> bytes:
+    """The whole body of a request, without its ``Content-Encoding`` unless it is not to be decoded.
 
     Raises:
-        RequestProblem: 413, it is longer than ``limit`` bytes.
+        RequestProblem: 413, it is longer than ``limit`` bytes, as it is sent or decompressed; 415 and 400 for its
+            encoding, as ``decompressed`` raises them.
     """
+    encoding = request.headers.get("content-encoding", "")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -138,4 +141,4 @@ async def read_body(request: Request, limit: int) -> bytes:
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"the body is longer than the {limit:,} bytes that are allowed",
             )
-    return bytes(body)
+    return decompressed(bytes(body), encoding, limit) if is_decoded else bytes(body)

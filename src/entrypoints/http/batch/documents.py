@@ -17,7 +17,7 @@ from weighbridge.entrypoints.http.schemas import answer_schema, request_schema
 
 MODEL_VERSION_HEADER, ROWS_HEADER, SKIPPED_HEADER = "X-Model-Version", "X-Rows", "X-Skipped-Rows"
 
-BATCH_RESPONSES: dict[int | str, dict[str, Any]] = problem_responses(406, 408, 413, 415, 422, 503)
+BATCH_RESPONSES: dict[int | str, dict[str, Any]] = problem_responses(400, 406, 408, 413, 415, 422, 429, 503, 507)
 
 _HEADERS: dict[str, Any] = {
     MODEL_VERSION_HEADER: {

@@ -13,15 +13,12 @@ _KNOWN = ", ".join(_FORMATS)
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii"})
 
 
-def format_sent(content_type: str | None, content_encoding: str | None) -> TableFormat:
+def format_sent(content_type: str | None) -> TableFormat:
     """The format of a body.
 
     Raises:
-        RequestProblem: 415, there is none that is known, or the body is encoded in some way.
+        RequestProblem: 415, there is none that is known.
     """
-    if content_encoding is not None and content_encoding.strip().lower() not in ("", "identity"):
-        detail = f"send the body as it is, not with the Content-Encoding {content_encoding[:50]}"
-        raise RequestProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
     if content_type is None:
         raise RequestProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the request has no Content-Type; send {_KNOWN}")
     media_type, parameters = _parsed(content_type)

@@ -10,19 +10,18 @@ from __future__ import annotations
 import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from weighbridge.adapters.tables.formats import MEDIA_TYPES, table_reader, table_writer
-from weighbridge.domain.data.tables import TableFormat, problem_document
+from weighbridge.adapters.tables.formats import MEDIA_TYPES
+from weighbridge.domain.data.tables import problem_document
 from weighbridge.domain.errors import DataError, DataTooLarge
 from weighbridge.domain.serving.service import PredictionService
 from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, LiveAnswers, names_in_header
+from weighbridge.entrypoints.http.batch.clients import ClientLimit
 from weighbridge.entrypoints.http.batch.documents import (
     BATCH_RESPONSES,
     MODEL_VERSION_HEADER,
@@ -30,31 +29,18 @@ from weighbridge.entrypoints.http.batch.documents import (
     SKIPPED_HEADER,
 )
 from weighbridge.entrypoints.http.batch.negotiation import format_sent, format_wanted
-from weighbridge.entrypoints.http.batch.spool import SpoolResponse, new_spool, receive
+from weighbridge.entrypoints.http.batch.spool import Spool, SpoolResponse, SpoolRoom, receive
+from weighbridge.entrypoints.http.batch.work import BatchJob, BatchWork
 from weighbridge.entrypoints.http.errors import RequestProblem
 from weighbridge.entrypoints.http.paths import API
 from weighbridge.entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     from weighbridge.domain.serving.batch import BatchResult
-    from weighbridge.domain.serving.column_predictor import ColumnPredictor
 
 #: How long a thread that computes keeps the others from running, in seconds: Python's own 5 ms would be seen in
 #: the latency of every single row that comes meanwhile.
 _SWITCH_SECONDS = 0.0005
-
-_SUBJECT = "the body"
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What is asked for."""
-
-    predictor: ColumnPredictor
-    sent: TableFormat
-    wanted: TableFormat
-    echo: bool
-    skips: bool
 
 
 def build_batch_router(service: PredictionService, answers: LiveAnswers, settings: Settings) -> APIRouter:
@@ -78,6 +64,10 @@ def build_batch_router(service: PredictionService, answers: LiveAnswers, setting
             Literal["refuse", "skip"],
             Query(description="Refuse a batch that has a bad row, or answer the good ones and list the others"),
         ] = "refuse",
+        csv_safe: Annotated[
+            Literal["true", "false"],
+            Query(description="Quote cells of CSV that a spreadsheet would run as formulas"),
+        ] = "false",
     ) -> Response:
         """Predict many rows: a table in, its predictions out, in the order of the rows.
 
@@ -88,39 +78,41 @@ def build_batch_router(service: PredictionService, answers: LiveAnswers, setting
         in `rows` and the problems of the others in `errors`; other tables have all rows, with nothing for a
         prediction where `problem` says what is wrong.
         """
-        return await batches.answer(request, echo == "true", on_error == "skip")
+        return await batches.answer(request, echo == "true", on_error == "skip", csv_safe == "true")
 
     return router
 
 
 class _Batches:
-    """Predicts tables, one at a time."""
+    """Answers tables with tables."""
 
     def __init__(self, answers: LiveAnswers, settings: Settings) -> None:
         self._answers, self._settings = answers, settings
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="batch")
+        self._room = SpoolRoom(settings.max_spool_bytes)
+        self._clients = ClientLimit(settings.max_client_batches)
+        self._work = BatchWork(self._room)
         # The thread that predicts may be busy for seconds; what comes meanwhile is written down by another.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
 
-    async def answer(self, request: Request, echo: bool, skips: bool) -> Response:
-        sent = format_sent(request.headers.get("content-type"), request.headers.get("content-encoding"))
+    async def answer(self, request: Request, echo: bool, skips: bool, csv_safe: bool) -> Response:
+        sent = format_sent(request.headers.get("content-type"))
         wanted = format_wanted(", ".join(request.headers.getlist("accept")), sent)
         live = self._answers.required()
+        settings = self._settings
         # What observers keep of single rows would fill the memory with those of a batch.
         predictor = live.columns(is_observed=False)
-        job = _Job(predictor, sent, wanted, echo, skips)
-        body = await receive(request, self._settings.max_batch_bytes, self._disk)
-        sys.setswitchinterval(_SWITCH_SECONDS)
-        loop = asyncio.get_running_loop()
+        limits = settings.max_batch_rows, settings.max_batch_decoded_bytes
+        job = BatchJob(predictor, sent, wanted, echo, skips, csv_safe, *limits)
+        leave = self._clients.enter(request.client.host if request.client else "")
         try:
-            result, content = await loop.run_in_executor(self._executor, partial(self._predict, job, body))
-        except DataTooLarge as error:
-            raise RequestProblem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _detail(error)) from None
-        except DataError as error:
-            faults = [problem_document(problem) for problem in error.problems]
-            raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, _detail(error), faults) from None
-        for _ in predictor.tell():
-            await asyncio.sleep(0)
+            body = await receive(request, settings.max_batch_bytes, self._disk, self._room)
+            sys.setswitchinterval(_SWITCH_SECONDS)
+            result, content = await self._predicted(job, body, request)
+            for _ in predictor.tell():
+                await asyncio.sleep(0)
+        except BaseException:
+            leave()
+            raise
         headers = {
             MODEL_VERSION_HEADER: live.model.release.version.qualified,
             ROWS_HEADER: str(result.rows),
@@ -131,35 +123,16 @@ class _Batches:
         if result.outside:
             headers[OUTSIDE_HEADER] = names_in_header(list(result.outside)).decode()
         headers["Content-Type"] = MEDIA_TYPES[wanted]
-        return SpoolResponse(content, headers, self._disk)
+        return SpoolResponse(content, headers, self._disk, leave)
 
-    def _predict(self, job: _Job, body: BinaryIO) -> tuple[BatchResult, BinaryIO]:
-        # What only batches need is loaded when the first comes.
-        from weighbridge.domain.serving.batch import output_of, predict_table
-
-        model = job.predictor.model
-        schema = model.schema
-        output = output_of(model, echo=job.echo, skips=job.skips)
-        content = new_spool()
+    async def _predicted(self, job: BatchJob, body: Spool, request: Request) -> tuple[BatchResult, Spool]:
         try:
-            with body:
-                reader = table_reader(
-                    job.sent, body, schema, _SUBJECT, most_bytes=self._settings.max_batch_decoded_bytes
-                )
-                is_columns = bool(getattr(reader, "is_columns", False))
-                writer = table_writer(job.wanted, content, output, schema, is_columns=is_columns)
-                result = predict_table(
-                    job.predictor,
-                    reader,
-                    writer,
-                    output,
-                    subject=_SUBJECT,
-                    most_rows=self._settings.max_batch_rows,
-                )
-            return result, content
-        except BaseException:
-            content.close()
-            raise
+            return await self._work.predict(job, body, request)
+        except DataTooLarge as error:
+            raise RequestProblem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _detail(error)) from None
+        except DataError as error:
+            faults = [problem_document(problem) for problem in error.problems]
+            raise RequestProblem(HTTPStatus.UNPROCESSABLE_ENTITY, _detail(error), faults) from None
 
 
 def _detail(error: DataError) -> str:

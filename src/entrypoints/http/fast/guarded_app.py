@@ -7,6 +7,7 @@ from time import perf_counter
 
 from weighbridge.entrypoints.http.asgi import App, Message, Receive, Scope, Send
 from weighbridge.entrypoints.http.errors import ProblemResponse, RequestProblem
+from weighbridge.entrypoints.http.fast.outcome import Outcome, whatever_happens
 from weighbridge.entrypoints.http.fast.protocol import BODY_IS_LATE
 from weighbridge.entrypoints.http.fast.request_book import RequestBook
 from weighbridge.entrypoints.http.keys import OPEN_PATHS, ApiKeys
@@ -51,7 +52,7 @@ class GuardedApp:
         asked = scope
         scope = _normalised(scope)
         is_head = asked["method"] == "HEAD"
-        status = 500
+        outcome = Outcome()
         state = scope["state"]
         state["request_id"] = request_id.decode()
         own = [(b"x-request-id", request_id), NO_SNIFFING]
@@ -60,17 +61,18 @@ class GuardedApp:
             own += [_NO_STORE, _NO_FRAMES]
 
         async def send_more(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                outcome.status = message["status"]
                 # Whoever stands around this application looks for it there.
                 asked["route"] = scope.get("route")
                 sent = list(message.get("headers", ()))
                 given = {name for name, _ in sent}
                 # A page has a policy of its own.
                 message["headers"] = [*sent, *(one for one in own if one[0] not in given)]
-            elif is_head:
-                message["body"] = b""
+            else:
+                outcome.is_open = message.get("more_body", False)
+                if is_head:
+                    message["body"] = b""
             await send(message)
 
         async def receive_in_time() -> Message:
@@ -80,14 +82,12 @@ class GuardedApp:
             return message
 
         problem = self._objection(scope, headers)
+        app = self._app if problem is None else ProblemResponse(problem)
         try:
-            if problem is None:
-                await self._app(scope, receive_in_time, send_more)
-            else:
-                await ProblemResponse(problem)(scope, receive, send_more)
+            await whatever_happens(app, outcome, scope, receive_in_time, send_more)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._book.answered(asked, route, status, perf_counter() - started, request_id)
+            self._book.answered(asked, route, outcome.status or 500, perf_counter() - started, request_id)
 
     def _objection(self, scope: Scope, headers: dict[bytes, bytes]) -> RequestProblem | None:
         """Why a request is not even passed on."""

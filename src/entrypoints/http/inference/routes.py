@@ -133,7 +133,8 @@ def _add_infer(router: APIRouter, live: LiveInference, answers: LiveAnswers, max
     async def infer(request: Request) -> Response:
         """Predict any number of rows with the live model: one tensor for each feature in, one for each output."""
         model = live.model(**request.path_params)
-        body = await read_body(request, max_body_bytes)
+        # Large bodies are decompressed away from the event loop.
+        body = await read_body(request, max_body_bytes, is_decoded=False)
         predictor = model.answers.columns(is_observed=True)
         ask = partial(model.answer, body, request.headers, max_body_bytes, predictor)
         if model.is_quick and len(body) <= _SMALL and "content-encoding" not in request.headers:
@@ -146,7 +147,7 @@ def _add_infer(router: APIRouter, live: LiveInference, answers: LiveAnswers, max
 
 
 def _add_repository(router: APIRouter, live: LiveInference, max_body_bytes: int) -> None:
-    responses = json_response(*INDEX) | inference_errors(400, 408, 413)
+    responses = json_response(*INDEX) | inference_errors(400, 408, 413, 415)
 
     @_at(router, "POST", "/repository/index", "inference_repository_index", responses)
     async def index(request: Request) -> Response:

@@ -293,7 +293,8 @@ def test_an_answer_that_cannot_be_is_not_acceptable(app: Front, accept: str) -> 
     [
         ("image/png", {}),
         ("application/json; charset=utf-16", {}),
-        (JSON, {"Content_Encoding": "gzip"}),
+        (JSON, {"Content_Encoding": "br"}),
+        ("text/csv", {"Content_Encoding": "gzip, br"}),
     ],
 )
 def test_other_bodies_are_of_an_unsupported_type(app: Front, sent: str, headers: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.tasks.time_to_dispatch import PRODUCTS
 from weighbridge.entrypoints.http.fast.front import Front
+from weighbridge.entrypoints.http.fast.outcome import Outcome, whatever_happens
 
 PATH = f"/api/v0.1/{QUICK.name}"
 CLOCK = SystemClock()
@@ -223,3 +224,62 @@ def test_requests_side_by_side_each_get_their_own_answer(app: Front) -> None:
 
     alone = [ask(app, "POST", PATH, body_of(PRODUCTS[x % 5], x), QUICKLY).body for x in range(40)]
     assert [reply.body for reply in asyncio.run(run())] == alone
+
+
+@pytest.mark.parametrize("headers", [QUICKLY, SLOWLY], ids=["quick", "route"])
+def test_a_bug_on_either_way_is_a_problem_document_counted_and_logged_with_its_id(
+    headers: dict[str, str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> object:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("weighbridge.domain.serving.row_predictor.RowPredictor.predict", fails)
+    app = app_of()[0]
+    reply = ask(app, "POST", PATH, body_of("SKU001", 10), {**headers, "X-Request-Id": "the-id"})
+    assert (reply.status, reply.headers["content-type"]) == (500, "application/problem+json")
+    assert reply.headers["x-request-id"] == "the-id"
+    assert json.loads(reply.body)["title"] == "Internal Server Error"
+    counted = f'weighbridge_http_requests_total{{method="POST",route="{PATH}",status="500"}}'
+    assert metrics(app)[counted] == 1
+    (record,) = [record for record in caplog.records if getattr(record, "event", "") == "request_failed"]
+    assert "the-id" in record.getMessage()
+    assert record.exc_info is not None
+
+
+def test_an_application_that_cannot_be_built_is_a_problem_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    reply = asyncio.run(answered_by(fails))
+    assert (reply.status, reply.headers["content-type"]) == (500, "application/problem+json")
+    assert [record.event for record in caplog.records if hasattr(record, "event")] == ["request_failed"]
+
+
+def test_a_request_that_outlives_the_time_to_stop_is_answered_503_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def run() -> Reply:
+        begun = asyncio.Event()
+
+        async def waits(*_: object) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        task = asyncio.ensure_future(answered_by(waits))
+        await begun.wait()
+        task.cancel()
+        return await task
+
+    reply = asyncio.run(run())
+    assert (reply.status, reply.headers["retry-after"], reply.headers["connection"]) == (503, "1", "close")
+    assert caplog.records == []
+
+
+async def answered_by(app: Any) -> Reply:
+    """What comes of a request to an application, whatever happens in it."""
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        scope.setdefault("state", {})["request_id"] = "1"
+        await whatever_happens(app, Outcome(), scope, receive, send)
+
+    return await asked(behind, "GET", "/x")
