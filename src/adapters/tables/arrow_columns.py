@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from weighbridge.domain.data.columns import Array, Cells, Encoded
-from weighbridge.domain.data.schema import Category, Feature, Number, Schema
+from weighbridge.domain.data.schema import EXACT, Category, Feature, Number, Schema
 from weighbridge.domain.data.tables import Answered, Chunk, Output, problem_text
 from weighbridge.domain.errors import DataError, Problem
 
@@ -86,7 +86,9 @@ def cells_of(column: Any) -> Cells:
     types = pa.types
     kind = column.type
     if types.is_decimal(kind):
-        column = column.cast(pa.float64())
+        exact, column = column, column.cast(pa.float64())
+        if kind.scale <= 0 and _is_beyond(column):
+            return [None if value is None else int(value) for value in exact.to_pylist()]
         kind = column.type
     if types.is_string_view(kind) or types.is_binary_view(kind):
         column = column.cast(pa.large_string())
@@ -140,6 +142,11 @@ def echoed(chunk: Chunk, schema: Schema) -> dict[str, Any]:
                 continue
         found[name] = _array(chunk.columns[name], feature)
     return found
+
+
+def _is_beyond(column: Any) -> bool:
+    values = column.to_numpy(zero_copy_only=False)
+    return bool((np.abs(values) >= EXACT).any())
 
 
 def _can_be(kind: Any, feature: Feature) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from weighbridge.adapters.tables.arrow_columns import LazyColumns
 from weighbridge.adapters.tables.null_spellings import NULL_SPELLINGS
 from weighbridge.domain.data.columns import Array, Cells, Encoded
-from weighbridge.domain.data.schema import Schema
+from weighbridge.domain.data.schema import EXACT, Schema
 
 _NULLS = frozenset(NULL_SPELLINGS)
 
@@ -49,6 +49,8 @@ def _number(text: Any) -> Any:
     if "_" in text or not text.isascii():
         return text
     try:
-        return float(text)
+        number = float(text)
+        # A whole number that would be rounded is told as it is.
+        return int(text) if abs(number) >= EXACT and text.strip().lstrip("+-").isdigit() else number
     except ValueError:
         return text

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from weighbridge.adapters.tables.arrow_columns import BROKEN, unreadable
@@ -21,7 +22,7 @@ from weighbridge.adapters.tables.csv_columns import CsvColumns
 from weighbridge.adapters.tables.null_spellings import NULL_SPELLINGS
 from weighbridge.domain.data.column_admission import check_names
 from weighbridge.domain.data.columns import Encoded
-from weighbridge.domain.data.schema import Number, Schema
+from weighbridge.domain.data.schema import EXACT, Number, Schema
 from weighbridge.domain.data.tables import Chunk, TableReader
 from weighbridge.domain.errors import DataError, Problem
 
@@ -85,7 +86,7 @@ class CsvReader(TableReader):
         twice = [name for name, count in Counter(self._names).items() if count > 1]
         if twice:
             problems = [Problem("the header has this column more than once", name) for name in twice]
-            raise DataError(self._subject, problems)
+            raise DataError(self._subject, problems[:_LISTED], len(problems[_LISTED:]))
         check_names(self._schema, self._names, self._subject, others_allowed=self._others)
         return block[end:]
 
@@ -99,10 +100,13 @@ class CsvReader(TableReader):
         }
         try:
             batch = self._parsed(text, first, kinds)
+            is_exact = not any(_may_be_rounded(batch.column(name)) for name in numbers - self._repeating)
         except pa.ArrowInvalid:
             if not numbers - self._repeating:
                 raise
             # A cell that is no number, among others.
+            is_exact = False
+        if not is_exact:
             batch = self._parsed(text, first, dict.fromkeys(kinds, _CODES))
         columns = CsvColumns(batch, self._schema, numbers)
         for name in numbers & self._repeating:
@@ -140,3 +144,9 @@ class CsvReader(TableReader):
             pa.RecordBatch.from_arrays([pa.array([], field.type) for field in table.schema], schema=table.schema)
         ]
         return batch
+
+
+def _may_be_rounded(column: Any) -> bool:
+    """Whether some number is as large as only whole numbers that are rounded need to be."""
+    found = pc.max_element_wise(pc.max(column), pc.negate(pc.min(column)))
+    return bool(found.is_valid and found.as_py() >= EXACT)

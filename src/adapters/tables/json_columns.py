@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from weighbridge.adapters.tables.json_pieces import AFTER_NUMBER, AFTER_TEXT, SPACE, cut, loads, strict
-from weighbridge.domain.data.column_admission import needs_exact_numbers
-from weighbridge.domain.data.columns import Cells, Encoded
-from weighbridge.domain.data.schema import Category, Feature
+from weighbridge.domain.data.columns import Array, Cells, Encoded
+from weighbridge.domain.data.schema import EXACT, Category, Feature
 
 
 def json_column(text: bytes, feature: Feature | None, subject: str) -> Cells | None:
@@ -21,7 +20,7 @@ def json_column(text: bytes, feature: Feature | None, subject: str) -> Cells | N
     inner = text[1:-1]
     if not inner.strip(SPACE):
         return []
-    quick = None if feature is None or needs_exact_numbers(feature) else _quick_column(feature)
+    quick = None if feature is None else _quick_column(feature)
     if quick is None:
         return _cells(loads(text, subject))
     boundary = AFTER_TEXT if isinstance(feature, Category) else AFTER_NUMBER
@@ -52,10 +51,17 @@ def _quick_column(feature: Feature) -> Callable[[bytes], Cells]:
         return codes
 
     def numbers(array: bytes) -> Cells:
-        cells = decode(array)
-        return np.fromiter(cells, np.float64, len(cells))
+        return floats(decode(array))
 
     return numbers
+
+
+def floats(cells: Collection[float]) -> Array:
+    """Floats that were decoded of JSON; ValueError where one of them may have been a whole number, and rounded."""
+    found = np.fromiter(cells, np.float64, len(cells))
+    if len(found) and max(-found.min(), found.max()) >= EXACT:
+        raise ValueError("a number has to be read exactly")
+    return found
 
 
 def encoded(cells: Iterator[Any], count: int, feature: Category) -> Encoded:

@@ -12,6 +12,9 @@ from weighbridge.domain.errors import DataError, Problem
 #: Bytes of a body that are decoded at once.
 PIECE_BYTES = 1 << 17
 
+#: A longer line is refused.
+LINE_BYTES = 1 << 20
+
 SPACE = b" \t\r\n"
 AFTER_OBJECT = re.compile(rb"\}[ \t\r\n]*,")
 AFTER_TEXT = re.compile(rb'"[ \t\r\n]*,')
@@ -35,11 +38,17 @@ def cut(inner: bytes, boundary: re.Pattern[bytes]) -> Iterator[bytes]:
             yield b""
 
 
-def blocks_of_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Whole lines, as many at once as make a piece."""
+def blocks_of_lines(file: BinaryIO, subject: str) -> Iterator[bytes]:
+    """Whole lines, as many at once as make a piece.
+
+    Raises:
+        DataError: a line has more than LINE_BYTES.
+    """
     rest = bytearray()
     while block := file.read(PIECE_BYTES):
         end = block.rfind(b"\n")
+        if len(rest) + (len(block) if end < 0 else block.find(b"\n")) > LINE_BYTES:
+            raise DataError(subject, [Problem(f"a line is longer than {LINE_BYTES:,} bytes")])
         if end < 0:
             rest += block
             continue
@@ -58,7 +67,7 @@ def loads(text: bytes, subject: str) -> Any:
 
 def strict(text: bytes) -> Any:
     """The values of a JSON document; a number that no float can hold is an infinity."""
-    return json.loads(text.decode(), parse_constant=_refuse)
+    return json.loads(text.decode(), parse_constant=_refuse, object_pairs_hook=_unique)
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -68,6 +77,15 @@ def _refuse(constant: str) -> NoReturn:
 def no_json(error: Exception, subject: str) -> DataError:
     """The error for a text that is no JSON."""
     return DataError(subject, [Problem(f"not JSON: {words(error)}")])
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice[:100]!r} is there more than once in an object")
+    return found
 
 
 def words(error: Exception) -> str:

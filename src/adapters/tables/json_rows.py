@@ -7,11 +7,9 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from weighbridge.adapters.tables.json_columns import cell_type, encoded
+from weighbridge.adapters.tables.json_columns import cell_type, encoded, floats
 from weighbridge.adapters.tables.json_pieces import SPACE, strict, words
-from weighbridge.domain.data.column_admission import needs_exact_numbers
 from weighbridge.domain.data.columns import Cells
 from weighbridge.domain.data.schema import Category, Schema
 from weighbridge.domain.data.tables import Chunk
@@ -31,7 +29,9 @@ class JsonRows:
         self._of_array: Any = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
         self._of_line: Any = msgspec.json.Decoder(row)
         self._columns = [(feature, attrgetter(f"f{place}")) for place, feature in enumerate(schema.features)]
-        self._is_quick = not any(map(needs_exact_numbers, schema.features))
+        # Of a good row: its names and its texts stand in quotes. A name that is there twice has two more.
+        texts = sum(isinstance(feature, Category) for feature in schema.features)
+        self._quotes = 2 * (len(schema.features) + texts)
 
     def chunk(self, array: bytes, first: int) -> Chunk:
         """The rows of a JSON array.
@@ -39,20 +39,18 @@ class JsonRows:
         Raises:
             ValueError, RecursionError: it is none.
         """
-        if self._is_quick:
-            try:
-                return self._quick_chunk(self._of_array.decode(array), first)
-            except (ValueError, RecursionError):
-                pass
+        try:
+            return self._quick_chunk(self._of_array.decode(array), first, array)
+        except (ValueError, RecursionError):
+            pass
         return self.slow_chunk(strict(array), first)
 
     def chunk_of_lines(self, lines: bytes, first: int) -> Chunk:
         """The rows of lines, one to each."""
-        if self._is_quick:
-            try:
-                return self._quick_chunk(self._of_line.decode_lines(lines), first)
-            except (ValueError, RecursionError):
-                pass
+        try:
+            return self._quick_chunk(self._of_line.decode_lines(lines), first, lines)
+        except (ValueError, RecursionError):
+            pass
         rows: list[Any] = []
         faults: list[Problem] = []
         for line in lines.split(b"\n"):
@@ -82,13 +80,13 @@ class JsonRows:
         columns = {name: [row.get(name) for row in rows] for name in (*names, *(others if self._others else ()))}
         return Chunk(first, len(rows), columns, found)
 
-    def _quick_chunk(self, rows: list[Any], first: int) -> Chunk:
+    def _quick_chunk(self, rows: list[Any], first: int, text: bytes) -> Chunk:
+        if text.count(b'"') != self._quotes * len(rows):
+            raise ValueError("a name may be there twice")
         columns: dict[str, Cells] = {}
         for feature, of_row in self._columns:
             cells = map(of_row, rows)
             columns[feature.name] = (
-                encoded(cells, len(rows), feature)
-                if isinstance(feature, Category)
-                else np.fromiter(cells, np.float64, len(rows))
+                encoded(cells, len(rows), feature) if isinstance(feature, Category) else floats(list(cells))
             )
         return Chunk(first, len(rows), columns)

@@ -82,6 +82,10 @@ class JsonReader(TableReader):
             raw: dict[str, msgspec.Raw] = msgspec.json.decode(self._body, type=dict[str, msgspec.Raw])
         except (ValueError, RecursionError) as error:
             raise no_json(error, self._subject) from error
+        quotes = sum(bytes(text).count(b'"') for text in raw.values())
+        if self._body.count(b'"') != quotes + 2 * len(raw):
+            # A name is there twice, or has a quote in it: here is told which.
+            loads(self._body, self._subject)
         check_names(self._schema, raw, self._subject, others_allowed=self._others)
         problems: list[Problem] = []
         columns: dict[str, Cells] = {}
@@ -120,7 +124,7 @@ class NdjsonReader(TableReader):
     def chunks(self) -> Iterator[Chunk]:
         """The rows in pieces. A line that is no JSON is a fault of its row."""
         first = 1
-        for lines in blocks_of_lines(self._file):
+        for lines in blocks_of_lines(self._file, self._subject):
             chunk = self._rows.chunk_of_lines(lines, first)
             first += chunk.rows
             if chunk.rows:

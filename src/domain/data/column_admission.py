@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 
 from weighbridge.domain.data.columns import AdmittedColumns, Array, Cells, Encoded
-from weighbridge.domain.data.schema import Category, Feature, Number, Schema
+from weighbridge.domain.data.schema import EXACT, Category, Feature, Number, Schema, fault_of
 from weighbridge.domain.errors import DataError, Problem
 
 #: How many problems a refusal lists when nobody says otherwise.
 LISTED = 100
-
-#: From here on an int and its nearest float can differ.
-_EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +125,17 @@ def check_names(
         DataError: some are missing; or unknown, if others are not allowed.
     """
     found = list(names)
+    known, there = set(schema.feature_names), set(found)
     problems = [
         Problem(f"the column is missing; {feature.expectation}", feature.name)
         for feature in schema.features
-        if feature.name not in found
+        if feature.name not in there
     ]
     if not others_allowed:
-        known = f"there are {', '.join(schema.feature_names)}"
-        problems += [
-            Problem(f"unknown column; {known}", name) for name in found if name not in schema.feature_names
-        ]
+        told = f"there are {', '.join(schema.feature_names)}"
+        problems += [Problem(f"unknown column; {told}", name) for name in found if name not in known]
     if problems:
-        raise DataError(subject, problems)
-
-
-def needs_exact_numbers(feature: Feature) -> bool:
-    """Whether whole numbers have to be compared as they are, because their floats may be rounded onto a bound."""
-    return isinstance(feature, Number) and any(
-        bound is not None and abs(bound) >= _EXACT for bound in (feature.minimum, feature.maximum)
-    )
+        raise DataError(subject, problems[:LISTED], len(problems[LISTED:]))
 
 
 def _numbers(feature: Number, cells: Cells) -> tuple[Array, Array]:
@@ -155,10 +144,11 @@ def _numbers(feature: Number, cells: Cells) -> tuple[Array, Array]:
         values, good = _numbers(feature, cells.values)
         # What is nothing has the last place, where nothing is.
         return np.append(values, np.nan)[cells.codes], np.append(good, False)[cells.codes]
-    array = _typed(feature, cells)
+    array = _typed(cells)
     if array is None:
-        found = [feature.admits(cell) for cell in cells]
-        admitted = [float(cell) if good else np.nan for cell, good in zip(cells, found, strict=True)]
+        plain = cells.tolist() if isinstance(cells, np.ndarray) else cells
+        found = [feature.admits(cell) for cell in plain]
+        admitted = [float(cell) if good else np.nan for cell, good in zip(plain, found, strict=True)]
         return np.array(admitted, np.float64), np.array(found, bool)
     with np.errstate(over="ignore"):
         floats = array.astype(np.float64, copy=False)
@@ -176,24 +166,23 @@ def _numbers(feature: Number, cells: Cells) -> tuple[Array, Array]:
     return np.where(good, floats, np.nan), good
 
 
-def _typed(feature: Number, cells: Array | Sequence[Any]) -> Array | None:
-    """The cells as an array of numbers, where each is a number, and comparing it as a float loses nothing."""
+def _typed(cells: Array | Sequence[Any]) -> Array | None:
+    """The cells as an array of numbers, where each is a number, and none is a whole one that would be rounded."""
     if isinstance(cells, np.ndarray) and cells.dtype != object:
-        if cells.dtype.kind not in "iuf" or (cells.dtype.kind != "f" and needs_exact_numbers(feature)):
-            return None if cells.dtype.kind not in "iu" else _exactly(feature, cells)
-        return cells
-    kinds = set(map(type, cells))
-    if kinds <= {float} or (kinds <= {float, int} and not needs_exact_numbers(feature)):
-        try:
-            return np.array(cells, np.float64)
-        except OverflowError:
+        if cells.dtype.kind == "f":
+            return cells
+        if cells.dtype.kind not in "iu":
             return None
-    return None
-
-
-def _exactly(feature: Number, cells: Array) -> Array:
-    """Whole numbers as float64, with NaN for those that only rounding would bring within great bounds."""
-    return np.array([float(cell) if feature.admits(cell) else np.nan for cell in cells.tolist()], np.float64)
+        return None if len(cells) and (cells.max() > EXACT or cells.min() < -EXACT) else cells
+    kinds = set(map(type, cells))
+    if not kinds <= {float, int}:
+        return None
+    try:
+        array = np.array(cells, np.float64)
+    except OverflowError:
+        return None
+    # An int that is rounded is at least that large as a float, too.
+    return None if int in kinds and (np.abs(array) >= EXACT).any() else array
 
 
 def _codes(feature: Category, cells: Cells) -> tuple[Encoded, Array]:
@@ -228,6 +217,5 @@ def _cell(cells: Cells, place: int) -> object:
 
 
 def _problem(feature: Feature, row: int, value: object) -> Problem:
-    if value is None:
-        return Problem(f"{feature.expectation}, found nothing", feature.name, row, None)
-    return Problem(feature.expectation, feature.name, row, value)
+    message = fault_of(feature, value)
+    return Problem(f"{message}, found nothing" if value is None else message, feature.name, row, value)

@@ -14,6 +14,9 @@ from typing import Any, TypeAlias, TypeGuard
 from weighbridge.domain.errors import DataError, Problem, TaskError
 
 Value: TypeAlias = float | str
+
+#: Whole numbers beyond it, on either side, are not all floats: most would be rounded. They are refused.
+EXACT = 2**53
 Row: TypeAlias = dict[str, Value]
 
 
@@ -60,6 +63,10 @@ class Number:
         return "expected a finite number"
 
     def admits(self, value: object) -> bool:
+        """Whether ``value`` is a finite float or an int within EXACT (a bool is neither), within the bounds."""
+        return self.is_within(value) and not is_rounded(value)
+
+    def is_within(self, value: object) -> bool:
         """Whether ``value`` is a finite int or float (a bool is neither) within the bounds."""
         return (
             _is_finite_number(value)
@@ -189,7 +196,7 @@ class Schema:
             if feature.name not in row
         ]
         problems += [
-            Problem(f"{feature.expectation}, found {row[feature.name]!r}", feature.name)
+            Problem(f"{fault_of(feature, row[feature.name])}, found {row[feature.name]!r}", feature.name)
             for feature in self.features
             if feature.name in row and not feature.admits(row[feature.name])
         ]
@@ -263,6 +270,18 @@ def _feature_from_dict(data: Mapping[str, Any]) -> Feature:
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise TaskError(f"schema: the name {name!r} is not a non-empty printable text")
+
+
+def is_rounded(value: object) -> bool:
+    """Whether ``value`` is a whole number that a float may not hold exactly."""
+    return isinstance(value, int) and not -EXACT <= value <= EXACT
+
+
+def fault_of(feature: Feature, value: object) -> str:
+    """What is wrong with a value that ``feature`` does not admit."""
+    if isinstance(feature, Number) and is_rounded(value) and feature.is_within(value):
+        return f"expected a whole number within ±{EXACT:,} (2^53): beyond it would be rounded"
+    return feature.expectation
 
 
 def _is_finite_number(value: object) -> TypeGuard[float]:

@@ -18,7 +18,7 @@ from weighbridge.domain.serving.service import LoadedModel, PredictionService
 from weighbridge.domain.serving.telemetry import ServingTelemetry
 from weighbridge.entrypoints.http.errors import RequestProblem
 from weighbridge.entrypoints.http.micro_batcher import MicroBatcher
-from weighbridge.entrypoints.http.schemas import request_adapter
+from weighbridge.entrypoints.http.row_reading import RowReader
 
 if TYPE_CHECKING:
     from weighbridge.domain.serving.column_predictor import ColumnPredictor
@@ -51,7 +51,7 @@ class Answers:
         self.model = model
         self._telemetry, self._observer = telemetry, observer
         latency, target = model.predictor.latency_class, model.schema.target
-        self.read = request_adapter(model.schema).validator.validate_json
+        self.read = RowReader(model.schema)
         self._levels = target.levels if isinstance(target, Category) else None
         self._rows = RowPredictor(model, telemetry, observer)
         self.predict_now = self._rows.predict

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, with_config
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from weighbridge.domain.data.schema import Category, Feature, Number, Row, Schema
+from weighbridge.domain.data.schema import EXACT, Category, Feature, Row, Schema, is_rounded
 
 Adapter: TypeAlias = TypeAdapter[Row]
-
-#: From here on an int and its nearest float can differ.
-_EXACT = 2**53
 
 
 @lru_cache(maxsize=8)
@@ -22,10 +19,20 @@ def request_adapter(schema: Schema) -> Adapter:
     """The validator of one row of ``schema``, compiled once.
 
     Strict: numbers are finite JSON numbers, never text or booleans; unknown fields are refused. It admits
-    exactly what ``Schema.admit_row`` admits.
+    what ``Schema.admit_row`` admits, and whole numbers beyond EXACT, which it rounds.
     """
+    return _adapter(schema, is_exact=False)
+
+
+@lru_cache(maxsize=8)
+def exact_adapter(schema: Schema) -> Adapter:
+    """As ``request_adapter``, but it admits exactly what ``Schema.admit_row`` admits, and takes longer."""
+    return _adapter(schema, is_exact=True)
+
+
+def _adapter(schema: Schema, *, is_exact: bool) -> Adapter:
     # A TypedDict, not a model: the names of features are any text, not just Python's.
-    fields = {feature.name: _field_type(feature) for feature in schema.features}
+    fields = {feature.name: _field_type(feature, is_exact) for feature in schema.features}
     row = TypedDict("Row", fields)  # type: ignore[misc]
     return cast("Adapter", TypeAdapter(with_config(ConfigDict(strict=True, extra="forbid"))(row)))
 
@@ -54,17 +61,16 @@ def answer_schema(schema: Schema) -> dict[str, Any]:
     }
 
 
-def _field_type(feature: Feature) -> Any:
+def _field_type(feature: Feature, is_exact: bool) -> Any:
     if isinstance(feature, Category):
         return Literal[feature.levels]
     number = Annotated[float, Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)]
-    if any(bound is not None and abs(bound) >= _EXACT for bound in (feature.minimum, feature.maximum)):
-        # An int past such a bound may be rounded onto it: it is compared as it was sent.
-        return Annotated[number, BeforeValidator(partial(_unrounded, feature))]
-    return number
+    return Annotated[number, BeforeValidator(_unrounded)] if is_exact else number
 
 
-def _unrounded(feature: Number, value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and not feature.admits(value):
-        raise PydanticCustomError("out_of_range", "Input is out of range")
+def _unrounded(value: object) -> object:
+    if not isinstance(value, bool) and is_rounded(value):
+        raise PydanticCustomError(
+            "rounded", f"Input should be a whole number within ±{EXACT:,} (2^53): beyond it would be rounded"
+        )
     return value

@@ -1,4 +1,4 @@
-"""Whether large requests can be kept in the temporary folder: better told at the start than with the first of them."""
+"""Whether large requests can be kept in the temporary folder: told at the start, not with the first of them."""
 
 from __future__ import annotations
 

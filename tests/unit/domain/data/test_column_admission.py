@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.strategies import admissible_values, schemas
 from weighbridge.domain.data.column_admission import admit_columns, examine_columns
 from weighbridge.domain.data.columns import Encoded
-from weighbridge.domain.data.schema import Category, Feature, Number, Schema
+from weighbridge.domain.data.schema import EXACT, Category, Feature, Number, Schema, fault_of
 from weighbridge.domain.errors import DataError, Problem
 
 SCHEMA = Schema((Number("orders", 0, 100), Category("product", ("A", "1"))), Number("hours"), "p")
@@ -110,7 +110,7 @@ def test_columns_are_admitted_as_their_rows_are(
     for problem in problems:
         cell = columns[str(problem.column)][int(problem.row or 0) - first]
         feature = schema.feature(str(problem.column))
-        assert problem.message == feature.expectation + (", found nothing" if cell is None else "")
+        assert problem.message == fault_of(feature, cell) + (", found nothing" if cell is None else "")
         assert problem.value is cell or problem.value == cell or cell != cell
 
 
@@ -162,12 +162,12 @@ def test_a_float_of_more_bits_that_is_too_large() -> None:
     assert examined.good.tolist() == [False, True]
 
 
-@pytest.mark.parametrize(
-    "whole", [np.array([2**60 + 1, 2**60], np.int64), np.array([2**60 + 1, 2**60], np.uint64)]
-)
-def test_a_whole_number_is_not_rounded_onto_a_bound(whole: Any) -> None:
-    (problem,) = examine_columns(GREAT, {"n": whole}).problems()
-    assert (problem.row, problem.value) == (1, 2**60 + 1)
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, object, float])
+def test_a_whole_number_that_would_be_rounded_is_refused_and_a_float_is_not(kind: Any) -> None:
+    whole = [EXACT + 1, EXACT, EXACT + 2, 2**60]
+    problems = list(examine_columns(GREAT, {"n": np.array(whole, kind)}).problems())
+    assert [problem.value for problem in problems] == ([] if kind is float else [EXACT + 1, EXACT + 2, 2**60])
+    assert all("(2^53)" in problem.message for problem in problems)
 
 
 def test_columns_that_do_not_fit() -> None:

@@ -37,7 +37,7 @@ def test_an_admitted_row_is_in_the_schemas_order_and_its_numbers_are_floats() ->
 
 
 @pytest.mark.parametrize(
-    "value", [0, 0.0, -0.0, 5e-324, 10**308, 1.7976931348623157e308, np.float64(2.5), 2**53 + 1]
+    "value", [0, 0.0, -0.0, 5e-324, 2**53, 1e308, 1.7976931348623157e308, np.float64(2.5), 2.0**53 + 2]
 )
 def test_numbers_that_are_admitted(value: float) -> None:
     assert SCHEMA.admit_row(ROW | {"orders": value})["orders"] == float(value)
@@ -53,6 +53,12 @@ def test_numbers_that_are_admitted(value: float) -> None:
 def test_numbers_that_are_refused(value: object) -> None:
     expected = f"column 'orders': expected a number not below 0, found {value!r}"
     assert problems(ROW | {"orders": value}) == [expected]
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, 2**53 + 2, 2**60, 10**308])
+def test_whole_numbers_that_would_be_rounded_are_refused(value: int) -> None:
+    expected = "expected a whole number within ±9,007,199,254,740,992 (2^53): beyond it would be rounded"
+    assert problems(ROW | {"orders": value}) == [f"column 'orders': {expected}, found {value}"]
 
 
 @pytest.mark.parametrize("value", [None, "", "a", "A ", " A", "AB", "C", 1, True, b"A", ["A"], ("A",), math.nan])

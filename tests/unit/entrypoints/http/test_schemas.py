@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from weighbridge.domain.data.schema import Category, Number, Row, Schema
 from weighbridge.domain.errors import DataError
 from weighbridge.entrypoints.http.errors import bad_row
-from weighbridge.entrypoints.http.schemas import answer_schema, request_adapter, request_schema
+from weighbridge.entrypoints.http.row_reading import RowReader
+from weighbridge.entrypoints.http.schemas import answer_schema, request_schema
 
 #: Where an int and its nearest float begin to differ.
 EXACT = 2**53
@@ -96,7 +97,7 @@ def by_domain(schema: Schema, body: bytes) -> Row | set[str | None]:
 
 def by_service(schema: Schema, body: bytes) -> Row | set[str | None]:
     try:
-        return request_adapter(schema).validate_json(body)
+        return RowReader(schema)(body)
     except ValidationError as error:
         return {str(fault["loc"][0]) if fault["loc"] else None for fault in error.errors()}
 
@@ -159,7 +160,7 @@ def test_a_problem_names_each_field_with_what_was_found(case: tuple[Schema, dict
     schema, row = case
     body = json.dumps(row).encode()
     try:
-        request_adapter(schema).validate_json(body)
+        RowReader(schema)(body)
     except ValidationError as error:
         problem = bad_row(error)
     else:
@@ -177,7 +178,7 @@ def test_a_problem_names_each_field_with_what_was_found(case: tuple[Schema, dict
 
 def problem_of(row: dict[str, Any]) -> Any:
     with pytest.raises(ValidationError) as caught:
-        request_adapter(BEYOND).validate_json(json.dumps(row))
+        RowReader(BEYOND)(json.dumps(row).encode())
     return bad_row(caught.value)
 
 
@@ -197,3 +198,50 @@ def test_a_problem_lists_a_hundred_faults_and_counts_the_rest(unknown: int, more
     assert [one["field"] for one in problem.errors] == ["x", *(f"f{number}" for number in range(99))]
     assert problem.detail.endswith(f"f98: {problem.errors[-1]['message']}{more}")
     assert problem.detail.count(": ") == 100
+
+
+HUGE = 2**53
+FLOATS = Schema((Number("x"), Category("c", ("A", "B"))), Number("y"), "prediction")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"x": 1, "x": 2, "c": "A"}', "x"),
+        (b'{"x": 1, "c": "B", "c": "A"}', "c"),
+        (b'{"c": "A", "x": 1, "c": "A"}', "c"),
+        (b'{"x": 1, "c": "A", "\\u0078": 1}', "x"),
+        (b'{"x": 1, "c": "A", "\\u0063": "A"}', "c"),
+    ],
+)
+def test_a_name_that_is_there_twice_is_refused(body: bytes, field: str) -> None:
+    for kind in (bytes, bytearray):
+        with pytest.raises(ValidationError) as caught:
+            RowReader(FLOATS)(kind(body))
+        problem = bad_row(caught.value)
+        assert (problem.status, problem.errors) == (
+            422, [{"field": field, "message": "Field is there more than once", "found": None}]
+        )  # fmt: skip
+
+
+def test_names_and_texts_with_quotes_in_them_are_no_double_names() -> None:
+    schema = Schema((Number('a "name"'), Category("c", ('"', "B"))), Number("y"), "prediction")
+    for row in ({'a "name"': 1.0, "c": '"'}, {'a "name"': 1.0, "c": "B"}):
+        assert RowReader(schema)(json.dumps(row).encode()) == row
+
+
+@pytest.mark.parametrize("value", [HUGE + 1, -HUGE - 1, HUGE + 2, 2**60, -(2**63), 10**30, 10**308])
+def test_a_whole_number_that_would_be_rounded_is_refused(value: int) -> None:
+    for schema in (FLOATS, Schema((Number("x", 0), Category("c", ("A",))), Number("y"), "prediction")):
+        body = json.dumps({"x": value, "c": "A"}).encode()
+        with pytest.raises(ValidationError) as caught:
+            RowReader(schema)(body)
+        errors = bad_row(caught.value).errors
+        assert errors is not None
+        assert [one["field"] for one in errors] == ["x"]
+        assert "(2^53)" in errors[0]["message"]
+
+
+@pytest.mark.parametrize("text", ["9007199254740992", "-9007199254740992", "9007199254740993.0", "1e300", "-1E25"])
+def test_numbers_that_are_floats_may_be_as_large_as_floats_are(text: str) -> None:
+    assert RowReader(FLOATS)(f'{{"x": {text}, "c": "A"}}'.encode()) == {"x": float(text), "c": "A"}

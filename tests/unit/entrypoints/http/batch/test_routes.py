@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 from tests.support.asgi_client import Reply, ask
 from tests.support.http_service import app_of
 from tests.support.quick_task import QUICK, two_releases
+from weighbridge.adapters.tables.formats import table_reader
+from weighbridge.domain.data.column_admission import examine_columns
+from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.entrypoints.http.fast.front import Front
 
 PATH = f"/api/v0.1/{QUICK.name}/batch"
@@ -253,13 +256,6 @@ def test_json_that_is_no_table(app: Front, body: bytes, says: str) -> None:
     assert says in json.loads(reply.body)["detail"]
 
 
-def test_a_name_that_comes_twice_counts_the_last_time(app: Front) -> None:
-    body = b'[{"orders_placed": true, "orders_placed": 7, "product_code": "SKU001"}]'
-    assert json.loads(post(app, body).body)["predictions"] == [
-        {NAME: single(app, {"orders_placed": 7, "product_code": "SKU001"})}
-    ]
-
-
 @pytest.mark.parametrize(
     ("accept", "wanted"),
     [
@@ -479,3 +475,88 @@ def test_single_rows_are_answered_while_a_batch_is_worked_on() -> None:
     assert (reply.status, reply.headers["x-rows"]) == (200, str(rows))
     # A batch that kept the event loop to itself would let but one or two of them through.
     assert count > 5
+
+
+HUGE = 2**53 + 1
+UNBOUNDED = Schema((Number("x"), Category("c", ("A", "B"))), Number("y"), "p")
+
+
+def tables_with(value: Any) -> dict[str, bytes]:
+    """A table of many rows, of which one has the value, in every format."""
+    xs, cs = [*[1] * 5_000, value], ["A"] * 5_001
+    columns = {"x": xs, "c": cs}
+    rows = [{"x": x, "c": c} for x, c in zip(xs, cs, strict=True)]
+    csv_text = "x,c\n" + "".join(f"{x},{c}\n" for x, c in zip(xs, cs, strict=True))
+    spread = "x,c\n" + "".join(f"{x},A\n" for x in [*(place / 7 for place in range(5_000)), value])
+    kind = pa.int64() if isinstance(value, int) else pa.float64()
+    table = pa.table({"x": pa.array(xs, kind), "c": cs})
+    parquet, arrow, decimals = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    pq.write_table(table, parquet)
+    with pa.ipc.new_stream(arrow, table.schema) as writer:
+        writer.write_table(table)
+    exact = pa.array([int(x) if isinstance(x, int) else 1 for x in xs], pa.decimal128(30, 0))
+    pq.write_table(table.set_column(0, "x", exact), decimals)
+    return {
+        "json": json.dumps(rows).encode(),
+        "json columns": json.dumps(columns).encode(),
+        "ndjson": "\n".join(map(json.dumps, rows)).encode(),
+        "csv": csv_text.encode(),
+        "csv spread": spread.encode(),
+        "parquet": parquet.getvalue(),
+        "parquet decimals": decimals.getvalue(),
+        "arrow": arrow.getvalue(),
+    }
+
+
+def test_a_whole_number_that_would_be_rounded_is_refused_in_every_format() -> None:
+    for value in (HUGE, -HUGE, 2**62):
+        for kind, body in tables_with(value).items():
+            found: list[Any] = []
+            for chunk in table_reader(kind.split()[0], io.BytesIO(body), UNBOUNDED, "it").chunks():  # type: ignore[arg-type]
+                found += examine_columns(UNBOUNDED, chunk.columns, first_row=chunk.first_row).problems()
+            assert [(one.column, one.row, one.value) for one in found] == [("x", 5_001, value)], kind
+            assert "(2^53)" in found[0].message
+
+
+def test_floats_of_any_size_are_admitted_in_every_format() -> None:
+    for value in (float(2**53), 1e300, -1e25):
+        for kind, body in tables_with(value).items():
+            if kind == "parquet decimals":
+                continue
+            last: Any = None
+            for chunk in table_reader(kind.split()[0], io.BytesIO(body), UNBOUNDED, "it").chunks():  # type: ignore[arg-type]
+                examined = examine_columns(UNBOUNDED, chunk.columns, first_row=chunk.first_row)
+                assert list(examined.problems()) == [], kind
+                last = examined.columns.plain()["x"][-1]
+            assert last == value, kind
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "name"),
+    [
+        (b'[{"product_code": "SKU001", "orders_placed": 1, "orders_placed": 2}]', JSON, "orders_placed"),
+        (b'{"product_code": ["SKU001"], "orders_placed": [1], "orders_placed": [2]}', JSON, "orders_placed"),
+        (b'{"product_code": ["SKU001"], "product_code": ["SKU002"], "orders_placed": [2]}', JSON, "product_code"),
+        (b'{"product_code": "SKU001", "product_code": "SKU001", "orders_placed": 2}\n', NDJSON, "product_code"),
+        (b'[{"product_code": "SKU001", "orders_placed": 1, "orders_pl\\u0061ced": 2}]', JSON, "orders_placed"),
+    ],
+)
+def test_a_name_that_is_there_twice_in_an_object_is_refused(app: Front, body: bytes, sent: str, name: str) -> None:
+    reply = post(app, body, sent)
+    assert reply.status == 422
+    assert f"the name '{name}' is there more than once in an object" in json.loads(reply.body)["detail"]
+
+
+@pytest.mark.parametrize("sent", [CSV, JSON])
+def test_a_table_of_very_many_columns_is_refused_in_few_words(app: Front, sent: str) -> None:
+    names = [f"c{place}" for place in range(20_000)]
+    body = ",".join(names).encode() if sent == CSV else json.dumps({name: [1] for name in names}).encode()
+    reply = post(app, body, sent)
+    assert reply.status == 422
+    assert len(json.loads(reply.body)["errors"]) == 100
+    assert "and 20,001 more" in json.loads(reply.body)["detail"]
+
+
+def test_a_line_of_ndjson_has_a_limit(app: Front) -> None:
+    reply = post(app, b'{"product_code": "' + b"x" * 3_000_000, NDJSON)
+    assert (reply.status, "a line is longer than 1,048,576 bytes" in reply.body.decode()) == (422, True)

@@ -124,6 +124,7 @@ def test_a_disk_without_room_is_told_plainly(
 
 def test_a_client_has_only_so_many_batches_in_work() -> None:
     app = app_of(max_client_batches=2)[0]
+    app.prepare()
 
     async def run() -> tuple[list[int], list[int]]:
         gates = [asyncio.Event() for _ in range(2)]
