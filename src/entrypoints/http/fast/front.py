@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import chain
 from time import perf_counter
 
 from pydantic import ValidationError
@@ -17,7 +18,6 @@ from weighbridge.domain.errors import WeighbridgeError
 from weighbridge.domain.serving.row_predictor import PredictedRow
 from weighbridge.entrypoints.http.answers import OUTSIDE_HEADER, Answers, LiveAnswers, names_in_header
 from weighbridge.entrypoints.http.asgi import Message, Receive, Scope, Send
-from weighbridge.entrypoints.http.errors import RequestProblem
 from weighbridge.entrypoints.http.fast.deferred import Deferred
 from weighbridge.entrypoints.http.fast.guarded_app import NO_SNIFFING, GuardedApp
 from weighbridge.entrypoints.http.fast.request_book import RequestBook
@@ -143,7 +143,7 @@ class Front:
             and headers.get(b"content-type") in _JSON
             and b"content-encoding" not in headers
             and (self._keys is None or self._keys.admit(headers))
-            and len(b"".join(itertools.chain(*scope["headers"]))) <= self._max_header_bytes
+            and len(b"".join(chain(*scope["headers"]))) <= self._max_header_bytes
         )
 
     async def _predict(self, answers: Answers, body: bytes, request_id: bytes) -> PredictedRow | None:
