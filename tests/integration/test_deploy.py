@@ -14,6 +14,7 @@ import pytest
 import typer
 import yaml
 
+from weighbridge.adapters.prometheus.prediction_log import PrometheusPredictionLog
 from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.system import SystemClock
@@ -148,14 +149,34 @@ def test_ports_and_probes_are_those_of_the_service(overlay: str) -> None:
     assert policy["spec"]["ingress"][0]["ports"][0]["port"] == port["name"]
 
 
+def phases_of_a_stop() -> dict[str, float]:
+    """The longest that each phase takes, as documented."""
+    _, _, rest = (ROOT / "docs/deploying.md").read_text().partition("## How a service stops")
+    rows = re.findall(r"^\| ([^|]+) \| (\d+) \|", rest.partition("\n## ")[0], re.MULTILINE)
+    return {phase: float(seconds) for phase, seconds in rows}
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_pod_has_the_time_to_stop_that_it_needs(overlay: str) -> None:
     pod = pods(overlay)["serve"]
     (container,) = pod["containers"]
     env = {entry["name"]: entry.get("value") for entry in container["env"]}
-    stopping = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    stopping += float(env["WEIGHBRIDGE_DRAIN_SECONDS"]) + float(env["WEIGHBRIDGE_SHUTDOWN_SECONDS"])
-    assert stopping < pod["terminationGracePeriodSeconds"]
+    leaving, draining, finishing, *_ = phases_of_a_stop().values()
+    assert leaving == container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert draining == float(env["WEIGHBRIDGE_DRAIN_SECONDS"]) == Settings.model_fields["drain_seconds"].default
+    assert (
+        finishing
+        == float(env["WEIGHBRIDGE_SHUTDOWN_SECONDS"])
+        == Settings.model_fields["shutdown_seconds"].default
+    )
+    assert sum(phases_of_a_stop().values()) < pod["terminationGracePeriodSeconds"]
+
+
+def test_compose_and_systemd_give_the_time_to_stop_too() -> None:
+    _, *phases = phases_of_a_stop().values()
+    serve = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["serve"]
+    assert float(serve["stop_grace_period"].removesuffix("s")) > sum(phases)
+    assert float(unit_of("serve")["Service"]["TimeoutStopSec"]) > sum(phases)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -194,18 +215,33 @@ def test_pods_run_with_as_little_as_they_need(overlay: str) -> None:
     assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
-def test_alerts_ask_for_metrics_that_there_are() -> None:
-    rules = one("production", "PrometheusRule")["spec"]["groups"][0]["rules"]
-    asked = {name for rule in rules for name in re.findall(r"weighbridge_\w+", rule["expr"])}
+def alerts() -> list[dict[str, Any]]:
+    """The alert rules of production."""
+    (group,) = one("production", "PrometheusRule")["spec"]["groups"]
+    return list(group["rules"])
+
+
+def test_alerts_ask_for_metrics_and_labels_that_there_are() -> None:
     telemetry = PrometheusTelemetry(SharedCounters(private_memory()), SystemClock())
-    text, _ = telemetry.exposition(None, "")
-    families = set(re.findall(r"^# TYPE (\S+)", text.decode(), re.MULTILINE))
-    # These two are told of a loaded model only.
-    families |= {"weighbridge_model_age_seconds", "weighbridge_dataset_age_seconds"}
-    assert {name.removesuffix("_bucket") for name in asked} <= families
+    log = PrometheusPredictionLog(SharedCounters(private_memory()))
+    log.begin(0)
+    labels = {
+        # These two are told of a loaded model only.
+        "weighbridge_model_age_seconds": set(),
+        "weighbridge_dataset_age_seconds": set(),
+    } | {
+        family.name.removesuffix("_total"): set(family._labelnames)
+        for family in [*telemetry._families(None), *log.families()]
+    }
+    for rule in alerts():
+        for name, matched in re.findall(r"(weighbridge_\w+?)(?:_total|_bucket)?\b(\{[^}]*\})?", rule["expr"]):
+            assert name in labels, rule["alert"]
+            # Prometheus itself says of which instance, and of which bucket.
+            asked = set(re.findall(r"(\w+)(?:=|!)", matched))
+            assert asked <= labels[name], rule["alert"]
     runbook = (ROOT / "docs/operations.md").read_text()
     headings = {re.sub(r"[^a-z0-9 -]", "", line[3:].lower()).replace(" ", "-") for line in runbook.splitlines()}
-    for rule in rules:
+    for rule in alerts():
         page, _, section = rule["annotations"]["runbook"].partition("#")
         assert (page, section in headings) == ("docs/operations.md", True), section
 
@@ -233,7 +269,10 @@ def test_the_dockerfile_copies_what_is_sent_to_the_builder() -> None:
     for words in commands:
         assert_is_a_command(words)
     assert "USER 65532:65532" in text
-    assert "/readyz" in text
+    # A container without a model is not ready, and to start it again brings none.
+    (healthcheck,) = re.findall(r"^HEALTHCHECK (?:.*\\\n)*.*$", text, re.MULTILINE)
+    assert "/livez" in healthcheck
+    assert "WEIGHBRIDGE_HOST=::" in text
 
 
 def test_the_compose_file_runs_commands_that_there_are() -> None:
@@ -247,11 +286,17 @@ def test_the_compose_file_runs_commands_that_there_are() -> None:
     assert services["serve"]["ports"] == ["127.0.0.1:8000:8000"]
 
 
-@pytest.mark.parametrize("name", ["train", "serve"])
-def test_the_units_run_commands_that_there_are(name: str) -> None:
+def unit_of(name: str) -> RawConfigParser:
+    """A unit of systemd; of an option that stands there twice, the last."""
     unit = RawConfigParser(strict=False, comment_prefixes="#")
     unit.optionxform = str  # type: ignore[assignment, method-assign]
     unit.read(DEPLOY / f"systemd/weighbridge-{name}.service")
+    return unit
+
+
+@pytest.mark.parametrize("name", ["train", "serve"])
+def test_the_units_run_commands_that_there_are(name: str) -> None:
+    unit = unit_of(name)
     program, *words = unit["Service"]["ExecStart"].split()
     assert program.endswith("/.venv/bin/weighbridge")
     assert words[0] == name
@@ -272,3 +317,13 @@ def test_systemd_has_no_objection() -> None:
     # The command is not installed there; nor may manual pages be.
     objections = [line for line in asked.stderr.splitlines() if "is not executable" not in line]
     assert objections == []
+
+
+@pytest.mark.parametrize("name", ["train", "serve"])
+def test_systemd_finds_little_that_a_unit_is_exposed_to(name: str) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("there is no systemd here to ask")
+    command = [analyze, "security", "--offline=yes", "--threshold=30", f"systemd/weighbridge-{name}.service"]
+    asked = subprocess.run(command, cwd=DEPLOY, capture_output=True, text=True, timeout=60, check=False)
+    assert asked.returncode == 0, asked.stdout + asked.stderr

@@ -349,3 +349,14 @@ def test_the_access_log_has_one_line_for_each_request(folder: Path) -> None:
         ("GET", "/no\nwhere", 404),
     ]
     assert process.returncode == 0
+
+
+def test_every_address_of_either_family_is_listened_on() -> None:
+    with listen("::", 0) as listener:
+        port = listener.getsockname()[1]
+        families = {info[0] for info in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM)}
+        addresses = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+        assert socket.AF_INET in families
+        for family in families:
+            with socket.create_connection((addresses[family], port), timeout=60):
+                pass

@@ -102,12 +102,26 @@ def service_families(totals: Mapping[Key, Sequence[float]]) -> Iterator[Any]:
         yield family
 
 
-def model_families(loaded: LoadedModel | None, problem: str | None, now: datetime) -> Iterator[Any]:
-    """The families of the model that answers, if there is one, and of why it could not be refreshed."""
+def model_families(
+    loaded: LoadedModel | None, problem: str | None, refreshed: datetime | None, now: datetime
+) -> Iterator[Any]:
+    """The families of the model that answers, if there is one, and of how it is refreshed.
+
+    Args:
+        loaded: the model.
+        problem: why the last refresh failed; None when it did not.
+        refreshed: when a refresh last succeeded; None when none has yet.
+        now: the time, for ages.
+    """
     from prometheus_client.core import GaugeMetricFamily
 
     yield GaugeMetricFamily(
         "weighbridge_refresh_failing", "Whether the last refresh failed.", value=float(problem is not None)
+    )
+    yield GaugeMetricFamily(
+        "weighbridge_last_refresh_success_timestamp",
+        "When a refresh last succeeded, in seconds since 1970; 0 when none has yet.",
+        value=0.0 if refreshed is None else refreshed.timestamp(),
     )
     yield GaugeMetricFamily("weighbridge_ready", "Whether a model is loaded.", value=float(loaded is not None))
     if loaded is None:

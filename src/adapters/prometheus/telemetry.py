@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.adapters.prometheus.buckets import LATENCIES, PREDICTIONS
@@ -65,6 +66,7 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
         # Events come from several threads.
         self._lock = threading.Lock()
         self._problem: str | None = None
+        self._refreshed: datetime | None = None
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request by method, route and status, in the bucket of its latency."""
@@ -113,8 +115,10 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
             numbers[self._block((OUTSIDE, feature), 1)] += count
 
     def refreshed(self, problem: str | None) -> None:
-        """Count a refresh by its outcome, and keep whether the last one failed."""
+        """Count a refresh by its outcome; keep whether the last one failed, and when one last succeeded."""
         self._problem = problem
+        if problem is None:
+            self._refreshed = self._clock.now()
         self._numbers[self._block((REFRESHES, "failure" if problem else "success"), 1)] += 1
 
     def emit(self, event: Event) -> None:
@@ -147,7 +151,7 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
 
     def _families(self, loaded: LoadedModel | None) -> Iterator[Any]:
         yield from service_families(self._counters.totals())
-        yield from model_families(loaded, self._problem, self._clock.now())
+        yield from model_families(loaded, self._problem, self._refreshed, self._clock.now())
         for families in self._more:
             yield from families()
 

@@ -47,7 +47,8 @@ class AccessLog:
                 status,
                 seconds,
                 request_id,
-                client[0] if client else "",
+                # Of a socket for both families, an address of IPv4 comes as one of IPv6.
+                client[0].removeprefix("::ffff:") if client else "",
             )
         )
 

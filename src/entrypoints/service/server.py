@@ -40,15 +40,21 @@ _BACKLOG = 2048
 def listen(host: str, port: int) -> socket.socket:
     """A socket bound to the address; port 0 takes a free one.
 
+    ``::`` is every address of IPv6 and of IPv4, or of IPv4 alone on a machine without IPv6.
+
     Raises:
         ConfigurationError: the address cannot be had: in use, not this machine's, or not allowed.
     """
     try:
+        if host == "::" and not _has_ipv6():
+            host = "0.0.0.0"  # noqa: S104
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if host == "::":
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as error:
@@ -57,6 +63,15 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
     listener.set_inheritable(True)
     return listener
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as trial:
+            trial.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 class Server(uvicorn.Server):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
-from tests.support.clocks import SettableClock
+from tests.support.clocks import START, SettableClock
 from tests.support.quick_task import QUICK, store_of_two, two_releases
 from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.prometheus.buckets import LATENCIES, PREDICTIONS
@@ -126,6 +126,20 @@ def test_refreshes_events_and_inputs_outside_their_range() -> None:
     assert found["weighbridge_store_retries_total", "GetObject", "500"] == 1
     teller.refreshed(None)
     assert samples(teller)["weighbridge_refresh_failing",] == 0
+
+
+def test_the_last_refresh_that_succeeded_is_told_and_stands_still_while_none_does() -> None:
+    clock = SettableClock()
+    teller = PrometheusTelemetry(SharedCounters(private_memory()), clock)
+    name = ("weighbridge_last_refresh_success_timestamp",)
+    teller.refreshed("gone")
+    assert samples(teller)[name] == 0
+    for problem in (None, "gone", "gone"):
+        teller.refreshed(problem)
+        assert samples(teller)[name] == START.timestamp()
+        clock.advance(60)
+    teller.refreshed(None)
+    assert samples(teller)[name] == (START + timedelta(seconds=180)).timestamp()
 
 
 def test_the_model_that_answers_is_described() -> None:
