@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     store_timeout_seconds: float = Field(20.0, gt=0, le=3600)
     store_attempts: int = Field(4, ge=1, le=20)
     store_deadline_seconds: float = Field(300.0, gt=0, le=86_400)
+    store_anonymous: bool = False
+    store_requester_pays: bool = False
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     tracing: bool = False

@@ -50,10 +50,10 @@ def open_store(settings: Settings, clock: Clock, events: EventSink, *, trusted: 
         case "file" if where in ("", "localhost") and path.strip("/") and not set(path) & set("?#"):
             return _open_local(Path(unquote(f"/{path}")), settings)
         case "s3" if _BUCKET.fullmatch(where):
-            from weighbridge.adapters.s3.client import is_aws, open_client
+            from weighbridge.adapters.s3.client import is_aws
             from weighbridge.adapters.s3.store import S3Store
 
-            client = open_client(read_timeout=settings.store_timeout_seconds, attempts=settings.store_attempts)
+            client = _new_client(settings)
             trusted = trusted or is_aws(client.meta.endpoint_url)
             deadline = settings.store_deadline_seconds
             return S3Store(client, where, path, deadline=deadline, events=events, trusted=trusted)
@@ -100,18 +100,27 @@ def open_files(url: str, settings: Settings) -> tuple[Files, str]:
     if scheme.lower() == "s3" and _BUCKET.fullmatch(where):
         from weighbridge.adapters.s3.files import S3Files
 
-        return S3Files(_s3_client(settings.store_timeout_seconds, settings.store_attempts), where), path
+        return S3Files(_s3_client(settings), where, deadline=settings.store_deadline_seconds), path
     raise ConfigurationError(
         f"'{url}' is not the address of a file; one is a path, file:///abs/path or s3://bucket/key"
     )
 
 
 @lru_cache(maxsize=2)
-def _s3_client(read_timeout: float, attempts: int) -> Any:
+def _s3_client(settings: Settings) -> Any:
     """A client for the files of a whole command: to make one takes longer than to read a file."""
+    return _new_client(settings)
+
+
+def _new_client(settings: Settings) -> Any:
     from weighbridge.adapters.s3.client import open_client
 
-    return open_client(read_timeout=read_timeout, attempts=attempts)
+    return open_client(
+        read_timeout=settings.store_timeout_seconds,
+        attempts=settings.store_attempts,
+        anonymous=settings.store_anonymous,
+        requester_pays=settings.store_requester_pays,
+    )
 
 
 def _open_local(root: Path, settings: Settings) -> ArtefactStore:

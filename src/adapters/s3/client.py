@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
-import botocore.exceptions as vendor
 import botocore.session
+from botocore import UNSIGNED
 from botocore.config import Config
 
-from weighbridge.adapters.s3.errors import BrokenReply, code_of, translate
+from weighbridge.adapters.s3.errors import BrokenReply, translate
+from weighbridge.adapters.s3.refusals import code_of
 from weighbridge.domain.store.deadline import TooLate, within
 
 #: The name of the threads that ask the server.
@@ -25,7 +26,14 @@ _Answer = TypeVar("_Answer")
 Again = Callable[[str, str], None]
 
 
-def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempts: int = ATTEMPTS) -> Any:
+def open_client(
+    *,
+    connect_timeout: float = 5,
+    read_timeout: float = 30,
+    attempts: int = ATTEMPTS,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+) -> Any:
     """A boto3 client for S3, set up for S3Store; nothing is sent yet. It may serve many stores and threads.
 
     Credentials, region, profile and AWS_ENDPOINT_URL_S3 come from where every AWS tool takes them.
@@ -34,9 +42,13 @@ def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempt
         connect_timeout: seconds to wait for a connection.
         read_timeout: seconds to wait for each piece of a reply.
         attempts: how often a request is sent in all, with jittered exponential back-off between.
+        anonymous: ask without credentials, of a public bucket.
+        requester_pays: agree to pay for the requests, of a bucket that asks for it.
 
     Raises:
-        ConfigurationError: the AWS settings name a profile, a region or an endpoint that cannot be.
+        ConfigurationError: the AWS settings name a profile, a region, a file or an endpoint that cannot be.
+        StoreDenied: the provider of credentials refuses.
+        StoreUnavailable: the provider of credentials does not answer.
     """
     config = Config(
         connect_timeout=connect_timeout,
@@ -47,6 +59,8 @@ def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempt
         request_checksum_calculation="when_required",
         response_checksum_validation="when_supported",
     )
+    if anonymous:
+        config = config.merge(Config(signature_version=UNSIGNED))
     try:
         core = botocore.session.Session()
         style = core.get_scoped_config().get("s3", {}).get("addressing_style")
@@ -55,11 +69,16 @@ def open_client(*, connect_timeout: float = 5, read_timeout: float = 30, attempt
         if style is None and not is_aws(client.meta.endpoint_url):
             # A server of one's own seldom has a host name for each bucket.
             client = session.client("s3", config=config.merge(Config(s3={"addressing_style": "path"})))
-    except (vendor.BotoCoreError, ValueError) as error:
-        raise translate(error, "S3") from error
+    except Exception as error:
+        known = translate(error, "S3")
+        if known is None:
+            raise
+        raise known from error
     client.meta.events.register("needs-retry.s3", _note_outcome)
     client.meta.events.register("before-send.s3", _before_attempt)
     client.meta.events.register("before-parse.s3", _check_head)
+    if requester_pays:
+        client.meta.events.register("before-call.s3", _agree_to_pay)
     return client
 
 
@@ -131,6 +150,11 @@ def _before_attempt(request: Any, event_name: str, **_: object) -> None:
     attempt = attempt.decode() if isinstance(attempt, bytes) else attempt
     if not attempt.startswith("attempt=1"):
         asked.again(event_name.rpartition(".")[2], asked.outcome)
+
+
+def _agree_to_pay(params: Any, **_: object) -> None:
+    """The client's hook for each call."""
+    params["headers"]["x-amz-request-payer"] = "requester"
 
 
 def _check_head(response_dict: Any, **_: object) -> None:

@@ -1,19 +1,15 @@
 """What boto3 and S3 servers say when something is wrong, and which error of ours it is."""
 
-from typing import Any
+import os
+import re
+from traceback import walk_tb
 
 import botocore.exceptions as vendor
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError as TransportError
 
-from weighbridge.domain.errors import (
-    ArtefactNotFound,
-    ConfigurationError,
-    StoreDenied,
-    StoreNotFound,
-    StoreUnavailable,
-    WeighbridgeError,
-)
+from weighbridge.adapters.s3.refusals import translate_reply
+from weighbridge.domain.errors import ConfigurationError, StoreDenied, StoreUnavailable, WeighbridgeError
 
 
 class BrokenReply(vendor.HTTPClientError):  # type: ignore[misc]
@@ -28,18 +24,6 @@ class SenselessReply(vendor.HTTPClientError):  # type: ignore[misc]
     fmt = "the reply makes no sense: {fault}"
 
 
-TAKEN = {"PreconditionFailed", "412"}
-CONFLICT = {"ConditionalRequestConflict", "OperationAborted"}
-NOT_THERE = {"NoSuchKey", "NoSuchVersion", "NotFound", "404"}
-_REFUSED = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "InvalidToken",
-    "RequestExpired",
-    "TokenRefreshRequired",
-}
-_TRY_AGAIN = {"BadDigest", "IncompleteBody", "RequestTimeout", "SlowDown", "XAmzContentSHA256Mismatch"} | CONFLICT
 _NO_CREDENTIALS = (
     vendor.NoCredentialsError,
     vendor.PartialCredentialsError,
@@ -49,6 +33,8 @@ _NO_CREDENTIALS = (
     vendor.SSOError,
     vendor.LoginError,
 )
+#: What is said of a certificate that cannot be verified, or of the file of those to verify it by.
+_NO_TRUST = ("CERTIFICATE_VERIFY_FAILED", "TLS CA certificate bundle", "certificate verify locations")
 _NEVER_SENT = (vendor.EndpointConnectionError, vendor.ConnectTimeoutError, vendor.ProxyConnectionError)
 #: A reply that came broken, or none at all.
 NO_REPLY = (
@@ -61,55 +47,63 @@ NO_REPLY = (
 )
 
 
-def translate(error: Exception, url: str, subject: str = "") -> WeighbridgeError:
+def translate(error: Exception, url: str, subject: str = "") -> WeighbridgeError | None:
     """The error to raise for what boto3 raised: one line that names the store, the fault and the remedy.
 
     Args:
         error: as it was caught.
         url: of the store.
         subject: the key or prefix that was asked for, where there was one.
+
+    Returns:
+        None for what is none of boto3's, or the domain's already.
     """
     where = f"{url}: {subject}: " if subject else f"{url}: "
+    if isinstance(error, WeighbridgeError):
+        return None
     if isinstance(error, vendor.ClientError):
-        return _translate_reply(error, url, where)
+        return translate_reply(error, url, where)
     said = " ".join(str(error).split())
     if isinstance(error, _NO_CREDENTIALS):
-        return StoreDenied(f"{where}{said}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+        return _translate_credentials(error, where, said)
+    if any(sign in said for sign in _NO_TRUST):
+        return ConfigurationError(
+            f"{where}the server's certificate is not trusted ({said}); set AWS_CA_BUNDLE to a file that has the "
+            "certificates of its authority"
+        )
     if isinstance(error, NO_REPLY):
         return StoreUnavailable(f"{where}{said}; check the network and AWS_ENDPOINT_URL_S3, then try again")
-    return ConfigurationError(f"{where}{said}; check the bucket's name and the AWS_* settings")
+    if isinstance(error, OSError):
+        if error.filename is None:
+            return None
+        return ConfigurationError(
+            f"{where}{error.strerror}: {error.filename}; check the AWS_* settings that name this file"
+        )
+    if isinstance(error, vendor.BotoCoreError) or _is_of_client(error):
+        return ConfigurationError(f"{where}{said}; check the bucket's name and the AWS_* settings")
+    return None
+
+
+def _translate_credentials(error: Exception, where: str, said: str) -> WeighbridgeError:
+    """A provider of credentials that is down is no refusal."""
+    status = re.search(r"non 200 response (\d{3})", said)
+    is_down = status is not None and (status[1].startswith("5") or status[1] == "429")
+    is_silent = any(sign in said for sign in ("when attempting to retrieve", "Unable to parse JSON"))
+    # Of an instance's metadata service botocore does not tell that it is down: it then has no credentials.
+    is_named = isinstance(error, vendor.NoCredentialsError) and "AWS_EC2_METADATA_SERVICE_ENDPOINT" in os.environ
+    if is_down or (is_silent and status is None) or is_named:
+        return StoreUnavailable(f"{where}the provider of credentials does not answer ({said}); try again")
+    return StoreDenied(f"{where}{said}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+
+
+def _is_of_client(error: Exception) -> bool:
+    """Whether an error of Python's own was raised in boto3's code, which what it reads may cause."""
+    return any(
+        str(frame.f_globals.get("__name__", "")).startswith(("boto3.", "botocore."))
+        for frame, _ in walk_tb(error.__traceback__)
+    )
 
 
 def may_have_arrived(error: Exception) -> bool:
     """Whether a write that failed so may be in the bucket all the same."""
     return not isinstance(error, _NEVER_SENT) and isinstance(translate(error, ""), StoreUnavailable)
-
-
-def code_of(error: Exception) -> str:
-    """The code of a reply that says no; empty for any other error."""
-    return str(error.response["Error"].get("Code", "")) if isinstance(error, vendor.ClientError) else ""
-
-
-def _translate_reply(error: Any, url: str, where: str) -> WeighbridgeError:
-    """The same for a reply that says no; its status decides where its code is not a known one."""
-    code, status = code_of(error), error.response["ResponseMetadata"]["HTTPStatusCode"]
-    said = " ".join(f"{code} {error.response['Error'].get('Message', '')}".split())
-    if code == "NoSuchBucket" or (status == 404 and error.operation_name == "HeadBucket"):
-        return StoreNotFound(f"{url}: there is no such bucket; make it, or check its name and AWS_ENDPOINT_URL_S3")
-    if code in NOT_THERE | TAKEN:
-        return ArtefactNotFound(f"{where}not there, or no longer in that revision ({said})")
-    if status == 501 or code == "NotImplemented":
-        return ConfigurationError(
-            f"{where}the server lacks what is needed to create without overwriting ({said}); use another one"
-        )
-    if status >= 500 or status in {409, 429} or code in _TRY_AGAIN or "Throttl" in code:
-        return StoreUnavailable(f"{where}server error ({said}); try again")
-    if status in {401, 403} or code in _REFUSED:
-        return StoreDenied(
-            f"{where}access refused ({said}); check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN "
-            "and what they may do (s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject)"
-        )
-    return ConfigurationError(
-        f"{where}the server refuses the request ({said}); check the bucket's name, AWS_DEFAULT_REGION "
-        "and AWS_ENDPOINT_URL_S3"
-    )

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
-import botocore.exceptions as vendor
-
-from weighbridge.adapters.s3.errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of, translate
-from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError, StoreUnavailable
+from weighbridge.adapters.s3.objects import DEADLINE, S3Objects
+from weighbridge.adapters.s3.replies import entries_of, name_of
+from weighbridge.adapters.s3.transfers import download, upload
+from weighbridge.domain.errors import ArtefactExists, ArtefactNotFound, ConfigurationError, StoreUnavailable
 from weighbridge.domain.store.files import Files
+from weighbridge.domain.system import EventSink
 
-#: Up to here a file is kept in memory, and sent in one piece.
+#: Up to here a file is kept in memory.
 _MEMORY_BYTES = 16 << 20
-
-#: A file of more bytes is sent in pieces of so many.
-_PART_BYTES = 32 << 20
 
 
 class S3Files(Files):
     """Files by their keys. They are copied to the disk to be read, and when they have been written.
 
+    What the store promises of an artefact is promised of a file: see ``S3Objects``.
+
     Args:
-        client: a boto3 client; see ``adapters.s3_client``.
+        client: a boto3 client; see ``open_client``.
         bucket: its name.
+        deadline: seconds in which each request, with all its attempts, is done or has failed.
+        events: told of each attempt that is not the first.
     """
 
-    def __init__(self, client: Any, bucket: str) -> None:
-        self._client, self._bucket = client, bucket
+    def __init__(
+        self, client: Any, bucket: str, *, deadline: float = DEADLINE, events: EventSink | None = None
+    ) -> None:
+        self._objects = S3Objects(client, bucket, deadline=deadline, events=events)
 
     def is_folder(self, name: str) -> bool:
         """Whether there is a key below the name and a slash. A key that is a file, too, is a file."""
@@ -44,26 +49,24 @@ class S3Files(Files):
                 yield name
 
     def exists(self, name: str) -> bool:
-        """Whether there is an object of this key."""
+        """Whether there is an object of this key.
+
+        Raises:
+            StoreNotFound: there is no such bucket.
+        """
+        objects, limit = self._objects, self._objects.limit()
         with self._translated(name):
-            try:
-                self._client.head_object(Bucket=self._bucket, Key=name)
-            except vendor.ClientError as error:
-                if code_of(error) not in NOT_THERE:
-                    raise
-                # This reply has no body, and does not tell a missing key from a missing bucket.
-                self._client.head_bucket(Bucket=self._bucket)
-                return False
-        return True
+            if objects.look(name, limit, "HeadObject", partial(objects.head, name)) is not None:
+                return True
+            objects.check_bucket(limit)
+            return False
 
     @contextmanager
     def read(self, name: str) -> Iterator[BinaryIO]:
         """Copy the object to memory, or to the disk where it is large."""
-        with _temporary() as file:
+        with self._temporary(name) as file:
             with self._translated(name):
-                reply = self._client.get_object(Bucket=self._bucket, Key=name)
-                for piece in reply["Body"].iter_chunks(1 << 20):
-                    file.write(piece)
+                download(self._objects, name, file)
             file.seek(0)
             yield file
 
@@ -72,65 +75,46 @@ class S3Files(Files):
         """Send what was written. A large file is sent in parts, of which the last request makes a file."""
         if not overwrite and self.exists(name):
             raise self._taken(name)
-        with _temporary() as file:
+        with self._temporary(name) as file:
             yield file
-            size = file.tell()
-            file.seek(0)
-            condition = {} if overwrite else {"IfNoneMatch": "*"}
-            with self._translated(name):
-                try:
-                    if size <= _MEMORY_BYTES:
-                        self._client.put_object(Bucket=self._bucket, Key=name, Body=file.read(), **condition)
-                    else:
-                        self._send_in_parts(name, file, condition)
-                except vendor.ClientError as error:
-                    if code_of(error) in TAKEN | CONFLICT:
-                        raise self._taken(name) from error
-                    raise
-
-    def _send_in_parts(self, name: str, file: BinaryIO, condition: dict[str, str]) -> None:
-        where = {"Bucket": self._bucket, "Key": name}
-        upload = {**where, "UploadId": self._client.create_multipart_upload(**where)["UploadId"]}
-        try:
-            parts: list[dict[str, Any]] = []
-            while piece := file.read(_PART_BYTES):
-                number = len(parts) + 1
-                sent = self._client.upload_part(**upload, PartNumber=number, Body=piece)
-                parts.append({"PartNumber": number, "ETag": sent["ETag"]})
-            self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **condition)
-        except BaseException:
-            self._client.abort_multipart_upload(**upload)
-            raise
+            try:
+                with self._translated(name):
+                    upload(self._objects, name, file, replace=overwrite)
+            except ArtefactExists as error:
+                raise self._taken(name) from error
 
     def _keys(self, folder: str, most: int) -> Iterator[str]:
         prefix = f"{folder.rstrip('/')}/" if folder.strip("/") else ""
-        request: dict[str, Any] = {"Bucket": self._bucket, "Prefix": prefix, "MaxKeys": most}
-        while True:
+        for page in self._objects.pages(folder, Prefix=prefix, MaxKeys=most):
             with self._translated(folder):
-                page = self._client.list_objects_v2(**request)
-            for entry in page.get("Contents", ()):
-                yield entry["Key"].removeprefix(prefix)
-            if not page["IsTruncated"]:
-                return
-            request["ContinuationToken"] = page["NextContinuationToken"]
+                names = [name_of(entry).removeprefix(prefix) for entry in entries_of(page)]
+            yield from names
 
     def _taken(self, name: str) -> ConfigurationError:
         return ConfigurationError(
-            f"s3://{self._bucket}/{name} exists already, and is left as it is; --overwrite replaces it"
+            f"{self._objects.url}/{name} exists already, and is left as it is; --overwrite replaces it"
         )
 
     @contextmanager
     def _translated(self, name: str) -> Iterator[None]:
         try:
-            yield
-        except (vendor.ClientError, vendor.BotoCoreError, *NO_REPLY) as error:
-            known = translate(error, f"s3://{self._bucket}", name)
-            if isinstance(known, ArtefactNotFound):
-                known = ConfigurationError(f"s3://{self._bucket}/{name}: there is no such file; check the name")
-            raise known from error
+            with self._objects.translated(name):
+                yield
+        except ArtefactNotFound as error:
+            raise ConfigurationError(
+                f"{self._objects.url}/{name}: there is no such file; check the name"
+            ) from error
+
+    @contextmanager
+    def _temporary(self, name: str) -> Iterator[BinaryIO]:
+        """A file in memory, or on the disk where it is large. A disk that is full is StoreUnavailable."""
+        try:
+            with SpooledTemporaryFile(_MEMORY_BYTES) as file:
+                yield cast("BinaryIO", file)
         except OSError as error:
-            raise StoreUnavailable(f"s3://{self._bucket}: {name}: {error.strerror or error}; try again") from error
-
-
-def _temporary() -> BinaryIO:
-    return cast("BinaryIO", SpooledTemporaryFile(_MEMORY_BYTES))
+            if error.errno is None:
+                raise
+            raise StoreUnavailable(
+                f"{self._objects.url}/{name}: {error.strerror}; make room in the folder for temporary files "
+                "(TMPDIR), and try again"
+            ) from error

@@ -10,23 +10,12 @@ from hashlib import md5, sha256
 from typing import Any, TypeVar
 
 import botocore.exceptions as vendor
-from botocore.parsers import ResponseParserError
-from urllib3.exceptions import HTTPError as TransportError
 
 from weighbridge.adapters.s3.client import ATTEMPTS, ask
 from weighbridge.adapters.s3.content import Content
-from weighbridge.adapters.s3.errors import (
-    CONFLICT,
-    NO_REPLY,
-    NOT_THERE,
-    TAKEN,
-    BrokenReply,
-    SenselessReply,
-    code_of,
-    may_have_arrived,
-    translate,
-)
-from weighbridge.adapters.s3.replies import Pages, is_doubtful, ref_of, written_at
+from weighbridge.adapters.s3.errors import NO_REPLY, BrokenReply, SenselessReply, may_have_arrived, translate
+from weighbridge.adapters.s3.refusals import CONFLICT, NOT_THERE, TAKEN, code_of
+from weighbridge.adapters.s3.replies import Pages, etag_of, is_doubtful, ref_of, written_at
 from weighbridge.domain.errors import ArtefactExists, StoreUnavailable
 from weighbridge.domain.store.artefacts import ArtefactRef
 from weighbridge.domain.store.deadline import TooLate
@@ -34,7 +23,7 @@ from weighbridge.domain.store.events import StoreRetried
 from weighbridge.domain.system import EventSink
 
 #: Metadata of the objects that we write: which write made it, and the digest of its bytes.
-_WRITE, _DIGEST = "weighbridge-write", "weighbridge-sha256"
+WRITE, DIGEST = "weighbridge-write", "weighbridge-sha256"
 
 #: Seconds for an operation in all: enough for a gigabyte over a slow line, and for every attempt at a small thing.
 DEADLINE = 300.0
@@ -114,16 +103,16 @@ class S3Objects:
         """
         doubted = ""
         for attempt in range(ATTEMPTS):
-            self._pause(attempt, limit, "GetObject", "broken body")
-            got = self.ask(key, limit, lambda: self._get(key, which))
+            self.pause(attempt, limit, "GetObject", "broken body")
+            got = self.ask(key, limit, lambda: self.get_once(key, which))
             if got is None:
                 continue
             reply, data = got
             digest, metadata = sha256(data).hexdigest(), reply.get("Metadata", {})
-            if metadata.get(_DIGEST, digest) != digest:
+            if metadata.get(DIGEST, digest) != digest:
                 continue
             md5sum = md5(data, usedforsecurity=False).digest()
-            if _DIGEST not in metadata and is_doubtful(reply, md5sum) and doubted != digest:
+            if DIGEST not in metadata and is_doubtful(reply, md5sum) and doubted != digest:
                 doubted = digest
                 continue
             return reply, data, digest
@@ -148,7 +137,7 @@ class S3Objects:
             StoreUnavailable: others are writing it at every attempt; or it arrived damaged, and was removed.
         """
         for attempt in range(ATTEMPTS):
-            self._pause(attempt, limit, "PutObject", "conflict")
+            self.pause(attempt, limit, "PutObject", "conflict")
             try:
                 reply = self.put(key, content, write, limit, replace=replace)
                 made = ref_of(key, content.size, reply, written_at(reply))
@@ -173,7 +162,7 @@ class S3Objects:
     def put(self, key: str, content: Content, write: str, limit: float, *, replace: bool = False) -> Any:
         """The reply to one PUT that the server can check."""
         condition = {} if replace else {"IfNoneMatch": "*"}
-        request = {**self.address(key), **condition, "Metadata": {_WRITE: write, _DIGEST: content.sha256}}
+        request = {**self.address(key), **condition, "Metadata": {WRITE: write, DIGEST: content.sha256}}
         request["ContentMD5"] = b64encode(content.md5).decode()
         return self.ask(key, limit, lambda: self.client.put_object(**request, Body=content.opened()))
 
@@ -184,7 +173,9 @@ class S3Objects:
     def head(self, key: str) -> Any:
         """The reply to a HEAD; None where there is no such object. For ``look``."""
         try:
-            return self.client.head_object(**self.address(key))
+            reply = self.client.head_object(**self.address(key))
+            etag_of(reply)
+            return reply
         except vendor.ClientError as error:
             if code_of(error) in NOT_THERE:
                 return None
@@ -193,7 +184,7 @@ class S3Objects:
     def made_by(self, key: str, write: str) -> ArtefactRef | None:
         """The object under a key when this very write made it; None when another did, or there is none."""
         head = self.head(key)
-        if head is None or head.get("Metadata", {}).get(_WRITE) != write:
+        if head is None or head.get("Metadata", {}).get(WRITE) != write:
             return None
         return ref_of(key, head["ContentLength"], head)
 
@@ -222,7 +213,7 @@ class S3Objects:
     def look(self, subject: str, limit: float, operation: str, request: Callable[[], _Answer]) -> _Answer:
         """As ``ask``, of what changes nothing: asked again where the reply is broken, or says conflict."""
         for attempt in range(ATTEMPTS):
-            self._pause(attempt, limit, operation, "broken head" if attempt else "")
+            self.pause(attempt, limit, operation, "broken head" if attempt else "")
             try:
                 return self.ask(subject, limit, request)
             except (vendor.ClientError, BrokenReply, SenselessReply) as error:
@@ -232,15 +223,7 @@ class S3Objects:
                     raise
         raise AssertionError("there is at least one attempt")
 
-    @contextmanager
-    def translated(self, subject: str) -> Iterator[None]:
-        """Raise what the client raises as the domain's errors."""
-        try:
-            yield
-        except (vendor.ClientError, vendor.BotoCoreError, ResponseParserError, TransportError, OSError) as error:
-            raise translate(error, self.url, subject) from error
-
-    def _get(self, key: str, which: dict[str, str]) -> tuple[Any, bytes] | None:
+    def get_once(self, key: str, which: dict[str, str]) -> tuple[Any, bytes] | None:
         """The reply to a GET and its body; None when either came broken."""
         try:
             reply = self.client.get_object(**self.address(key), **which)
@@ -250,6 +233,24 @@ class S3Objects:
             return reply, reply["Body"].read()
         except NO_REPLY:
             return None
+
+    def pause(self, attempt: int, limit: float, operation: str, reason: str) -> None:
+        """Wait before another attempt: up to 0.2, 0.4, 0.8 ... seconds, at random: rivals must not keep step."""
+        if attempt:
+            self._again(operation, reason)
+            wait = 0.1 * 2**attempt * secrets.randbelow(1000) / 1000
+            self._sleep(max(0.0, min(wait, limit - self._monotonic())))
+
+    @contextmanager
+    def translated(self, subject: str) -> Iterator[None]:
+        """Raise what the client raises as the domain's errors."""
+        try:
+            yield
+        except Exception as error:
+            known = translate(error, self.url, subject)
+            if known is None:
+                raise
+            raise known from error
 
     def _is_whole(self, key: str, content: Content, limit: float) -> bool:
         """Whether what the server has under a key are the bytes that were to be written."""
@@ -265,10 +266,3 @@ class S3Objects:
     def _again(self, operation: str, reason: str) -> None:
         if self._events is not None:
             self._events.emit(StoreRetried(operation, reason))
-
-    def _pause(self, attempt: int, limit: float, operation: str, reason: str) -> None:
-        """Wait before another attempt: up to 0.2, 0.4, 0.8 ... seconds, at random: rivals must not keep step."""
-        if attempt:
-            self._again(operation, reason)
-            wait = 0.1 * 2**attempt * secrets.randbelow(1000) / 1000
-            self._sleep(max(0.0, min(wait, limit - self._monotonic())))

@@ -9,10 +9,11 @@ import botocore.exceptions as vendor
 
 from weighbridge.adapters.s3.client import open_client
 from weighbridge.adapters.s3.content import Content, content_of_bytes, content_of_file
-from weighbridge.adapters.s3.errors import CONFLICT, NO_REPLY, NOT_THERE, TAKEN, code_of
+from weighbridge.adapters.s3.errors import NO_REPLY
 from weighbridge.adapters.s3.objects import DEADLINE, S3Objects
+from weighbridge.adapters.s3.refusals import CONFLICT, TAKEN, code_of
 from weighbridge.adapters.s3.replies import field, ref_of
-from weighbridge.domain.errors import ConfigurationError, StoreUnavailable
+from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError, StoreUnavailable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key
 from weighbridge.domain.system import EventSink
@@ -124,12 +125,9 @@ class S3Store(ArtefactStore):
         objects, limit = self._objects, self._objects.limit()
         check_key(key)
         with objects.translated(key):
-            try:
-                objects.look(key, limit, "HeadObject", lambda: objects.client.head_object(**objects.address(key)))
-            except vendor.ClientError as error:
-                if code_of(error) in NOT_THERE:
-                    objects.check_bucket(limit)
-                raise
+            if objects.look(key, limit, "HeadObject", lambda: objects.head(key)) is None:
+                objects.check_bucket(limit)
+                raise ArtefactNotFound(f"{self.url}: {key}: not there")
             objects.remove(key, limit)
 
     def _refs(self, prefix: str, start_after: str | None) -> Iterator[ArtefactRef]:
