@@ -77,7 +77,7 @@ class FaultProxy:
         self._start(self._server.server_port)
 
     def plan(self, *faults: Fault | None, operation: str | None = None) -> None:
-        """The next requests (of an operation: list, get, head, put, delete, bucket) meet these, in turn."""
+        """The next requests (of an operation: list, get, head, put, post, delete, bucket) meet these, in turn."""
         with self._lock:
             self._planned += [(operation, fault) for fault in faults]
 
@@ -248,6 +248,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_PUT(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
         self._answer()
 
     def do_DELETE(self) -> None:

@@ -104,7 +104,7 @@ class S3Objects:
         doubted = ""
         for attempt in range(ATTEMPTS):
             self.pause(attempt, limit, "GetObject", "broken body")
-            got = self.ask(key, limit, lambda: self.get_once(key, which))
+            got = self.look(key, limit, "GetObject", lambda: self.get_once(key, which))
             if got is None:
                 continue
             reply, data = got

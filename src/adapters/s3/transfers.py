@@ -92,7 +92,7 @@ def _piece(objects: S3Objects, key: str, size: int, which: dict[str, str]) -> by
     for attempt in range(ATTEMPTS):
         objects.pause(attempt, limit, "GetObject", "broken body")
         try:
-            got = objects.ask(key, limit, lambda: objects.get_once(key, which))
+            got = objects.look(key, limit, "GetObject", lambda: objects.get_once(key, which))
         except vendor.ClientError as error:
             if code_of(error) in TAKEN:
                 raise StoreUnavailable(
