@@ -128,7 +128,7 @@ def under_an_outage(running: Running) -> None:
     ("arguments", "fault", "seconds", "says"),
     [
         (["train"], Fault.DRIPPED, "2", "no whole answer within 2 seconds"),
-        (["serve", "--port", "0"], Fault.SLOW_DOWN, "60", "the server is not well (SlowDown injected); try again"),
+        (["serve", "--port", "0"], Fault.SLOW_DOWN, "60", "server error (SlowDown injected); try again"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
