@@ -1,4 +1,8 @@
-"""Models as skops: scikit-learn objects as data, from which only types on our list are ever built."""
+"""Models as skops: scikit-learn objects as data.
+
+A file is described and checked before anything in it is built: by type against a list of our own (``allowed``),
+and the state of compiled code against its bounds (``native_state``).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+from weighbridge.adapters.skops.allowed import TRUSTED_TYPES
 from weighbridge.domain.data.schema import Category, Schema
 from weighbridge.domain.errors import IncompatibleModel, ModelError, ModelUnreadable
 from weighbridge.domain.model.codec import ModelCodec
@@ -15,29 +20,6 @@ from weighbridge.domain.model.predictor import Predictor
 
 if TYPE_CHECKING:
     from weighbridge.domain.model.fitted import FittedModel
-
-#: Types that may be built beside those that skops itself trusts (scikit-learn's public estimators, NumPy's
-#: arrays and functions, Python's containers). They are what scikit-learn's estimators are made of inside, and
-#: those of LightGBM, whose booster comes as the text of its model.
-#: The trees and neighbour structures are compiled code over raw arrays: a file made to harm could crash the
-#: process with them, which is why bytes are checked against the digest of their record before they come here.
-TRUSTED_TYPES = (
-    "collections.OrderedDict",
-    "collections.defaultdict",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRegressor",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.metrics._dist_metrics.EuclideanDistance64",
-    "sklearn.neighbors._ball_tree.BallTree",
-    "sklearn.neighbors._kd_tree.KDTree",
-    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-    "sklearn.tree._tree.Tree",
-    "sklearn.utils._bunch.Bunch",
-)
 
 _SCHEMA_FILE = "schema.json"
 
@@ -51,28 +33,35 @@ class SkopsCodec(ModelCodec):
         return "skops"
 
     def encode(self, model: FittedModel, schema: Schema) -> bytes:
-        """See ``ModelCodec.encode``. Nothing of the machine, the process or the moment is in the bytes."""
+        """The model as a skops file; nothing of the machine, the process or the moment is in the bytes.
+
+        Raises:
+            ModelError: skops cannot hold the model, or ``decode`` would refuse it.
+        """
         import skops.io
 
         if isinstance(schema.target, Category):
             class_columns(model, schema.target)
         try:
             data = canonical(skops.io.dumps(model))
-            untrusted = _untrusted_types(data)
+            check(data)
+        except ModelUnreadable as error:
+            raise ModelError(str(error)) from error
         except Exception as error:  # skops raises whatever an object happens to raise
             raise ModelError(f"skops cannot hold {type(model).__name__}: {_words(error)}") from error
-        if untrusted:
-            raise ModelError(f"skops would need types that are not trusted: {', '.join(untrusted)}")
         return data
 
     def decode(self, data: bytes, schema: Schema) -> Predictor:
-        """See ``ModelCodec.decode``. Nothing is built when a type is not in TRUSTED_TYPES."""
+        """A predictor of a skops file. Nothing is built unless all of it is allowed.
+
+        Raises:
+            ModelUnreadable: the bytes are no skops file, or one with types or state that are not allowed.
+            IncompatibleModel: the model takes other features, or predicts other classes.
+        """
         import skops.io
 
         try:
-            untrusted = _untrusted_types(data)
-            if untrusted:
-                raise ModelUnreadable(f"the skops model has types that are not trusted: {', '.join(untrusted)}")
+            check(data)
             model = skops.io.loads(data, trusted=TRUSTED_TYPES)
         except ModelUnreadable:
             raise
@@ -91,6 +80,19 @@ class SkopsCodec(ModelCodec):
         from weighbridge.adapters.skops.predictor import SkopsPredictor
 
         return SkopsPredictor(model, schema)
+
+
+def check(data: bytes) -> None:
+    """Refuse a file with anything that is not allowed; nothing that it names is built.
+
+    Raises:
+        ModelUnreadable: it has.
+        Exception: it is no skops file.
+    """
+    from weighbridge.adapters.skops.description import describe
+    from weighbridge.adapters.skops.native_state import check_native_state
+
+    check_native_state(describe(data))
 
 
 def canonical(data: bytes) -> bytes:
@@ -164,12 +166,6 @@ def _without_padding(name: str, data: bytes) -> bytes:
     # On the bytes themselves: NumPy leaves padding as it finds it when it copies such an array.
     body = np.frombuffer(data, np.uint8)[len(data) - array.nbytes :].reshape(-1, len(used))
     return data[: len(data) - array.nbytes] + (body * used).tobytes()
-
-
-def _untrusted_types(data: bytes) -> list[str]:
-    import skops.io
-
-    return [name for name in skops.io.get_untrusted_types(data=data) if name not in TRUSTED_TYPES]
 
 
 def _words(error: Exception) -> str:
