@@ -22,7 +22,7 @@ from tests.support.quick_task import store_of_two, two_releases
 from tests.unit.adapters.export.test_folder import skops_release
 from weighbridge.adapters.export.folder import FolderExporter
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.skops.codec import TRUSTED_TYPES
+from weighbridge.adapters.skops.allowed import TRUSTED_TYPES
 from weighbridge.domain.registry.releases import Release
 
 #: Where the commands of that environment are.

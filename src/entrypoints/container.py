@@ -25,7 +25,8 @@ from weighbridge.adapters.prometheus.shared_counters import SharedCounters, priv
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.report_html.process import HtmlReports
-from weighbridge.adapters.skops.codec import TRUSTED_TYPES, SkopsCodec
+from weighbridge.adapters.skops.allowed import TRUSTED_TYPES
+from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.adapters.system import SystemClock, SystemMemory, SystemRevision, operator_name
 from weighbridge.adapters.tables.dataset_reader import TabularReader
 from weighbridge.adapters.telemetry_log import LogEventSink

@@ -125,7 +125,7 @@ class _Reader:
         return None
 
     def _container(self, loader: str, node: Mapping[str, Any], name: str) -> Any:
-        content = node.get("content")
+        content: Any = node.get("content")
         match loader:
             case "JsonNode":
                 return json.loads(node["content"])

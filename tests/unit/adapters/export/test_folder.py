@@ -27,7 +27,8 @@ from tests.support.registry_contract import make_record
 from weighbridge.adapters.export.folder import FolderExporter, write_whole
 from weighbridge.adapters.export.mlflow_loader import _load_pyfunc
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.skops.codec import TRUSTED_TYPES, SkopsCodec
+from weighbridge.adapters.skops.allowed import TRUSTED_TYPES
+from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import ConfigurationError
 from weighbridge.domain.registry.provenance import GoldenRow

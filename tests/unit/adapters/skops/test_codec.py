@@ -35,7 +35,8 @@ from tests.support.codec_contract import (
     probabilities_by_level,
     target_of,
 )
-from weighbridge.adapters.skops.codec import TRUSTED_TYPES, SkopsCodec, canonical
+from weighbridge.adapters.skops.allowed import TRUSTED_TYPES
+from weighbridge.adapters.skops.codec import SkopsCodec, canonical
 from weighbridge.adapters.skops.predictor import SkopsPredictor
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import IncompatibleModel, ModelError, ModelUnreadable
@@ -205,9 +206,10 @@ def test_the_file_has_no_dates_addresses_or_random_names() -> None:
 def reading_pipeline() -> Pipeline:
     """One that scikit-learn's authors trust, and that reads the files which its input names."""
     frame = frame_of(60)
+    target = target_of(frame)
     frame["product_code"] = __file__
     columns = ColumnTransformer([("files", CountVectorizer(input="filename"), "product_code")])
-    return Pipeline([("columns", columns), ("line", Ridge())]).fit(frame, target_of(frame))
+    return Pipeline([("columns", columns), ("line", Ridge())]).fit(frame, target)
 
 
 def test_a_type_outside_of_the_list_is_refused_when_written() -> None:
