@@ -28,6 +28,7 @@ from weighbridge.adapters.report_html.process import HtmlReports
 from weighbridge.adapters.skops.allowed import TRUSTED_TYPES
 from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.adapters.system import SystemClock, SystemMemory, SystemRevision, operator_name
+from weighbridge.adapters.tables.dataset_limits import dataset_limits
 from weighbridge.adapters.tables.dataset_reader import TabularReader
 from weighbridge.adapters.telemetry_log import LogEventSink
 from weighbridge.adapters.terminal.search_progress import search_progress
@@ -127,7 +128,10 @@ class Container(containers.DeclarativeContainer):
 
     store: providers.Provider[ArtefactStore] = providers.Singleton(open_store, settings, clock, every_sink)
     registry: providers.Provider[ModelRegistry] = providers.Singleton(StoreRegistry, store, clock)
-    reader: providers.Provider[DatasetReader] = providers.Singleton(TabularReader)
+    reader: providers.Provider[DatasetReader] = providers.Singleton(
+        TabularReader,
+        providers.Factory(dataset_limits, settings.provided.max_dataset_bytes, settings.provided.max_dataset_rows),
+    )
     predictions: providers.Provider[PredictionTables] = providers.Singleton(ParquetPredictions)
     codecs: providers.Provider[list[ModelCodec]] = providers.List(
         providers.Singleton(OnnxCodec), providers.Singleton(SkopsCodec)

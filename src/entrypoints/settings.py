@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(1 << 27, gt=0)
     max_batch_rows: int = Field(5_000_000, gt=0)
     max_batch_decoded_bytes: int = Field(1 << 30, gt=0)
+    max_dataset_bytes: int = Field(1 << 31, gt=0)
+    max_dataset_rows: int = Field(100_000_000, gt=0)
     max_client_batches: int = Field(8, ge=1)
     max_spool_bytes: int = Field(1 << 29, gt=0)
     max_header_bytes: int = Field(1 << 14, gt=0)

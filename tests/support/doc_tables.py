@@ -57,6 +57,8 @@ WORDS = {
     "max_batch_decoded_bytes": "Bytes of such a body once it is decompressed and decoded; then 413.",
     "max_batch_rows": "Rows of a body of many rows; then 413.",
     "max_body_bytes": "Bytes of a body of one row; then 413.",
+    "max_dataset_bytes": "Bytes of a dataset once decompressed, and eight times its cells; then exit code 4.",
+    "max_dataset_rows": "Rows of a dataset; then exit code 4.",
     "max_client_batches": "Batches that one client, by its address, may have in work in a process; then 429.",
     "max_spool_bytes": "Bytes of all batches and their answers together that a process keeps in memory and in the "
     "temporary folder; then 503.",

@@ -53,6 +53,9 @@ class ParquetReader(TableReader):
         """The rows in pieces. Nothing is decompressed before its types and its size are known to be right."""
         first = 1
         try:
+            if self._most_bytes is not None:
+                # Before pyarrow makes anything of it.
+                _check_size(parquet_bytes(self._file)[0], self._most_bytes, self._subject)
             metadata = pq.read_metadata(self._file)
             paths = {metadata.schema.column(place).path for place in range(metadata.num_columns)}
             texts = [one.name for one in self._schema.features if isinstance(one, Category) and one.name in paths]
@@ -68,8 +71,6 @@ class ParquetReader(TableReader):
             )
             check_names(self._schema, parquet.schema_arrow.names, self._subject, others_allowed=self._others)
             check_types(parquet.schema_arrow, self._schema, self._subject)
-            if self._most_bytes is not None:
-                _check_size(parquet_bytes(self._file), self._most_bytes, self._subject)
             for batch in parquet.iter_batches(CHUNK_ROWS, use_threads=False):
                 _check_codes(batch)
                 yield chunk_of(batch, first, self._schema)

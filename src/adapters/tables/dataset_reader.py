@@ -10,6 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from weighbridge.adapters.tables.csv_text import plain_text
+from weighbridge.adapters.tables.dataset_limits import (
+    DatasetLimits,
+    check_csv,
+    check_parquet,
+    check_shape,
+    check_texts,
+)
 from weighbridge.adapters.tables.null_spellings import NULL_SPELLINGS
 from weighbridge.domain.data.dataset_reader import DatasetReader
 from weighbridge.domain.data.schema import Category, Number, Schema
@@ -32,7 +39,13 @@ class TabularReader(DatasetReader):
     for nulls, categories are text with a missing value for nulls; where a Parquet file has an index of the texts
     of a category, they come as pandas' categories. A column that is something else stays what it is, for admission
     to report.
+
+    Args:
+        limits: what a dataset may have, once it is decoded.
     """
+
+    def __init__(self, limits: DatasetLimits | None = None) -> None:
+        self._limits = limits or DatasetLimits()
 
     def read_file(self, key: str, file: BinaryIO, schema: Schema) -> pd.DataFrame:
         """The table in a file of the suffix that ``key`` has.
@@ -40,7 +53,8 @@ class TabularReader(DatasetReader):
         CSV is UTF-8, or UTF-16 with a byte order mark, separated by commas, with a header. Category columns
         are text whatever they look like, and only an empty cell is null; elsewhere NULL_SPELLINGS are. A row
         with fewer fields than the header ends in nulls, one with more is an error. Blank lines are skipped.
-        A header alone gives a frame without rows. Columns that the schema does not name are kept.
+        A header alone gives a frame without rows. Columns that the schema does not name are kept. What is larger
+        than the limits is a DataError before any of it is kept.
         """
         suffix = dataset_suffix(key)
         if suffix is None:
@@ -49,12 +63,14 @@ class TabularReader(DatasetReader):
         if not file.seek(0, io.SEEK_END):
             raise DataError(key, [Problem("the dataset is empty")])
         if suffix == ".parquet":
-            return _read_parquet(key, file, schema)
-        return _read_csv(key, lambda: plain_text(key, file, suffix), schema)
+            return _read_parquet(key, file, schema, self._limits)
+        return _read_csv(key, lambda: plain_text(key, file, suffix), schema, self._limits)
 
 
-def _read_csv(key: str, text: _Text, schema: Schema) -> pd.DataFrame:
+def _read_csv(key: str, text: _Text, schema: Schema, limits: DatasetLimits) -> pd.DataFrame:
+    lines = check_csv(key, text(), limits)
     header = _header(key, text())
+    check_shape(key, lines, len(header), limits)
     try:
         frame = _parsed_as_expected(text(), header, schema)
         if frame is None:
@@ -181,21 +197,27 @@ def _field_problem(line: int, saw: int, expected: int) -> Problem:
     return Problem(f"line {line} has {saw} fields, the header has {expected}")
 
 
-def _read_parquet(key: str, file: BinaryIO, schema: Schema) -> pd.DataFrame:
+def _read_parquet(key: str, file: BinaryIO, schema: Schema, limits: DatasetLimits) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     # What is in memory already is not copied.
     source = pa.BufferReader(file.getbuffer()) if isinstance(file, io.BytesIO) else file
     try:
+        check_parquet(key, file, limits)
         metadata = pq.read_metadata(source)
-        paths = {metadata.schema.column(place).path for place in range(metadata.num_columns)}
+        check_shape(key, metadata.num_rows, metadata.num_columns, limits)
+        columns = [metadata.schema.column(place) for place in range(metadata.num_columns)]
         # Text that repeats itself is read fastest as what it most often is in the file, an index of few values.
-        texts = [one.name for one in _categories(schema) if one.name in paths]
-        parquet = pq.ParquetFile(source, metadata=metadata, read_dictionary=texts)
+        repeated = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+        texts = {one.name for one in _categories(schema)}
+        parquet = pq.ParquetFile(source, metadata=metadata, read_dictionary=repeated)
         table = parquet.read(use_threads=False)  # threads that wait for a busy machine cost more than they save
         _check_names(key, table.column_names)
         names = table.column_names
+        for name in names:
+            if name not in texts and pa.types.is_dictionary(table.column(name).type):
+                check_texts(key, table.column(name), limits)
         plain = pa.table([_plain_column(table.column(name), name in texts) for name in names], names=names)
         del table  # else it would hold what is given away below
         # The metadata of pandas would turn columns into an index or back into its own types. Columns that can be

@@ -6,10 +6,16 @@ from typing import Any
 
 
 class CompactReader:
-    """Reads Thrift's compact protocol, as far as the headers of pages need it."""
+    """Reads Thrift's compact protocol, as far as Parquet's metadata and the headers of its pages need it.
 
-    def __init__(self, data: bytes) -> None:
+    Args:
+        data: begins with what is read.
+        most_values: that are read; a value of a byte takes a hundred in Python.
+    """
+
+    def __init__(self, data: bytes, most_values: int) -> None:
         self._data = data
+        self._left = most_values
         self.place = 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
@@ -26,6 +32,9 @@ class CompactReader:
             fields[number] = self._value(head & 15, depth)
 
     def _value(self, kind: int, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("the metadata has too many values")
         match kind:
             case 1 | 2:
                 return None

@@ -73,7 +73,8 @@ def test_the_pages_of_a_file(compression: str, version: str, use_dictionary: boo
     )  # fmt: skip
     metadata = pq.read_metadata(sink)
     told = sum(metadata.row_group(each).total_byte_size for each in range(metadata.num_row_groups))
-    found = parquet_bytes(sink)
+    found, values = parquet_bytes(sink)
+    assert values == 2 * ROWS
     # What is told counts the headers of the pages, too.
     assert 0.9 * told <= found <= told
 
@@ -82,7 +83,7 @@ def test_a_page_is_believed_and_not_the_footer() -> None:
     sink = io.BytesIO()
     pq.write_table(TABLE.select(["n"]), sink, compression="zstd", use_dictionary=False)
     metadata = pq.read_metadata(sink)
-    honest = parquet_bytes(sink)
+    honest, _ = parquet_bytes(sink)
     body = bytearray(sink.getvalue())
 
     def varint(value: int) -> bytes:
@@ -93,9 +94,44 @@ def test_a_page_is_believed_and_not_the_footer() -> None:
         return bytes([*found, value])
 
     header = body[metadata.row_group(0).column(0).data_page_offset :][:100]
-    size = varint(CompactReader(bytes(header)).struct()[2])
+    size = varint(CompactReader(bytes(header), 100).struct()[2])
     place = body.index(size)
     grown = varint((1 << (7 * len(size) - 2)) - 1)
     assert len(grown) == len(size)
     body[place : place + len(size)] = grown
-    assert parquet_bytes(io.BytesIO(bytes(body))) > honest
+    assert parquet_bytes(io.BytesIO(bytes(body)))[0] > honest
+
+
+def test_metadata_has_a_limit_however_it_is_made_large() -> None:
+    few = pa.table({"n": np.zeros(10)})
+    noisy = few.replace_schema_metadata({"noise": "x" * (2 << 20)})
+    wide = pa.table({f"c{place}": [1] for place in range(12_000)})
+    for table in (noisy, wide):
+        sink = io.BytesIO()
+        pq.write_table(table, sink)
+        with pytest.raises(ValueError, match="bytes of metadata; 1,048,576 are allowed"):
+            parquet_bytes(sink)
+    with pytest.raises(ValueError, match="more metadata than is allowed"):
+        stream_bytes(io.BytesIO(stream(None, noisy)))
+    # A list of a million empty structures, a byte each.
+    bomb = b"\x49\xfc\xa0\xf7\x36" + bytes(1_000_000) + b"\x00"
+    footer = bomb + len(bomb).to_bytes(4, "little") + b"PAR1"
+    with pytest.raises(ValueError, match="too many values"):
+        parquet_bytes(io.BytesIO(b"PAR1" + footer))
+
+
+def test_very_many_pages_or_messages_are_refused() -> None:
+    sink = io.BytesIO()
+    pq.write_table(
+        pa.table({"n": np.arange(300_000.0)}), sink, use_dictionary=False, data_page_size=1, write_batch_size=1,
+        compression="none",
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="pages"):
+        parquet_bytes(sink)
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, pa.schema([("n", pa.float64())])) as writer:
+        batch = pa.record_batch({"n": [1.0]})
+        for _ in range(100_010):
+            writer.write_batch(batch)
+    with pytest.raises(ValueError, match="more metadata"):
+        stream_bytes(sink)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from weighbridge.adapters.tables.dataset_limits import DatasetLimits
 from weighbridge.adapters.tables.dataset_reader import TabularReader
 from weighbridge.adapters.tables.null_spellings import NULL_SPELLINGS
 from weighbridge.domain.data.admission import admit
@@ -454,3 +456,57 @@ def test_the_given_bytes_are_left_alone() -> None:
     source = artefact(data)
     TabularReader().read(source, SCHEMA)
     assert hashlib.sha256(source.data).hexdigest() == source.sha256
+
+
+SMALL = DatasetLimits(
+    most_bytes=200_000, most_rows=5_000, most_columns=20, most_cells=12_000, most_line_bytes=2_000
+)
+
+
+def refused(data: bytes, suffix: str = ".csv") -> str:
+    with pytest.raises(DataError) as caught:
+        TabularReader(SMALL).read(artefact(data, suffix), SCHEMA)
+    (problem,) = caught.value.problems
+    return problem.message
+
+
+def test_a_csv_is_refused_before_it_is_kept_when_it_is_too_large() -> None:
+    header = b"c,n,t\n"
+    wide = b",".join(b"c%d" % place for place in range(20))
+    for suffix, pack in ((".csv", bytes), (".csv.gz", gzip.compress)):
+        for data, says in (
+            (header + b"x,1,2\n" * 5_001, "more than 5,000 rows"),
+            (header + b"x,1," + b"2" * 190 + b"\n" * 1 + (b"x,1," + b"2" * 190 + b"\n") * 1_100, "bytes of text"),
+            (header + b"x,1," + b"2" * 3_000 + b"\n", "line 2 is longer than 2,000 bytes"),
+            (header + b'A,1,"' + b"2" * 3_000, "line 2 is longer than 2,000 bytes"),
+            (wide + b",c20\n", "21 columns; 20 are allowed"),
+            (
+                b",".join(b"c%d" % place for place in range(20)) + b"\n" + b"," * 19 + b"\n" * 700,
+                "more than 12,000",
+            ),
+        ):
+            assert says in refused(pack(data), suffix)
+
+
+def test_a_parquet_is_refused_before_it_is_decompressed_when_it_is_too_large() -> None:
+    def written(**columns: Any) -> bytes:
+        sink = io.BytesIO()
+        pq.write_table(pa.table(columns), sink, compression="zstd")
+        return sink.getvalue()
+
+    many = written(n=np.zeros(1_000_000), t=np.zeros(1_000_000))
+    assert len(many) < 20_000
+    assert "more than 12,000 values" in refused(many, ".parquet")
+    assert "bytes once it is decompressed" in refused(written(n=np.arange(60_000.0)), ".parquet")
+    # A text that is there once in the file, and in every row of the table.
+    repeated = written(c=["x"] * 500, note=["x" * 50_000] * 500)
+    assert len(repeated) < 60_000
+    assert "bytes of text" in refused(repeated, ".parquet")
+    lists = written(n=[[0.0] * 100_000])
+    assert "more than 12,000 values" in refused(lists, ".parquet")
+
+
+def test_what_is_within_the_limits_is_read_as_ever() -> None:
+    data = b"c,n,t,note\n" + b"x,1,2,x\n" * 2_000
+    plain = TabularReader().read(artefact(data), SCHEMA)
+    assert TabularReader(SMALL).read(artefact(data), SCHEMA).equals(plain)
