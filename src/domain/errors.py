@@ -125,6 +125,10 @@ class UnknownVersion(RegistryError):
     """No release has this version."""
 
 
+class PromotionOvertaken(RegistryError):
+    """Something else was promoted since the log was read; whoever promotes reads it again and decides anew."""
+
+
 class ReportFailure(WeighbridgeError):
     """The report of an evaluation could not be built."""
 

@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from weighbridge.domain.data.admission import admit
 from weighbridge.domain.data.dataset import Dataset, Split, split
-from weighbridge.domain.errors import ArtefactExists, NothingReleased, RegistryError
+from weighbridge.domain.errors import ArtefactExists, RegistryError
 from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.model.encoding import EncodedModel, encode_with_parity
-from weighbridge.domain.registry.events import ModelPromoted, ModelRefused, ModelReleased, PromotionHeld
+from weighbridge.domain.registry.events import ModelRefused, ModelReleased, RefusedBefore
+from weighbridge.domain.registry.loading import check_release
+from weighbridge.domain.registry.promoting import live_or_none, promote_trained
 from weighbridge.domain.registry.provenance import CodeSource, Record
-from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release
+from weighbridge.domain.registry.releases import ModelVersion, Promotion, Refusal, Release
 from weighbridge.domain.report.writing import write_report
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
 from weighbridge.domain.store.datasets import read_newest_dataset
 from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate, evaluate
+from weighbridge.domain.training.earlier_trainings import (
+    is_promotion_owed,
+    is_trained_on,
+    moment_of_version,
+    released_meanwhile,
+    trained_before,
+)
 from weighbridge.domain.training.events import DatasetAdmitted, FormatSkipped, NothingNew, SearchFinished
 from weighbridge.domain.training.live_model import live_model
 from weighbridge.domain.training.phases import Phases
@@ -63,8 +72,10 @@ class TrainingResult:
 def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -> TrainingResult:
     """Train on the newest dataset, evaluate the candidate, and publish it or record its refusal.
 
-    A dataset whose bytes and task are those of the newest release is left alone, unless ``force``; a
-    promotion that an interrupted run still owes that release is made up for.
+    Unless ``force``, a dataset is left alone when there is a release of its bytes and of this task, whatever its
+    version; a promotion that an interrupted run still owes that release is made. A refusal of the same beside the
+    same live model is answered from its record. A release is not promoted over a hold, nor over what a person has
+    promoted since the training began.
 
     Raises:
         DataError: there is no dataset, or it is not valid or cannot be split. Nothing is written.
@@ -75,9 +86,12 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
     phases = Phases(ports.clock, ports.memory, ports.tracing)
     with phases("read"):
         artefact = read_newest_dataset(ports.store, task.name, ports.clock, ports.events)
-        newest = _newest(task.name, ports)
-    if newest is not None and not force and _is_trained_on(newest, artefact, task):
-        return _nothing_new(newest, artefact.ref, ports)
+        before = live_or_none(ports.registry, task.name)
+        known = None if force else trained_before(ports.registry, task, artefact, before)
+    if isinstance(known, Release):
+        return _nothing_new(known, artefact.ref, ports)
+    if known is not None:
+        return _refused_before(known, artefact.ref, before, ports)
     with phases("admit"):
         dataset, parts = _admit(task, artefact, ports)
     with phases("search"):
@@ -87,8 +101,12 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         evaluation = evaluate(task, candidate.model, dataset, parts, live, _history(task, ports))
     with phases("encode"):
         encoded = _encode(task, candidate, parts, ports)
+    twin = None if force else released_meanwhile(ports.registry, task, artefact)
+    if twin is not None:
+        return _nothing_new(twin, artefact.ref, ports)
     evaluated = EvaluatedCandidate(task, candidate, dataset, parts, live, evaluation)
-    record = record_of(evaluated, artefact, encoded, phases, _origin(ports), ports.clock.now())
+    moment = moment_of_version(ports.registry, task.name, ports.clock)
+    record = record_of(evaluated, artefact, encoded, phases, _origin(before, ports), moment)
     if ports.reports is not None:
         with phases("report"):
             report = write_report(evaluated, record, ports.reports, ports.store, ports.events)
@@ -133,22 +151,20 @@ def put_dataset(
     return ports.store.write_file(key, file, digest), rows
 
 
-def _newest(task: str, ports: Ports) -> Release | None:
-    # A record that cannot be read must not keep a better model from being trained.
-    with suppress(RegistryError):
-        return ports.registry.newest(task)
-    return None
-
-
-def _is_trained_on(release: Release, artefact: Artefact, task: TaskDefinition) -> bool:
-    record = release.record
-    return record.dataset.sha256 == artefact.sha256 and task.has_fingerprint(record.task_fingerprint)
-
-
 def _nothing_new(release: Release, dataset: ArtefactRef, ports: Ports) -> TrainingResult:
     ports.events.emit(NothingNew(dataset.key, str(release.version)))
-    _promote(release, "its training was interrupted before the promotion", ports, only_if_owed=True)
+    if is_promotion_owed(ports.registry, release):
+        check_release(ports.registry, release.version, ports.codecs)
+        _promote(release, "its training was interrupted before the promotion", ports)
     return TrainingResult(Outcome.NOTHING_NEW, dict(release.document), _live(ports, release.version.task))
+
+
+def _refused_before(
+    refusal: Refusal, dataset: ArtefactRef, live: Promotion | None, ports: Ports
+) -> TrainingResult:
+    ports.events.emit(RefusedBefore(dataset.key, str(refusal.version), refusal.record.decision.reasons))
+    version = None if live is None else live.version
+    return TrainingResult(Outcome.REJECTED, dict(refusal.document), version)
 
 
 def _admit(task: TaskDefinition, artefact: Artefact, ports: Ports) -> tuple[Dataset, Split]:
@@ -174,9 +190,10 @@ def _encode(task: TaskDefinition, candidate: Candidate, parts: Split, ports: Por
     return encoded
 
 
-def _origin(ports: Ports) -> RunOrigin:
+def _origin(before: Promotion | None, ports: Ports) -> RunOrigin:
     code = CodeSource(ports.revisions.revision(), ports.software_version)
-    return RunOrigin(ports.run_id, code, ports.revisions.libraries())
+    entry = "" if before is None else before.entry
+    return RunOrigin(ports.run_id, code, ports.revisions.libraries(), entry)
 
 
 def _refuse(record: Record, ports: Ports) -> TrainingResult:
@@ -193,7 +210,7 @@ def _release(
     except ArtefactExists:
         # The same training at the same second, by another process or this one, gives the same version.
         twin = ports.registry.read(ModelVersion.parse(record.task, record.version))
-        if not _is_trained_on(twin, artefact, task):
+        if not is_trained_on(twin, artefact, task):
             raise
         return _nothing_new(twin, artefact.ref, ports)
     decision = record.decision
@@ -202,34 +219,13 @@ def _release(
     return TrainingResult(Outcome.RELEASED, dict(release.document), _live(ports, record.task))
 
 
-def _promote(release: Release, reason: str, ports: Ports, only_if_owed: bool = False) -> None:
-    """Promote a release, unless the live one is held.
-
-    A promotion is owed to the newest release when none was made since it was published: the run that
-    published it was cut off. One that came later, a rollback say, is somebody's decision and stands. Of one in
-    the same second only its own counts as later, as promotions that follow it are a second after it.
-    """
-    live = _live_promotion(ports, release.version.task)
-    if live is not None and only_if_owed:
-        settled = live.version == release.version or live.at > release.version.created
-        if settled:
-            return
-    if live is not None and live.hold:
-        ports.events.emit(PromotionHeld(str(release.version), str(live.version), live.reason))
-        return
-    ports.registry.promote(release.version, reason, ports.operator)
-    ports.events.emit(ModelPromoted(str(release.version), reason))
-
-
-def _live_promotion(ports: Ports, task: str) -> Promotion | None:
-    try:
-        return ports.registry.live(task)
-    except NothingReleased:
-        return None
+def _promote(release: Release, reason: str, ports: Ports) -> None:
+    since = release.record.after_promotion or ""
+    promote_trained(ports.registry, release.version, reason, ports.operator, since, ports.events)
 
 
 def _live(ports: Ports, task: str) -> ModelVersion | None:
-    promotion = _live_promotion(ports, task)
+    promotion = live_or_none(ports.registry, task)
     return None if promotion is None else promotion.version
 
 

@@ -127,7 +127,8 @@ class Container(containers.DeclarativeContainer):
     every_sink: providers.Provider[EventSink] = providers.Factory(EverySink, events, telemetry)
 
     store: providers.Provider[ArtefactStore] = providers.Singleton(open_store, settings, clock, every_sink)
-    registry: providers.Provider[ModelRegistry] = providers.Singleton(StoreRegistry, store, clock)
+    rules: providers.Provider[RecordRules] = providers.Singleton(JsonSchemaRules)
+    registry: providers.Provider[ModelRegistry] = providers.Singleton(StoreRegistry, store, clock, rules)
     reader: providers.Provider[DatasetReader] = providers.Singleton(
         TabularReader,
         providers.Factory(dataset_limits, settings.provided.max_dataset_bytes, settings.provided.max_dataset_rows),
@@ -136,7 +137,6 @@ class Container(containers.DeclarativeContainer):
     codecs: providers.Provider[list[ModelCodec]] = providers.List(
         providers.Singleton(OnnxCodec), providers.Singleton(SkopsCodec)
     )
-    rules: providers.Provider[RecordRules] = providers.Singleton(JsonSchemaRules)
     exporter: providers.Provider[ModelExporter] = providers.Singleton(FolderExporter, TRUSTED_TYPES)
     verifier: providers.Provider[Verifier] = providers.Factory(Verifier, store, registry, codecs, rules)
 

@@ -8,7 +8,11 @@ from weighbridge.domain.errors import (
     ComputeUnavailable,
     ConfigurationError,
     DataError,
+    IncompatibleModel,
+    ModelUnreadable,
     NothingReleased,
+    PromotionOvertaken,
+    RegistryError,
     StoreDenied,
     StoreError,
     StoreNotFound,
@@ -28,6 +32,8 @@ INTERRUPTED: Final = 130
 #: Ended by SIGTERM, likewise.
 TERMINATED: Final = 143
 
+_DAMAGED: Final = "Restore what is damaged from a backup, or promote a release that 'weighbridge models verify VERSION' finds whole."
+
 #: The first class that an error is an instance of decides: the more special ones come first. For those whose
 #: message does not already say what to do, the second text does.
 _TABLE: tuple[tuple[type[WeighbridgeError], int, str], ...] = (
@@ -42,6 +48,10 @@ _TABLE: tuple[tuple[type[WeighbridgeError], int, str], ...] = (
     (ComputeUnavailable, TRY_AGAIN, ""),
     (NothingReleased, USAGE, ""),
     (UnknownVersion, USAGE, ""),
+    (PromotionOvertaken, TRY_AGAIN, ""),
+    (RegistryError, BAD_DATA, _DAMAGED),
+    (ModelUnreadable, BAD_DATA, _DAMAGED),
+    (IncompatibleModel, BAD_DATA, _DAMAGED),
     (WeighbridgeError, BUG, "This needs a person: see the message above."),
 )
 

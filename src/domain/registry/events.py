@@ -34,6 +34,23 @@ class ModelRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedBefore(Event):
+    """The newest dataset was refused before, beside the same live model; it is not trained on again."""
+
+    name: ClassVar[str] = "refused_before"
+    severity: ClassVar[Severity] = "warning"
+    key: str
+    version: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"'{self.key}' was refused before, as {self.version}, beside the same live model: "
+            f"{'; '.join(self.reasons)}; 'weighbridge train --force' trains on it again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ModelPromoted(Event):
     """From now on a version is live."""
 
@@ -55,6 +72,23 @@ class PrunedVersionSkipped(Event):
 
     def __str__(self) -> str:
         return f"skipped {self.version}, which was live before: it has been pruned"
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionLeft(Event):
+    """A release was published but not promoted, because a person promoted something while it was trained."""
+
+    name: ClassVar[str] = "promotion_left"
+    severity: ClassVar[Severity] = "warning"
+    version: str
+    live: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.version} is published but not live: {self.live} was promoted while it was trained "
+            f"({self.reason}); 'weighbridge models promote {self.version}' makes it live"
+        )
 
 
 @dataclass(frozen=True, slots=True)

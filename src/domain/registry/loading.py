@@ -16,12 +16,26 @@ from weighbridge.domain.model.parity import Parity, compare, compare_classes
 if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Row
     from weighbridge.domain.model.codec import ModelCodec
+    from weighbridge.domain.registry.model_registry import ModelRegistry
     from weighbridge.domain.registry.provenance import Record
-    from weighbridge.domain.registry.releases import Release
+    from weighbridge.domain.registry.releases import ModelVersion, Release
 from weighbridge.domain.model.predictor import Predictor, columns_of_rows
 
 #: How the predictions for rows compare with those that are expected.
 _Measure: TypeAlias = "Callable[[Predictor, Sequence[Row]], Parity]"
+
+
+def check_release(registry: ModelRegistry, version: ModelVersion, codecs: Sequence[ModelCodec]) -> Release:
+    """Read a release whole: its record, its bytes against their digest, and its predictions for the golden rows.
+
+    Raises:
+        UnknownVersion: there is none.
+        RegistryError: its record cannot be read.
+        ModelUnreadable, IncompatibleModel: it fails verification.
+    """
+    release = registry.read(version)
+    decode_release(release, registry.fetch(release), codecs)
+    return release
 
 
 def decode_release(release: Release, data: bytes, codecs: Sequence[ModelCodec]) -> Predictor:

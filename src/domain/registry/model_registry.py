@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.provenance import Record
-    from weighbridge.domain.registry.releases import ModelVersion, Promotion, Refusal, Release
+    from weighbridge.domain.registry.releases import Decision, ModelVersion, Promotion, Refusal, Release
 
 
 class ModelRegistry(Protocol):
@@ -17,6 +17,8 @@ class ModelRegistry(Protocol):
     @abstractmethod
     def publish(self, model: bytes, record: Record) -> Release:
         """Write the model's bytes, then its record, whose existence is the publication.
+
+        What ``trained_on`` finds it by is written between the two.
 
         Raises:
             ArtefactExists: this version was published before.
@@ -28,21 +30,45 @@ class ModelRegistry(Protocol):
 
     @abstractmethod
     def promote(self, version: ModelVersion, reason: str, by: str, hold: bool = False) -> Promotion:
-        """Make a published version the live one.
+        """Make a published version the live one, whatever is live: a person's decision.
 
-        The new promotion is later than every one before it, even when this machine's clock is behind.
+        When this returns, the promotion was the last entry of the log at the moment it was written. It holds for a
+        last entry that cannot be read, too: this is the way out of that.
 
         Raises:
             UnknownVersion: there is no release of that version.
+            RegistryError: its record cannot be read.
+        """
+
+    @abstractmethod
+    def append(self, decision: Decision, after: Promotion | None) -> Promotion:
+        """Write a decision that was taken on what ``after`` says, as the next entry of the log.
+
+        Nothing is read. The version is not looked up.
+
+        Args:
+            decision: what to promote.
+            after: the promotion that was live when the decision was taken; None when none was.
+
+        Raises:
+            PromotionOvertaken: ``after`` is not the last entry any more. Nothing is written.
         """
 
     @abstractmethod
     def live(self, task: str) -> Promotion:
-        """The newest promotion of the task.
+        """The last promotion of the task.
 
         Raises:
             NothingReleased: none was ever made.
-            RegistryError: the newest promotion cannot be read as one.
+            RegistryError: the last promotion cannot be read as one.
+        """
+
+    @abstractmethod
+    def promotion(self, task: str, entry: str) -> Promotion:
+        """One entry of the log of promotions.
+
+        Raises:
+            RegistryError: there is no such entry, or it cannot be read as one.
         """
 
     @abstractmethod
@@ -53,10 +79,14 @@ class ModelRegistry(Protocol):
         """
 
     @abstractmethod
-    def promotions(self, task: str) -> Iterator[Promotion]:
-        """Every promotion of the task, newest first; nothing when there is none.
+    def promotions(self, task: str, before: str | None = None) -> Iterator[Promotion]:
+        """The promotions of the task, last one first; nothing when there is none.
 
         Records are read as they are consumed.
+
+        Args:
+            task: the task's name.
+            before: only entries of the log that come before this one.
 
         Raises:
             RegistryError: one of them cannot be read.
@@ -65,6 +95,23 @@ class ModelRegistry(Protocol):
     @abstractmethod
     def newest(self, task: str) -> Release | None:
         """The release with the newest version, live or not; None when there is none."""
+
+    @abstractmethod
+    def newest_version(self, task: str) -> ModelVersion | None:
+        """The newest version of the task, released or refused; None when there is none. No record is read."""
+
+    @abstractmethod
+    def trained_on(self, task: str, sha256: str, fingerprints: Collection[str]) -> Iterator[Release | Refusal]:
+        """The releases, then the refusals, of a dataset and a definition of the task, newest version first.
+
+        Records are read as they are consumed; those that cannot be read are left out. What version 0.1 wrote is
+        not found this way.
+
+        Args:
+            task: the task's name.
+            sha256: of the dataset's bytes, in hexadecimal.
+            fingerprints: by which the definition of the task is known.
+        """
 
     @abstractmethod
     def releases(self, task: str) -> Iterator[Release]:

@@ -147,6 +147,8 @@ class Record:
         test_predictions: a digest of its predictions on the test rows.
         phases: seconds and peak memory by phase.
         run_id: of the run that made it, as its logs and traces have it; empty when it has none.
+        after_promotion: the last entry of the log of promotions when the training began; empty when there was
+            none, None where version 0.1 wrote the record.
         report: where the report of the evaluation is, or why there is none, and the findings that stand in it
             alone; None when none was asked for.
     """
@@ -173,6 +175,7 @@ class Record:
     test_predictions: str = ""
     phases: Sequence[Mapping[str, Any]] = field(default=())
     run_id: str = ""
+    after_promotion: str | None = None
     report: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -195,6 +198,7 @@ class Record:
             "schema": self.schema.to_dict() | {"fingerprint": self.schema.fingerprint},
             "golden": [row.to_dict() for row in self.golden],
             "task_fingerprint": self.task_fingerprint,
+            "after_promotion": self.after_promotion,
             "comparison": dict(self.comparison),
             "findings": [
                 {"name": one.name, "level": str(one.level), "detail": one.detail, "numbers": dict(one.numbers)}
@@ -255,6 +259,7 @@ class Record:
                 test_predictions=data.get("test_predictions", ""),
                 phases=tuple(data.get("phases", ())),
                 run_id=data.get("run_id", ""),
+                after_promotion=data.get("after_promotion"),
                 report=data.get("report"),
             )
             fingerprint = data["schema"].get("fingerprint")

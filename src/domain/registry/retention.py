@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.domain.errors import ArtefactNotFound, NothingReleased
+from weighbridge.domain.errors import ArtefactNotFound
+from weighbridge.domain.registry.promoting import live_or_none
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.registry.rollback import rollback_targets
+from weighbridge.domain.registry.trained import trained_keys
 from weighbridge.domain.store.artefacts import MODELS, REPORTS
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
+    from weighbridge.domain.registry.releases import Promotion
     from weighbridge.domain.store.artefact_store import ArtefactStore
     from weighbridge.domain.system import Clock
 
@@ -68,15 +71,19 @@ def plan_pruning(
     newest_first = registry.versions(task)
     released, refused = set(newest_first), set(registry.refused_versions(task))
     files, reports = _files(store, MODELS, task), _files(store, REPORTS, task)
+    trained: dict[ModelVersion, list[str]] = {}
+    for version, key in trained_keys(store, task):
+        trained.setdefault(version, []).append(key)
     kept = {*newest_first[:keep], *_needed(registry, task, released, keep)}
     removals = []
-    for version in sorted({*released, *refused, *files, *reports} - kept):
+    for version in sorted({*released, *refused, *files, *reports, *trained} - kept):
         if now - version.created <= older_than:
             continue
         keys = [version.record_key] if version in released else []
         keys += [version.rejected_key] if version in refused else []
         if keys or now - version.created > _UNDER_WAY:
             keys += [key for key in files.get(version, ()) if key != version.record_key]
+            keys += trained.get(version, ())
         keys += reports.get(version, ())
         if keys:
             kind = "release" if version in released else "refusal" if version in refused else "leftover"
@@ -89,13 +96,34 @@ def prune(store: ArtefactStore, registry: ModelRegistry, removals: list[Removal]
 
     What was promoted since the plan was made stays. What somebody else has removed already is no matter.
     """
+    promoted = _Promoted(registry)
     for removal in removals:
-        if removal.kind == "release" and _live(registry, removal.version.task) == removal.version:
+        if removal.kind == "release" and promoted.includes(removal.version):
             continue
         for key in removal.keys:
             with suppress(ArtefactNotFound):
                 store.delete(key)
         yield removal
+
+
+class _Promoted:
+    """What was promoted while releases are removed: one small request for each question."""
+
+    def __init__(self, registry: ModelRegistry) -> None:
+        self._registry = registry
+        self._live: Promotion | None = None
+        self._token: Hashable = None
+        self._found: set[ModelVersion] = set()
+
+    def includes(self, version: ModelVersion) -> bool:
+        """Whether a version is live now, or was since the first question."""
+        token = None if self._live is None else self._registry.change_token(self._live)
+        if self._live is None or token != self._token:
+            self._live = live_or_none(self._registry, version.task)
+            if self._live is not None:
+                self._found.add(self._live.version)
+                self._token = token
+        return version in self._found
 
 
 def parse_age(text: str) -> timedelta:
@@ -112,18 +140,11 @@ def parse_age(text: str) -> timedelta:
 
 def _needed(registry: ModelRegistry, task: str, there: set[ModelVersion], rollbacks: int) -> set[ModelVersion]:
     """The live version, and those that so many rollbacks from it would go to: pruned ones are skipped."""
-    live = _live(registry, task)
+    live = live_or_none(registry, task)
     if live is None:
         return set()
-    targets = (version for version in rollback_targets(registry, live) if version in there)
-    return {live, *islice(targets, rollbacks)}
-
-
-def _live(registry: ModelRegistry, task: str) -> ModelVersion | None:
-    try:
-        return registry.live(task).version
-    except NothingReleased:
-        return None
+    targets = (target.version for target in rollback_targets(registry, live) if target.version in there)
+    return {live.version, *islice(targets, rollbacks)}
 
 
 def _files(store: ArtefactStore, kind: str, task: str) -> dict[ModelVersion, list[str]]:

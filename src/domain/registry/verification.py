@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.errors import ArtefactNotFound, ModelError, NothingReleased, RegistryError, UnknownVersion
 from weighbridge.domain.registry.loading import decode_release
-from weighbridge.domain.registry.releases import ModelVersion, Promotion
+from weighbridge.domain.registry.promotion_log import entries_of
+from weighbridge.domain.registry.releases import ModelVersion, Promotion, unnumbered_entry
 from weighbridge.domain.store.artefacts import PROMOTIONS
 
 if TYPE_CHECKING:
@@ -99,10 +100,8 @@ class Verifier:
         return Verified(key, tuple(faults))
 
     def promotions(self, task: str) -> Iterator[Verified]:
-        """Every promotion, oldest first. One of a version that was pruned is history, unless it is the last."""
-        prefix = f"{PROMOTIONS}/{task}_"
-        # What goes on with a letter belongs to a task with a longer name.
-        keys = [ref.key for ref in self.store.list(prefix) if ref.key[len(prefix) :][:1].isdigit()]
+        """Every promotion, first one first. One of a version that was pruned is history, unless it is the last."""
+        entries = entries_of(self.store, task)[::-1]
         try:
             live = self.registry.live(task)
             self.registry.read(live.version)
@@ -111,10 +110,11 @@ class Verifier:
             problem = ""
         except RegistryError as error:
             problem = str(error)
-        for key in keys:
-            faults = self._faults_of_promotion(task, key)
+        for entry in entries:
+            key = f"{PROMOTIONS}/{task}_{entry}.json"
+            faults = self._faults_of_promotion(task, entry, key)
             # The last one holds, or nothing does.
-            if key == keys[-1] and problem and not faults:
+            if entry == entries[-1] and problem and not faults:
                 faults.append(f"it is the live one, and {problem}")
             yield Verified(key, tuple(faults))
 
@@ -142,15 +142,16 @@ class Verifier:
             # The registry says so in its own words.
             return []
 
-    def _faults_of_promotion(self, task: str, key: str) -> list[str]:
+    def _faults_of_promotion(self, task: str, entry: str, key: str) -> list[str]:
         data = self.store.read(key).data
         try:
             document = json.loads(data)
             faults = self.rules.faults("promotion", document)
             if not faults:
-                promotion = Promotion.from_dict(task, document)
-                if promotion.key(data) != key:
-                    faults.append(f"its name is not that of its time and its bytes, '{promotion.key(data)}'")
+                promotion = Promotion.from_dict(task, document, entry)
+                if not promotion.number and unnumbered_entry(promotion, data) != entry:
+                    name = unnumbered_entry(promotion, data)
+                    faults.append(f"its name is not that of its time and its bytes, '{task}_{name}.json'")
         except (ValueError, RecursionError) as error:
             faults = [f"it cannot be read: {error}"]
         return faults

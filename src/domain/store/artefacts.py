@@ -17,6 +17,7 @@ DATASETS = "datasets"
 MODELS = "models"
 PROMOTIONS = "promotions"
 REJECTED = "rejected"
+TRAINED = "trained"
 REPORTS = "reports"
 PREDICTIONS = "predictions"
 

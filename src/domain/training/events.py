@@ -21,14 +21,14 @@ class DatasetAdmitted(Event):
 
 @dataclass(frozen=True, slots=True)
 class NothingNew(Event):
-    """The newest dataset is the one that the newest release was trained on."""
+    """A release was trained on the newest dataset already."""
 
     name: ClassVar[str] = "nothing_new"
     key: str
     version: str
 
     def __str__(self) -> str:
-        return f"nothing to do: '{self.key}' is what the newest release, {self.version}, was trained on"
+        return f"nothing to do: '{self.key}' is what {self.version} was trained on"
 
 
 @dataclass(frozen=True, slots=True)

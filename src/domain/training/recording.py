@@ -45,11 +45,13 @@ class RunOrigin:
         run_id: names the run in its logs and traces; empty when it has none.
         code: the revision and version of the software.
         libraries: versions by name.
+        after_promotion: the last entry of the log of promotions when it began; empty when there was none.
     """
 
     run_id: str
     code: CodeSource
     libraries: Mapping[str, str]
+    after_promotion: str
 
 
 def record_of(
@@ -91,6 +93,7 @@ def record_of(
         schema=task.schema,
         golden=golden_rows(evaluated.candidate.model, evaluated.parts.test),
         task_fingerprint=task.fingerprint,
+        after_promotion=origin.after_promotion,
         statistics=evaluation.statistics.to_dict(),
         test_errors=None if errors is None else column_to_dict(errors),
         findings=evaluation.findings,

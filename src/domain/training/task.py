@@ -194,7 +194,16 @@ class TaskDefinition:
         Raises:
             TaskError: the pipeline cannot be built.
         """
-        return recorded in (self.fingerprint, self._digest(LEGACY_NAMES))
+        return recorded in self.fingerprints
+
+    @property
+    def fingerprints(self) -> tuple[str, str]:
+        """The fingerprint of this task, as this version computes it and as version 0.1.0 did.
+
+        Raises:
+            TaskError: the pipeline cannot be built.
+        """
+        return self.fingerprint, self._digest(LEGACY_NAMES)
 
     def _digest(self, naming: Naming) -> str:
         document = self.describe(naming) | {"schema": self.schema.identity}

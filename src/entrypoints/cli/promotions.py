@@ -16,7 +16,7 @@ ReleasedVersion = Annotated[str, typer.Argument(help="A version as 'models list'
 Reason = Annotated[str, option("--reason", "Why, in words; it is kept in the promotion's record.")]
 To = Annotated[
     Optional[str],  # noqa: UP045
-    option("--to", "The version to go back to.  [default: the one that the live one followed]"),
+    option("--to", "The version to go back to.  [default: the one that was live before the last promotion]"),
 ]
 Hold = Annotated[
     bool, option("--hold", "Have later trainings publish without promoting, until the next promotion.")
@@ -32,14 +32,18 @@ def promote_model(
 ) -> None:
     """Make a release the live one; services follow within their refresh interval.
 
+    Its record, its bytes and its predictions for the golden rows are verified first.
+
     Example: weighbridge models promote 2021-07-03T23-05-32Z-0a1b2c3d --reason "approved by sales"
     """
+    from weighbridge.domain.registry.loading import check_release
     from weighbridge.domain.registry.releases import ModelVersion
 
-    name = context.task_name()
+    wanted = ModelVersion.parse(context.task_name(), version)
     container = context.container()
-    wanted = ModelVersion.parse(name, version)
-    _print_promotion(context, container.registry().promote(wanted, reason, container.operator(), hold))
+    registry = container.registry()
+    check_release(registry, wanted, container.codecs())
+    _print_promotion(context, registry.promote(wanted, reason, container.operator(), hold))
 
 
 @with_context("store", "task", "json")
@@ -49,23 +53,31 @@ def roll_back_model(
     to: To = None,
     hold: Hold = False,
 ) -> None:
-    """Make the release that was live before the present one live again: one more promotion, nothing is undone.
+    """Undo the last promotion: make the release that was live before it live again, by one more promotion.
 
-    A second rollback goes further back, never forward again. A version that has been pruned is passed over.
-    The next training promotes its own release, unless the rollback holds (--hold).
+    A second rollback goes further back, never forward again. A version that has been pruned is skipped. The
+    release is verified first. The next training promotes its own release, unless the rollback holds (--hold).
 
     Example: weighbridge models rollback --reason "complaints since noon" --hold
     """
+    from weighbridge.domain.registry.loading import check_release
     from weighbridge.domain.registry.releases import ModelVersion
     from weighbridge.domain.registry.rollback import roll_back
 
     name = context.task_name()
     container = context.container()
-    wanted = None if to is None else ModelVersion.parse(name, to)
-    _print_promotion(
-        context,
-        roll_back(container.registry(), name, reason, container.operator(), hold, wanted, container.events()),
+    registry, codecs = container.registry(), container.codecs()
+    promotion = roll_back(
+        registry,
+        lambda version: check_release(registry, version, codecs),
+        name,
+        reason,
+        container.operator(),
+        hold,
+        None if to is None else ModelVersion.parse(name, to),
+        container.events(),
     )
+    _print_promotion(context, promotion)
 
 
 @with_context("store", "task", "json")
@@ -77,15 +89,15 @@ def release_hold(
 
     What was published meanwhile is not promoted by it. When nothing is held, nothing is written.
 
-    Example: weighbridge models release-hold --reason "the data is mended"
+    Example: weighbridge models release-hold --reason "the data is corrected"
     """
+    from weighbridge.domain.registry.promoting import release_hold as release
     from weighbridge.entrypoints.cli.console import print_json
 
     name = context.task_name()
     container = context.container()
-    live = container.registry().live(name)
-    if live.hold:
-        live = container.registry().promote(live.version, reason, container.operator())
+    live, is_new = release(container.registry(), name, reason, container.operator())
+    if is_new:
         said = f"{live.version} stays live and is not held any more: later trainings promote themselves"
     else:
         said = f"nothing to do: {live.version} is live and not held"
