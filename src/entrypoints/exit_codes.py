@@ -32,7 +32,9 @@ INTERRUPTED: Final = 130
 #: Ended by SIGTERM, likewise.
 TERMINATED: Final = 143
 
-_DAMAGED: Final = "Restore what is damaged from a backup, or promote a release that 'weighbridge models verify VERSION' finds whole."
+_DAMAGED: Final = (
+    "Restore what is damaged from a backup, or promote a release that 'weighbridge models verify' finds whole."
+)
 
 #: The first class that an error is an instance of decides: the more special ones come first. For those whose
 #: message does not already say what to do, the second text does.

@@ -24,7 +24,7 @@ mapping.
 
 _TITLES: dict[RecordKind, str] = {
     "release": "## Release and refusal: `models/<task>_<version>.json`, `rejected/<task>_<version>.json`",
-    "promotion": "## Promotion: `promotions/<task>_<timestamp>-<digest>.json`",
+    "promotion": "## Promotion: `promotions/<task>_<12 digits>.json`",
 }
 
 

@@ -21,6 +21,7 @@ from weighbridge.domain.errors import (
     ArtefactExists,
     ModelUnreadable,
     NothingReleased,
+    PromotionOvertaken,
     RegistryError,
     UnknownVersion,
 )
@@ -36,7 +37,15 @@ from weighbridge.domain.registry.provenance import (
     SearchSummary,
     Training,
 )
-from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release, version_of_record
+from weighbridge.domain.registry.releases import (
+    Decision,
+    ModelVersion,
+    Origin,
+    Promotion,
+    Release,
+    unnumbered_entry,
+    version_of_record,
+)
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.system import Clock
 
@@ -154,6 +163,7 @@ class RegistryContract:
         # The bytes first: the record, whose existence is the publication, must never name what is not there.
         assert store.attempted == [
             f"models/{TASK}_{release.version}.onnx",
+            f"trained/{TASK}_{'0' * 16}-{'f' * 8}-{release.version}-released.json",
             f"models/{TASK}_{release.version}.json",
         ]
         assert store.read(release.version.record_key).data == record.to_json()
@@ -221,11 +231,13 @@ class RegistryContract:
         clock.advance(61)
         promotion = registry.promote(released.version, "it is « better »", "ann", hold=hold)
         at = datetime(2021, 7, 3, 23, 6, 33, tzinfo=UTC)
-        assert promotion == Promotion(released.version, at, "it is « better »", "ann", hold)
+        assert promotion == Promotion(
+            released.version, at, "it is « better »", "ann", hold, "000000000001", Origin.PERSON
+        )
         assert registry.live(TASK) == promotion
         [ref] = store.list("promotions/")
         data = store.read(ref).data
-        assert ref.key == f"promotions/{TASK}_2021-07-03T23-06-33Z-{sha256(data).hexdigest()[:8]}.json"
+        assert ref.key == f"promotions/{TASK}_000000000001.json"
         assert valid_record(json.loads(data), "promotion") == {
             "schema_version": 1,
             "task": TASK,
@@ -234,6 +246,9 @@ class RegistryContract:
             "reason": "it is « better »",
             "by": "ann",
             "hold": hold,
+            "number": 1,
+            "origin": "person",
+            "rollback_to": None,
         }
 
     def test_hold_is_off_unless_asked_for(self, registry: ModelRegistry, released: Release) -> None:
@@ -260,18 +275,100 @@ class RegistryContract:
                 assert registry.live(TASK) == promotion
                 assert promotion.version == version
 
-    def test_a_promotion_is_later_than_the_last_even_when_the_clock_is_behind(
+    def test_a_promotion_comes_after_the_last_even_when_the_clock_is_behind(
         self, registry: ModelRegistry, released: Release, clock: SettableClock
     ) -> None:
         first = registry.promote(released.version, "first", "ann")
         clock.advance(-86_400)
         second = registry.promote(released.version, "second", "bob")
-        assert second.at == first.at + timedelta(seconds=1)
+        assert (second.number, second.at) == (2, first.at - timedelta(days=1))
         assert registry.live(TASK) == second
-        clock.advance(86_400 + 2)
-        third = registry.promote(released.version, "third", "cy")
-        assert third.at == first.at + timedelta(seconds=2)
-        assert registry.live(TASK) == third
+
+    def test_a_decision_on_what_is_not_live_any_more_is_not_written(
+        self, registry: ModelRegistry, released: Release, store: CrashingStore
+    ) -> None:
+        first = registry.append(Decision(released.version, "first", "ann"), None)
+        held = registry.append(Decision(released.version, "second", "bob", hold=True), first)
+        before = keys_of(store)
+        for after in (None, first):
+            with pytest.raises(PromotionOvertaken):
+                registry.append(Decision(released.version, "late", "cy", origin=Origin.TRAINING), after)
+        assert (registry.live(TASK), keys_of(store)) == (held, before)
+        assert registry.promotion(TASK, first.entry) == first
+        with pytest.raises(RegistryError, match="000000000003"):
+            registry.promotion(TASK, "000000000003")
+
+    def test_numbered_promotions_continue_the_log_of_version_0_1(
+        self, registry: ModelRegistry, released: Release, store: CrashingStore
+    ) -> None:
+        older = []
+        # The latest of them is dated later than all numbered ones will be.
+        for at in (START, START + timedelta(days=900), START + timedelta(hours=1)):
+            promotion = Promotion(released.version, at, "by version 0.1", "ann")
+            data = json.dumps(promotion.to_dict()).encode()
+            entry = unnumbered_entry(promotion, data)
+            store.write(f"promotions/{TASK}_{entry}.json", data)
+            older.append(replace(promotion, entry=entry))
+        older.sort(key=lambda promotion: promotion.at, reverse=True)
+        assert registry.live(TASK) == older[0]
+        token = registry.change_token(older[0])
+        assert registry.change_token(older[0]) == token
+        first = registry.promote(released.version, "numbered", "ann")
+        assert (first.number, first.rollback_to, registry.live(TASK)) == (1, older[0].entry, first)
+        assert registry.change_token(older[0]) != token
+        assert list(registry.promotions(TASK)) == [first, *older]
+        assert list(registry.promotions(TASK, before=older[0].entry)) == older[1:]
+        store.delete(f"promotions/{TASK}_{first.entry}.json")
+        assert registry.live(TASK) == older[0]
+
+    def test_a_log_that_is_full_takes_no_more(
+        self, registry: ModelRegistry, released: Release, store: CrashingStore
+    ) -> None:
+        first = registry.promote(released.version, "first", "ann")
+        last = first.to_dict() | {"number": 10**11 - 1}
+        store.write(f"promotions/{TASK}_099999999999.json", json.dumps(last).encode())
+        assert registry.live(TASK).number == 10**11 - 1
+        with pytest.raises(RegistryError, match="the log of promotions has no entry 100000000000"):
+            registry.promote(released.version, "one too many", "ann")
+
+    def test_the_trainings_of_a_dataset_are_found(self, registry: ModelRegistry, store: CrashingStore) -> None:
+        def publish(model: bytes, sha: str, fingerprint: str, verdict: Verdict = Verdict.RELEASE) -> ModelVersion:
+            record = make_record(model, START, verdict=verdict)
+            record = replace(record, dataset=replace(record.dataset, sha256=sha), task_fingerprint=fingerprint)
+            if verdict is Verdict.REJECT:
+                registry.refuse(record)
+            else:
+                registry.publish(model, record)
+            return version_of(record)
+
+        one, two = publish(b"1", "a" * 64, "b" * 64), publish(b"2", "a" * 64, "c" * 64)
+        refused = publish(b"3", "a" * 64, "b" * 64, Verdict.REJECT)
+        # Others that begin with the same digits.
+        publish(b"4", "a" * 63 + "0", "b" * 64)
+        publish(b"5", "a" * 64, "b" * 63 + "0")
+
+        def found(*fingerprints: str) -> list[ModelVersion]:
+            return [one.version for one in registry.trained_on(TASK, "a" * 64, fingerprints)]
+
+        assert found("b" * 64) == [one, refused]
+        assert found("b" * 64, "c" * 64) == [*sorted((one, two), reverse=True), refused]
+        assert found("d" * 64) == found() == []
+        assert list(registry.trained_on(TASKS[0], "a" * 64, ["b" * 64])) == []
+        # What was pruned or damaged tells of no training.
+        store.delete(one.record_key)
+        store.delete(refused.rejected_key)
+        store.write(refused.rejected_key, b"{}")
+        assert found("b" * 64, "c" * 64) == [two]
+
+    def test_the_newest_version_is_a_release_or_a_refusal(self, registry: ModelRegistry) -> None:
+        assert registry.newest_version(TASK) is None
+        registry.publish(b"1", make_record(b"1", START))
+        refused = make_record(b"2", START + timedelta(seconds=1), verdict=Verdict.REJECT)
+        registry.refuse(refused)
+        assert registry.newest_version(TASK) == version_of(refused)
+        later = registry.publish(b"3", make_record(b"3", START + timedelta(seconds=2)))
+        assert registry.newest_version(TASK) == later.version
+        assert registry.newest_version(TASKS[0]) is None
 
     def test_promotions_come_newest_first(self, registry: ModelRegistry, clock: SettableClock) -> None:
         versions = [registry.publish(model, make_record(model, START)).version for model in (b"1", b"2", b"3")]
@@ -295,7 +392,7 @@ class RegistryContract:
     ) -> None:
         """What lies before a promotion that cannot be read is hidden by it, and nothing else is."""
         early = registry.promote(released.version, "early", "ann")
-        key = f"promotions/{TASK}_2021-07-04T00-00-00Z-00000000.json"
+        key = f"promotions/{TASK}_000000000002.json"
         store.write(key, b"{}")
         late = registry.promote(released.version, "late", "bob")
         promotions = iter(registry.promotions(TASK))
@@ -306,6 +403,8 @@ class RegistryContract:
         assert f"the promotion '{key}' in {store.url} cannot be read: " in str(caught.value)
         store.delete(key)
         assert list(registry.promotions(TASK)) == [late, early]
+        # A gap hides nothing.
+        assert registry.live(TASK) == late
 
     def test_releases_come_newest_first(self, registry: ModelRegistry) -> None:
         moments = [START + timedelta(seconds=seconds) for seconds in (5, 86_400 * 400, -3, 0)]
@@ -499,17 +598,17 @@ class RegistryContract:
         self, registry: ModelRegistry, released: Release, store: CrashingStore, change: dict[str, Any] | None
     ) -> None:
         good = registry.promote(released.version, "good", "ann")
-        document = "nonsense" if change is None else good.to_dict() | change
-        key = f"promotions/{TASK}_2021-07-04T00-00-00Z-00000000.json"
+        document = "nonsense" if change is None else good.to_dict() | {"number": 2} | change
+        key = f"promotions/{TASK}_000000000002.json"
         store.write(key, json.dumps(document).encode())
         with pytest.raises(RegistryError) as caught:
             registry.live(TASK)
         assert type(caught.value) is RegistryError
         assert f"the promotion '{key}' in {store.url} cannot be read: " in str(caught.value)
         # Somebody who promotes again is out of it, and behind nothing.
-        mended = registry.promote(released.version, "mended", "bob")
-        assert mended.at == datetime(2021, 7, 4, 0, 0, 1, tzinfo=UTC)
-        assert registry.live(TASK) == mended
+        corrected = registry.promote(released.version, "corrected", "bob")
+        assert (corrected.number, corrected.rollback_to) == (3, "000000000002")
+        assert registry.live(TASK) == corrected
 
     @pytest.mark.parametrize(
         "name",
@@ -519,6 +618,12 @@ class RegistryContract:
             "2021-07-05T00-00-00Z-000000000.json",
             "tomorrow-00000000.json",
             "2021-07-05T00-00-00Z-00000000.json.tmp",
+            "000000000009.json.tmp",
+            "00000000009.json",
+            "0000000000009.json",
+            "100000000009.json",
+            "000000000009-00000000.json",
+            "٠٠٠٠٠٠٠٠٠٠٠٩.json",
         ],
     )
     def test_other_names_among_the_promotions_are_none(
@@ -574,7 +679,7 @@ class RegistryMachine(RuleBasedStateMachine):
             self.published[version] = model
             self.garbage_or_models.add(version.model_key("onnx"))
 
-    @rule(task=tasks, model=models, write=st.sampled_from([1, 2]), after=st.booleans())
+    @rule(task=tasks, model=models, write=st.sampled_from([1, 2, 3]), after=st.booleans())
     def publish_and_crash(self, task: str, model: bytes, write: int, after: bool) -> None:
         record = make_record(model, self.clock.now(), task)
         version = version_of(record)
@@ -583,14 +688,14 @@ class RegistryMachine(RuleBasedStateMachine):
             self.registry.publish(model, record)
         if (write, after) != (1, False):
             self.garbage_or_models.add(version.model_key("onnx"))
-        if (write, after) == (2, True):
+        if (write, after) == (3, True):
             self.published[version] = model
 
     @precondition(lambda self: self.published)
     @rule(data=st.data(), reason=st.text(max_size=5), hold=st.booleans())
     def promote(self, data: st.DataObject, reason: str, hold: bool) -> None:
         version = data.draw(st.sampled_from(sorted(self.published)))
-        expected = Promotion(version, self._next_moment(version.task), reason, "ann", hold)
+        expected = self._expected(version, reason, "ann", hold)
         assert self.registry.promote(version, reason, "ann", hold) == expected
         self.promoted[version.task].append(expected)
 
@@ -598,7 +703,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule(data=st.data(), after=st.booleans())
     def promote_and_crash(self, data: st.DataObject, after: bool) -> None:
         version = data.draw(st.sampled_from(sorted(self.published)))
-        expected = Promotion(version, self._next_moment(version.task), "cut off", "bob")
+        expected = self._expected(version, "cut off", "bob")
         self.store.crash_at(1, after)
         with pytest.raises(Crash):
             self.registry.promote(version, "cut off", "bob")
@@ -620,7 +725,7 @@ class RegistryMachine(RuleBasedStateMachine):
         if crash is None:
             self.registry.refuse(record)
         else:
-            self.store.crash_at(1, after=crash)
+            self.store.crash_at(2, after=crash)
             with pytest.raises(Crash):
                 self.registry.refuse(record)
         if crash is not False:
@@ -661,10 +766,12 @@ class RegistryMachine(RuleBasedStateMachine):
         assert {ref.key for ref in self.store.list("models/")} == self.garbage_or_models | records
         assert {ref.key for ref in self.store.list("rejected/")} == self.refused
 
-    def _next_moment(self, task: str) -> datetime:
-        now = self.clock.now().replace(microsecond=0)
-        earlier = self.promoted[task]
-        return max(now, earlier[-1].at + timedelta(seconds=1)) if earlier else now
+    def _expected(self, version: ModelVersion, reason: str, by: str, hold: bool = False) -> Promotion:
+        now, earlier = self.clock.now().replace(microsecond=0), self.promoted[version.task]
+        last = earlier[-1] if earlier else None
+        rollback_to = None if last is None else last.rollback_to if last.version == version else last.entry
+        entry = f"{len(earlier) + 1:012}"
+        return Promotion(version, now, reason, by, hold, entry, Origin.PERSON, rollback_to)
 
     def teardown(self) -> None:
         self.look_around()

@@ -102,6 +102,7 @@ class Verifier:
     def promotions(self, task: str) -> Iterator[Verified]:
         """Every promotion, first one first. One of a version that was pruned is history, unless it is the last."""
         entries = entries_of(self.store, task)[::-1]
+        yield from self._misnamed(task, set(entries))
         try:
             live = self.registry.live(task)
             self.registry.read(live.version)
@@ -117,6 +118,14 @@ class Verifier:
             if entry == entries[-1] and problem and not faults:
                 faults.append(f"it is the live one, and {problem}")
             yield Verified(key, tuple(faults))
+
+    def _misnamed(self, task: str, entries: set[str]) -> Iterator[Verified]:
+        prefix = f"{PROMOTIONS}/{task}_"
+        for ref in self.store.list(prefix):
+            rest = ref.key[len(prefix) :]
+            # What goes on with a letter belongs to a task with a longer name.
+            if rest[:1].isdigit() and rest.removesuffix(".json") not in entries:
+                yield Verified(ref.key, ("its name is neither a number of 12 digits nor a time and a digest",))
 
     def everything(self, task: str) -> Iterator[Verified]:
         """Every release, refusal and promotion of a task, as they are looked at.

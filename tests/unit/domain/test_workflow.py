@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from io import BytesIO
@@ -18,6 +18,7 @@ from tests.support.registry_contract import keys_of
 from tests.support.stores import Crash
 from tests.support.worlds import World
 from weighbridge.adapters.onnx.codec import OnnxCodec
+from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.adapters.system import SystemRevision
 from weighbridge.adapters.tables.dataset_reader import TabularReader
@@ -116,7 +117,7 @@ def world() -> TrainingWorld:
 @pytest.fixture
 def trained(world: World) -> TrainingWorld:
     """A minute after the first release, which is trained only once."""
-    for kind in ("models", "promotions"):
+    for kind in ("models", "promotions", "trained"):
         for ref in first_release().store.list(f"{kind}/"):
             world.store.write(ref.key, first_release().store.read(ref).data)
     world.clock.advance(60)
@@ -155,8 +156,11 @@ def test_a_good_model_is_released_and_promoted(world: World) -> None:
     )
     promotion_key = keys_of(world.store)[-1]
     model_key, record_key = f"models/{TASK.name}_{version}.onnx", f"models/{TASK.name}_{version}.json"
-    assert world.store.attempted == [KEY, model_key, record_key, promotion_key]
-    assert promotion_key.startswith(f"promotions/{TASK.name}_2021-07-03T23-05-32Z-")
+    digits = f"{sha256(csv()).hexdigest()[:16]}-{TASK.fingerprint[:8]}"
+    trained_key = f"trained/{TASK.name}_{digits}-{version}-released.json"
+    assert world.store.attempted == [KEY, model_key, trained_key, record_key, promotion_key]
+    assert promotion_key == f"promotions/{TASK.name}_000000000001.json"
+    assert (promotion.origin, promotion.rollback_to) == ("training", None)
     assert json.loads(world.store.read(record_key).data) == record
     assert (world.steps.said[0], world.steps.said[-1]) == (sum(world.steps.said[1:-1]), "finished")  # type: ignore[arg-type]
 
@@ -178,7 +182,8 @@ def test_the_record_tells_everything(world: World) -> None:
             "task_fingerprint",
             "run_id",
         ),
-        *("comparison", "findings", "phases", "report", "test_predictions", "test_errors", "statistics"),
+        *("after_promotion", "comparison", "findings", "phases", "report", "test_predictions", "test_errors"),
+        "statistics",
     }
     assert record["comparison"] == {"live_version": None, "note": "nothing is live", "metrics": {}}
     assert [finding["name"] for finding in record["findings"]] == [rule.name for rule in TASK.rules]
@@ -417,9 +422,26 @@ def test_the_same_bytes_and_task_give_the_same_model(world: World) -> None:
     assert one["model"]["parity"] == two["model"]["parity"]
 
 
-def test_the_same_training_twice_in_a_second_is_nothing_new(world: World) -> None:
+def test_a_second_training_in_a_second_has_a_later_version(world: World) -> None:
+    first = world.train()
+    second = world.train(force=True)
+    assert (first.live, second.live) == (first.live, world.registry.live(TASK.name).version)
+    assert first.live is not None
+    assert second.live is not None
+    assert second.live.created == first.live.created + timedelta(seconds=1)
+
+
+class Blind(StoreRegistry):
+    """A registry of which somebody else's newest versions do not show yet."""
+
+    def newest_version(self, task: str) -> ModelVersion | None:
+        return None
+
+
+def test_a_twin_in_the_same_second_is_nothing_new(world: World) -> None:
     first = world.train()
     before = keys_of(world.store)
+    world.ports = replace(world.ports, registry=Blind(world.store, world.clock))
     second = world.train(force=True)
     assert second == TrainingResult(Outcome.NOTHING_NEW, first.document, first.live)
     assert world.told == [DatasetChosen, DatasetAdmitted, SearchFinished, NothingNew]
@@ -428,9 +450,10 @@ def test_the_same_training_twice_in_a_second_is_nothing_new(world: World) -> Non
 
 
 def test_a_twin_that_was_not_promoted_is_promoted(world: World) -> None:
-    world.store.crash_at(3, after=False)
+    world.store.crash_at(4, after=False)
     with pytest.raises(Crash):
         world.train()
+    world.ports = replace(world.ports, registry=Blind(world.store, world.clock))
     result = world.train(force=True)
     assert (result.outcome, str(result.live)) == ("nothing_new", result.document["version"])
     assert world.told[3:] == [NothingNew, ModelPromoted]
@@ -440,6 +463,7 @@ def test_a_version_taken_by_another_training_is_an_error(world: World) -> None:
     """The same model in the same second, but by another task: its record must not stand for this one."""
     world.train()
     before = keys_of(world.store)
+    world.ports = replace(world.ports, registry=Blind(world.store, world.clock))
     with pytest.raises(ArtefactExists):
         world.train(with_threshold(0.7, 0.7))
     assert keys_of(world.store) == before
@@ -480,7 +504,7 @@ def test_a_promotion_that_a_crash_prevented_is_made_up_for(world: TrainingWorld,
         world.clock.advance(60)
     if moment == "same-second":
         world.registry.promote(world.registry.live(TASK.name).version, "to be sure", "bob")
-    world.store.crash_at(3, after=False)
+    world.store.crash_at(4, after=False)
     with pytest.raises(Crash):
         world.train()
     newest = world.registry.newest(TASK.name)
@@ -500,7 +524,7 @@ def test_a_promotion_that_a_crash_prevented_is_made_up_for(world: TrainingWorld,
     assert world.told == [DatasetChosen, NothingNew]
 
 
-@pytest.mark.parametrize(("write", "after"), [(1, False), (1, True), (2, False)])
+@pytest.mark.parametrize(("write", "after"), [(1, False), (1, True), (2, False), (2, True), (3, False)])
 def test_a_training_that_was_cut_off_before_its_publication_is_done_again(
     world: TrainingWorld, write: int, after: bool
 ) -> None:
@@ -514,7 +538,7 @@ def test_a_training_that_was_cut_off_before_its_publication_is_done_again(
 
 
 def test_a_training_that_was_cut_off_after_its_promotion_is_complete(world: World) -> None:
-    world.store.crash_at(3, after=True)
+    world.store.crash_at(4, after=True)
     with pytest.raises(Crash):
         world.train()
     world.clock.advance(1)

@@ -10,6 +10,10 @@ import weighbridge
 from weighbridge.domain.errors import DataError, Problem, WeighbridgeError
 from weighbridge.entrypoints.exit_codes import exit_code, remedy
 
+DAMAGED = (
+    "Restore what is damaged from a backup, or promote a release that 'weighbridge models verify' finds whole."
+)
+
 #: The code of each error, and whether it needs a remedy because its messages do not tell what to do.
 EXPECTED = {
     "WeighbridgeError": (1, "This needs a person: see the message above."),
@@ -24,14 +28,15 @@ EXPECTED = {
     "StoreNotFound": (2, ""),
     "StoreDenied": (2, ""),
     "StoreUnavailable": (75, ""),
-    "RegistryError": (1, "This needs a person: see the message above."),
+    "RegistryError": (4, DAMAGED),
+    "PromotionOvertaken": (75, ""),
     "NothingReleased": (2, ""),
     "UnknownVersion": (2, ""),
     "ComputeUnavailable": (75, ""),
     "ReportFailure": (1, "This needs a person: see the message above."),
     "ModelError": (1, "This needs a person: see the message above."),
-    "ModelUnreadable": (1, "This needs a person: see the message above."),
-    "IncompatibleModel": (1, "This needs a person: see the message above."),
+    "ModelUnreadable": (4, DAMAGED),
+    "IncompatibleModel": (4, DAMAGED),
 }
 
 

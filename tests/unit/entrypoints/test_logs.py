@@ -23,7 +23,9 @@ from weighbridge.domain.registry.events import (
     ModelRefused,
     ModelReleased,
     PromotionHeld,
+    PromotionLeft,
     PrunedVersionSkipped,
+    RefusedBefore,
 )
 from weighbridge.domain.report.events import ReportFailed, ReportWritten
 from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed, ShadowChanged, ShadowFailed
@@ -58,7 +60,7 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         NothingNew("a.csv", "v1"),
         "info",
         "nothing_new",
-        "nothing to do: 'a.csv' is what the newest release, v1, was trained on",
+        "nothing to do: 'a.csv' is what v1 was trained on",
     ),
     (
         ReportWritten("v1", "reports/a_v1.html", 1234),
@@ -116,6 +118,20 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         "warning",
         "promotion_held",
         "v2 is published but not live: v1 is held (until monday)",
+    ),
+    (
+        PromotionLeft("v2", "v1", "complaints"),
+        "warning",
+        "promotion_left",
+        "v2 is published but not live: v1 was promoted while it was trained (complaints); 'weighbridge models "
+        "promote v2' makes it live",
+    ),
+    (
+        RefusedBefore("a.csv", "v1", ("r2 is low", "a check failed")),
+        "warning",
+        "refused_before",
+        "'a.csv' was refused before, as v1, beside the same live model: r2 is low; a check failed; 'weighbridge "
+        "train --force' trains on it again",
     ),
     (ModelLoaded("v1", 0.123), "info", "model_loaded", "serving v1, loaded in 0.12 s"),
     (PredictionsLogged("p.parquet", 1234), "debug", "predictions_logged", "logged 1,234 answers as 'p.parquet'"),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -18,11 +19,12 @@ from tests.support.registry_contract import make_record, version_of
 from weighbridge.adapters.json_schema.rules import SCHEMAS, JsonSchemaRules, schema_of
 from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.registry.record_rules import RecordKind
-from weighbridge.domain.registry.releases import Promotion
+from weighbridge.domain.registry.releases import Origin, Promotion
 
 RULES = JsonSchemaRules()
 RECORD = make_record(b"model", START)
-PROMOTION = Promotion(version_of(RECORD), START.replace(microsecond=0), "why", "ann")
+OLD_PROMOTION = Promotion(version_of(RECORD), START.replace(microsecond=0), "why", "ann")
+PROMOTION = replace(OLD_PROMOTION, entry="000000000012", origin=Origin.PERSON, rollback_to="000000000007")
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)
@@ -49,6 +51,7 @@ def test_records_of_trainings_are_valid() -> None:
     for verdict in Verdict:
         valid_record(make_record(b"model", START, verdict=verdict).to_dict())
     valid_record(PROMOTION.to_dict(), "promotion")
+    valid_record(OLD_PROMOTION.to_dict(), "promotion")
 
 
 def test_every_field_that_is_written_is_documented() -> None:

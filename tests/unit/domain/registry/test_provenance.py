@@ -63,6 +63,7 @@ RECORD = Record(
     test_errors={"rows": 2, "mean": 1.5},
     statistics={"rows": 10},
     run_id="0123456789abcdef",
+    after_promotion="000000000012",
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -97,6 +98,7 @@ def records(draw: st.DrawFn) -> Record:
         thresholds=tuple(draw(st.lists(plain_fields, max_size=2))),
         task_fingerprint=draw(texts),
         run_id=draw(texts),
+        after_promotion=draw(st.none() | texts),
     )
 
 
@@ -157,6 +159,7 @@ def test_how_a_record_is_written() -> None:
         "schema": SCHEMA.to_dict() | {"fingerprint": SCHEMA.fingerprint},
         "golden": [{"inputs": {"orders": 1.0, "product": "A"}, "prediction": 2.5}],
         "task_fingerprint": "cd" * 32,
+        "after_promotion": "000000000012",
         "comparison": {
             "live_version": "2021-07-02T23-05-32Z-0a1b2c3d",
             "note": "",
@@ -233,6 +236,7 @@ LATER_FIELDS: dict[str, object] = {
     "findings": (),
     "phases": (),
     "run_id": "",
+    "after_promotion": None,
     "report": None,
     "test_predictions": "",
     "test_errors": None,

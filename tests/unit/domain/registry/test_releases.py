@@ -3,6 +3,7 @@
 import hashlib
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -15,7 +16,9 @@ from weighbridge.domain.errors import UnknownVersion
 from weighbridge.domain.registry.releases import (
     PROMOTION_SCHEMA_VERSION,
     ModelVersion,
+    Origin,
     Promotion,
+    unnumbered_entry,
     version_of_record,
 )
 
@@ -118,7 +121,7 @@ def test_names_that_are_no_record_of_a_task(name: str) -> None:
 @given(st.builds(Promotion, versions, seconds, st.text(max_size=20), st.text(max_size=20), st.booleans()))
 def test_a_promotion_survives_its_bytes(promotion: Promotion) -> None:
     document = json.loads(json.dumps(promotion.to_dict()))
-    read = Promotion.from_dict(promotion.version.task, document)
+    read = Promotion.from_dict(promotion.version.task, document, promotion.entry)
     assert read == promotion
     assert read.at.utcoffset() == timedelta(0)
 
@@ -134,16 +137,40 @@ def test_how_a_promotion_is_written_and_where() -> None:
         "hold": True,
     }
     digest = hashlib.sha256(b"its bytes").hexdigest()[:8]
-    assert PROMOTION.key(b"its bytes") == f"promotions/time_2021-07-03T23-05-37Z-{digest}.json"
+    assert unnumbered_entry(PROMOTION, b"its bytes") == f"2021-07-03T23-05-37Z-{digest}"
+
+
+def test_how_a_numbered_promotion_is_written() -> None:
+    promotion = replace(PROMOTION, entry="000000000012", origin=Origin.TRAINING, rollback_to="000000000007")
+    document = promotion.to_dict()
+    assert document == PROMOTION.to_dict() | {"number": 12, "origin": "training", "rollback_to": "000000000007"}
+    assert Promotion.from_dict("time", document, "000000000012") == promotion
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"number": 11}, "it is the promotion number 11"),
+        ({"rollback_to": "000000000012"}, "its rollback_to is not an entry before it"),
+        ({"rollback_to": 7}, "its rollback_to is not an entry before it"),
+        ({"origin": "nobody"}, "'nobody' is not a valid Origin"),
+    ],
+)
+def test_a_numbered_promotion_that_contradicts_itself_is_a_value_error(
+    change: dict[str, Any], message: str
+) -> None:
+    document = replace(PROMOTION, entry="000000000012", origin=Origin.PERSON).to_dict()
+    with pytest.raises(ValueError, match=message):
+        Promotion.from_dict("time", document | change, "000000000012")
 
 
 def test_fields_that_are_not_known_are_passed_over() -> None:
-    assert Promotion.from_dict("time", PROMOTION.to_dict() | {"approved_by": ["two"]}) == PROMOTION
+    assert Promotion.from_dict("time", PROMOTION.to_dict() | {"approved_by": ["two"]}, "") == PROMOTION
 
 
 @pytest.mark.parametrize("hold", [False, None, "true", 1, []])
 def test_only_true_holds(hold: object) -> None:
-    assert not Promotion.from_dict("time", PROMOTION.to_dict() | {"hold": hold}).hold
+    assert not Promotion.from_dict("time", PROMOTION.to_dict() | {"hold": hold}, "").hold
 
 
 @pytest.mark.parametrize("name", sorted(PROMOTION.to_dict()))
@@ -151,7 +178,7 @@ def test_no_field_may_be_missing(name: str) -> None:
     document = PROMOTION.to_dict()
     del document[name]
     with pytest.raises(ValueError, match=f"^not a promotion: '{name}'$"):
-        Promotion.from_dict("time", document)
+        Promotion.from_dict("time", document, "")
 
 
 @pytest.mark.parametrize(
@@ -171,11 +198,11 @@ def test_no_field_may_be_missing(name: str) -> None:
 )
 def test_what_cannot_be_read_is_a_value_error(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Promotion.from_dict("time", PROMOTION.to_dict() | change)
+        Promotion.from_dict("time", PROMOTION.to_dict() | change, "")
 
 
 @given(st.sampled_from([None, *PROMOTION.to_dict()]), plain)
 def test_anything_else_is_a_value_error_or_a_promotion(name: str | None, value: Any) -> None:
     document = value if name is None else PROMOTION.to_dict() | {name: value}
     with suppress(ValueError):
-        assert Promotion.from_dict("time", document).version.task == "time"
+        assert Promotion.from_dict("time", document, "").version.task == "time"

@@ -51,12 +51,16 @@ class RetentionWorld(World):
         return list(prune(self.store, self.registry, self.plan(keep, days)))
 
     def all_keys(self) -> set[str]:
-        kinds = ("datasets", "models", "promotions", "rejected", "reports")
+        kinds = ("datasets", "models", "promotions", "rejected", "reports", "trained")
         return {ref.key for kind in kinds for ref in self.store.list(f"{kind}/")}
 
 
 def report(version: ModelVersion) -> str:
     return f"reports/{TASK}_{version}.html"
+
+
+def trained(version: ModelVersion, what: str = "released") -> str:
+    return f"trained/{TASK}_{'0' * 16}-{'f' * 8}-{version}-{what}.json"
 
 
 @pytest.fixture
@@ -72,8 +76,8 @@ def test_what_is_old_and_not_among_the_newest_goes_whole(world: RetentionWorld) 
     world.promote(kept)
     before = world.all_keys()
     expected = [
-        Removal(old, "release", (old.record_key, old.model_key("onnx"), report(old))),
-        Removal(refused, "refusal", (refused.rejected_key, report(refused))),
+        Removal(old, "release", (old.record_key, old.model_key("onnx"), trained(old), report(old))),
+        Removal(refused, "refusal", (refused.rejected_key, trained(refused, "refused"), report(refused))),
     ]
     assert world.plan() == expected
     assert world.all_keys() == before
@@ -84,7 +88,7 @@ def test_what_is_old_and_not_among_the_newest_goes_whole(world: RetentionWorld) 
     assert expected[1].to_dict() == {
         "version": str(refused),
         "kind": "refusal",
-        "keys": [refused.rejected_key, report(refused)],
+        "keys": [refused.rejected_key, trained(refused, "refused"), report(refused)],
     }
 
 
@@ -106,8 +110,9 @@ def test_nothing_that_a_rollback_could_go_to_goes(world: RetentionWorld) -> None
     assert [removal.version for removal in world.plan(keep=2)] == [one, two]
     assert [removal.version for removal in world.plan(keep=1)] == [one, two, three]
     world.promote(two)
-    # The live one is old; what it would go back to is the first.
-    assert [removal.version for removal in world.plan(keep=1)] == [three, four, five]
+    # The live one is old; what it would go back to is what was live before it.
+    assert [removal.version for removal in world.plan(keep=1)] == [one, three, four]
+    assert [removal.version for removal in world.plan(keep=2)] == [one, three]
     del six
 
 
@@ -117,7 +122,7 @@ def test_rollbacks_pass_over_what_was_pruned_before(world: RetentionWorld) -> No
     world.store.delete(three.record_key)
     assert [removal.version for removal in world.plan(keep=1) if removal.kind == "release"] == [one]
     assert [removal for removal in world.plan(keep=1) if removal.kind == "leftover"] == [
-        Removal(three, "leftover", (three.model_key("onnx"),))
+        Removal(three, "leftover", (three.model_key("onnx"), trained(three)))
     ]
 
 
@@ -195,7 +200,11 @@ def test_pruning_keeps_its_promises_even_when_it_is_cut_off(
             world.promote(released[number % len(released)])
     before = world.all_keys()
     live = _live(world)
-    targets = [] if live is None else list(rollback_targets(world.registry, live))
+    targets = (
+        []
+        if live is None
+        else [target.version for target in rollback_targets(world.registry, world.registry.live(TASK))]
+    )
     limit = world.clock.now() - timedelta(days=days)
     needed = {*sorted(released, reverse=True)[:keep], *([live] if live else []), *targets[:keep]}
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.support.clocks import START
 from tests.support.registry_contract import TASK, keys_of, make_record
 from tests.support.worlds import World
-from weighbridge.domain.errors import NothingReleased, RegistryError, UnknownVersion
+from weighbridge.domain.errors import ModelUnreadable, NothingReleased, RegistryError, UnknownVersion
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.registry.rollback import roll_back, rollback_targets
 
@@ -23,7 +23,9 @@ class RollbackWorld(World):
         return self.registry.publish(model, make_record(model, START)).version
 
     def roll_back(self, hold: bool = False, to: ModelVersion | None = None) -> ModelVersion:
-        promotion = roll_back(self.registry, TASK, "it was better", "bob", hold, to, self.recorder)
+        promotion = roll_back(
+            self.registry, self.registry.read, TASK, "it was better", "bob", hold, to, self.recorder
+        )
         assert promotion == self.registry.live(TASK)
         assert (promotion.reason, promotion.by, promotion.hold) == ("it was better", "bob", hold)
         return promotion.version
@@ -32,6 +34,27 @@ class RollbackWorld(World):
 @pytest.fixture
 def world() -> RollbackWorld:
     return RollbackWorld()
+
+
+def test_a_rollback_undoes_the_promotion_of_a_version_that_was_live_earlier(world: RollbackWorld) -> None:
+    one, two, three = world.versions
+    world.promote(one, two, three, two)
+    assert [world.roll_back() for _ in range(3)] == [three, two, one]
+    world.promote(two, one)
+    assert world.roll_back() == two
+
+
+def test_a_release_that_fails_its_check_is_not_promoted(world: RollbackWorld) -> None:
+    world.promote(*world.versions)
+    before = keys_of(world.store)
+
+    def damaged(version: ModelVersion) -> None:
+        raise ModelUnreadable(f"the bytes of {version} are others")
+
+    for to in (None, world.versions[0]):
+        with pytest.raises(ModelUnreadable):
+            roll_back(world.registry, damaged, TASK, "it was better", "bob", to=to)
+    assert keys_of(world.store) == before
 
 
 def test_what_was_live_before_is_live_again(world: RollbackWorld) -> None:
@@ -107,7 +130,7 @@ def test_a_version_that_was_never_released_is_refused(world: RollbackWorld) -> N
     assert keys_of(world.store) == before
 
 
-def test_a_version_that_was_pruned_is_passed_over(world: RollbackWorld) -> None:
+def test_a_version_that_was_pruned_is_skipped(world: RollbackWorld) -> None:
     one, two, three = world.versions
     world.promote(three, one, two)
     world.store.delete(one.record_key)
@@ -135,7 +158,7 @@ def test_when_all_that_was_before_is_pruned_it_says_so(world: RollbackWorld) -> 
     assert world.registry.live(TASK).version == three
 
 
-def test_a_release_that_cannot_be_read_is_not_passed_over(world: RollbackWorld) -> None:
+def test_a_release_that_cannot_be_read_is_not_skipped(world: RollbackWorld) -> None:
     one, two, three = world.versions
     world.promote(three, one, two)
     world.store.delete(one.record_key)
@@ -149,8 +172,7 @@ def test_a_release_that_cannot_be_read_is_not_passed_over(world: RollbackWorld) 
 def test_the_targets_are_where_one_rollback_after_another_goes(promoted: list[int]) -> None:
     world = RollbackWorld()
     world.promote(*(world.versions[number] for number in promoted))
-    live = world.registry.live(TASK).version
-    targets = list(rollback_targets(world.registry, live))
+    targets = [target.version for target in rollback_targets(world.registry, world.registry.live(TASK))]
     went = []
     while len(went) < len(targets):
         went.append(world.roll_back())
@@ -162,12 +184,12 @@ def test_the_targets_are_where_one_rollback_after_another_goes(promoted: list[in
 def test_a_promotion_that_cannot_be_read_hides_what_was_before(world: RollbackWorld) -> None:
     one, two, _ = world.versions
     world.promote(one)
-    world.store.write(f"promotions/{TASK}_2021-07-04T00-00-00Z-00000000.json", b"{}")
-    with pytest.raises(RegistryError, match="2021-07-04"):
+    world.store.write(f"promotions/{TASK}_000000000002.json", b"{}")
+    with pytest.raises(RegistryError, match="000000000002"):
         world.roll_back()
     # A named version is the way out.
     assert world.roll_back(to=two) == two
-    with pytest.raises(RegistryError, match="2021-07-04"):
+    with pytest.raises(RegistryError, match="000000000002"):
         world.roll_back()
 
 
@@ -184,20 +206,31 @@ def test_a_promotion_that_cannot_be_read_hides_what_was_before(world: RollbackWo
 def test_any_history_is_that_of_a_plain_list(steps: list[tuple[str, int | None]]) -> None:
     world = RollbackWorld()
     history: list[ModelVersion] = []
+    #: What rollbacks go down: the last one is live.
+    stack: list[ModelVersion] = []
     for step, number in steps:
         if step == "time":
             world.clock.advance(number or 0)
         elif step == "promote":
-            world.promote(world.versions[number or 0])
-            history.append(world.versions[number or 0])
+            version = world.versions[number or 0]
+            world.promote(version)
+            history.append(version)
+            if stack[-1:] != [version]:
+                stack.append(version)
         elif number is not None:
-            assert world.roll_back(to=world.versions[number]) == world.versions[number]
-            history.append(world.versions[number])
-        elif not history or history.index(history[-1]) == 0:
+            version = world.versions[number]
+            assert world.roll_back(to=version) == version
+            history.append(version)
+            if version in stack:
+                while stack[-1] != version:
+                    stack.pop()
+            else:
+                stack.append(version)
+        elif len(stack) < 2:
             with pytest.raises(NothingReleased):
                 world.roll_back()
         else:
-            before = history[history.index(history[-1]) - 1]
-            assert world.roll_back() == before
-            history.append(before)
+            stack.pop()
+            assert world.roll_back() == stack[-1]
+            history.append(stack[-1])
         assert [promotion.version for promotion in world.registry.promotions(TASK)] == history[::-1]

@@ -146,7 +146,8 @@ def test_faults_of_a_refusal_are_named(world: VerifiedWorld) -> None:
     [
         (set_in("hold", value=None), "hold: None is not of type 'boolean'"),
         (set_in("task", value="time"), "not a promotion of time_to_dispatch"),
-        (set_in("reason", value="another"), "its name is not that of its time and its bytes, 'promotions/"),
+        (set_in("number", value=7), "it is the promotion number 7"),
+        (set_in("rollback_to", value="000000000001"), "its rollback_to is not an entry before it"),
         (b"nonsense", "it cannot be read: "),
         (b"7", "the record: 7 is not of type 'object'"),
     ],
@@ -175,7 +176,7 @@ def test_a_name_that_is_none_of_a_promotion_is_named(world: VerifiedWorld) -> No
     world.store.write(key, world.store.read(world.promotion_keys()[0]).data)
     world.store.write("promotions/time_to_dispatch_again_2021-07-03T00-00-00Z-00000000.json", b"another task's")
     (fault,) = world.faults()[key]
-    assert "its name is not that of its time and its bytes" in fault
+    assert fault == "its name is neither a number of 12 digits nor a time and a digest"
     assert list(world.faults()) == [key]
 
 

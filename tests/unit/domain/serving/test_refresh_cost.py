@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,11 +35,12 @@ class RefreshWorld(ServiceWorld):
         return [*(prefix for prefix, _ in self.counting.lists), *self.counting.reads]
 
 
-def test_a_look_at_an_unchanged_log_is_one_small_request() -> None:
-    world = RefreshWorld(old=3000)
+@pytest.mark.parametrize("old", [0, 3000])
+def test_a_look_at_an_unchanged_log_is_one_small_request(old: int) -> None:
+    world = RefreshWorld(old=old)
     for _ in range(3):
         world.service.refresh()
-        assert world.requests == [f"promotions/{QUICK.name}_"]
+        assert world.requests == [f"promotions/{QUICK.name}_0"]
         assert world.counting.listed <= 2
         assert (world.service.problem, world.recorder.take()) == (None, [])
         world.forget()
@@ -65,7 +67,7 @@ def test_a_log_that_lost_its_last_promotion_is_looked_at_anew() -> None:
     world.registry.promote(first.version, "", "a test")
     for _ in range(3):
         world.service.refresh()
-    last = max(ref.key for ref in world.store.list(f"promotions/{QUICK.name}_"))
+    last = max(ref.key for ref in world.store.list(f"promotions/{QUICK.name}_0"))
     world.store.delete(last)
     world.service.refresh()
     assert world.serving == second.version

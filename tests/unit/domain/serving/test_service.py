@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -34,6 +33,7 @@ from weighbridge.domain.errors import (
 )
 from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.registry.provenance import Record
+from weighbridge.domain.registry.releases import Decision
 from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed
 from weighbridge.domain.serving.row_predictor import RowPredictor
 from weighbridge.domain.serving.service import PredictionService
@@ -197,7 +197,7 @@ def _golden(change: Callable[[Any], Any]) -> Callable[[ServiceWorld], None]:
 
 
 def _promotion(world: ServiceWorld) -> None:
-    world.store.write(f"promotions/{TASK}_2099-01-01T00-00-00Z-00000000.json", b"{}")
+    world.store.write(f"promotions/{TASK}_{world.registry.live(TASK).number + 1:012}.json", b"{}")
 
 
 ONE_FEATURE = Schema((Number("orders_placed", minimum=0),), QUICK.schema.target, QUICK.schema.prediction)
@@ -270,7 +270,7 @@ def test_a_bad_release_is_not_loaded_and_is_reported_once(
     assert loaded.service.problem is None
     assert loaded.serving == loaded.second
     assert loaded.recorder.take() == []
-    loaded.store.write(f"promotions/{TASK}_2199-01-01T00-00-00Z-00000000.json", b"{}")
+    loaded.store.write(f"promotions/{TASK}_{loaded.registry.live(TASK).number + 1:012}.json", b"{}")
     loaded.service.refresh()
     assert len(loaded.recorder.take()) == 1
 
@@ -403,10 +403,7 @@ def _is_readable(world: ServiceWorld) -> bool:
 
 
 def _promote_unread(world: ServiceWorld) -> None:
-    live = world.registry.live(TASK)
-    promotion = replace(live, version=world.first, at=datetime(2099, 1, 1, tzinfo=UTC))
-    data = json.dumps(promotion.to_dict()).encode()
-    world.store.write(promotion.key(data), data)
+    world.registry.append(Decision(world.first, "", ""), world.registry.live(TASK))
 
 
 def test_rows_become_columns_by_the_features_of_the_first() -> None:
