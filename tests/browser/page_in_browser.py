@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Seen, Served
 from tests.support.quick_task import QUICK
 from weighbridge.domain.registry import rollback
-from weighbridge.domain.registry.releases import Promotion
+from weighbridge.domain.registry.releases import Decision, ModelVersion
 
 PICTURES = Path("build/screenshots")
 API = f"/api/v0.1/{QUICK.name}"
@@ -139,12 +139,8 @@ def test_promotion_hold_rollback_and_a_failed_refresh_are_seen_without_a_reload(
     expect(page.locator("#history tr.current th")).to_have_text(str(before))
     expect(page.get_by_role("status")).to_have_text(f"Now live: {before}")
 
-    gone = Promotion.from_dict(
-        QUICK.name, registry.live(QUICK.name).to_dict() | {"version": "2021-01-01T00-00-00Z-00000000"}
-    )
-    later = Promotion(gone.version, container.clock().now().replace(microsecond=0), "a mistake", "tests")
-    data = json.dumps(later.to_dict()).encode()
-    container.store().write(later.key(data), data)
+    gone = ModelVersion.parse(QUICK.name, "2021-01-01T00-00-00Z-00000000")
+    registry.append(Decision(gone, "a mistake", "tests"), registry.live(QUICK.name))
     expect(live).to_contain_text("The last look for a newer model failed.")
     expect(live.locator("code").first).to_have_text(str(before))
 

@@ -98,7 +98,8 @@ def test_a_training_and_what_is_read_of_it_afterwards(tmp_path: Path) -> None:
     assert first.err.splitlines()[-1].endswith(f"{version} is live now (trained on {DATASET}: release)")
     promotions = [name for name in files(store) if name.startswith("promotions/")]
     assert len(promotions) == 1
-    assert files(store) == {DATASET, record["model"]["key"], f"models/{TASK}_{version}.json", *promotions}
+    [trained] = [name for name in files(store) if name.startswith("trained/")]
+    assert files(store) == {DATASET, record["model"]["key"], trained, f"models/{TASK}_{version}.json", *promotions}
 
     # The second run finds nothing new; here everything comes from the environment.
     again = process(

@@ -25,7 +25,6 @@ from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.errors import ArtefactExists, NothingReleased
 from weighbridge.domain.registry.provenance import Record
-from weighbridge.domain.registry.releases import Promotion
 from weighbridge.domain.store.artefact_store import ArtefactStore
 
 SOURCE = Path(weighbridge.adapters.s3.store.__file__).parents[2]
@@ -199,18 +198,12 @@ def check_registry(store: ArtefactStore, published: Sequence[list[str]]) -> None
     for writer, each in enumerate(published):
         assert each[0] == given[writer][0].version
 
-    promotions = [promotion_of(store, ref.key) for ref in store.list(f"promotions/{TASK}_")]
-    assert len(promotions) == 2 * WRITERS
-    # Keys sort as times do, so that the order is total; each writer's second one comes after its first.
-    assert [promotion.at for promotion in promotions] == sorted(promotion.at for promotion in promotions)
+    promotions = list(registry.promotions(TASK))[::-1]
+    # No two writers have the same number, so the order is total; each writer's second one is after its first.
+    assert [promotion.number for promotion in promotions] == list(range(1, 2 * WRITERS + 1))
     for _, own in groupby(sorted(promotions, key=lambda promotion: promotion.reason), lambda each: each.reason):
-        first, second = sorted(own, key=lambda promotion: promotion.at)
-        assert first.at < second.at
+        _, second = sorted(own, key=lambda promotion: promotion.number)
         assert second.version == versions[0]
     with ThreadPoolExecutor(4) as pool:
         seen = pool.map(lambda _: StoreRegistry(store, SystemClock()).live(TASK), range(8))
         assert set(seen) == {promotions[-1]}
-
-
-def promotion_of(store: ArtefactStore, key: str) -> Promotion:
-    return Promotion.from_dict(TASK, json.loads(store.read(key).data))

@@ -12,7 +12,9 @@ from tests.support.quick_task import store_of_two
 from tests.support.strategies import moments, task_names
 from tests.unit.domain.store.test_store_check import Strange
 from weighbridge.domain.monitoring.prediction_log import log_key
-from weighbridge.domain.registry.releases import ModelVersion, Promotion
+from weighbridge.domain.registry.promotion_log import entry_of
+from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.registry.trained import trained_key
 from weighbridge.domain.store.artefacts import DATASET_SUFFIXES, dataset_key
 from weighbridge.domain.store.store_check import check_store
 
@@ -60,14 +62,14 @@ tasks = task_names() | st.sampled_from(sorted(DEVICES))
 def test_every_name_that_we_make_is_legal(task: str, at: datetime, data: bytes, suffix: str) -> None:
     digest = hashlib.sha256(data).hexdigest()
     version = ModelVersion.of(task, at, digest)
-    promotion = Promotion(version, at.replace(microsecond=0), "why: <this>?", "CON", False)
     for key in (
         dataset_key(task, at, suffix),
         *(version.model_key(kind) for kind in ("onnx", "skops")),
         version.record_key,
         version.rejected_key,
         version.report_key,
-        promotion.key(data),
+        f"promotions/{task}_{entry_of(12)}.json",
+        trained_key(version, digest, digest, is_released=True),
         log_key(task, at, digest),
     ):
         assert is_legal(key), key
