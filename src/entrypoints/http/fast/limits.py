@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from weighbridge.entrypoints.http.asgi import Scope
+
+#: Given the scope and the whole body of a request, the headers and the body of its answer, whose status is 200.
+#: None for whatever takes longer, and for every other status: the application answers it.
+AtOnce: TypeAlias = Callable[[Scope, bytearray], bytes | None]
+
+#: Told of a request that does not get as far as the application, and of the status of its answer. The scope has
+#: what is known of it. Returns the request's id.
+Refused: TypeAlias = Callable[[Scope, int], bytes]
 
 
 @dataclass(frozen=True, slots=True)

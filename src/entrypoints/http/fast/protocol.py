@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -26,15 +25,9 @@ from weighbridge.entrypoints.http.errors import MEDIA_TYPE, RequestProblem, prob
 from weighbridge.entrypoints.http.fast.flow import SLOWEST, Flow
 from weighbridge.entrypoints.http.fast.heads import too_long
 from weighbridge.entrypoints.http.fast.hosts import AllowedHosts
-from weighbridge.entrypoints.http.fast.limits import Limits
+from weighbridge.entrypoints.http.fast.limits import AtOnce, Limits, Refused
 from weighbridge.entrypoints.http.fast.strict_protocol import StrictProtocol
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
-
-AtOnce: TypeAlias = Callable[[Scope, bytearray], bytes | None]
-
-#: Told of a request that does not get as far as the application, and of the status of its answer. The scope has
-#: what is known of it. Returns the request's id.
-Refused: TypeAlias = Callable[[Scope, int], bytes]
 
 #: Set in the state of a request whose body did not come in time; what waits for it is woken up.
 BODY_IS_LATE = "body_is_late"
@@ -51,9 +44,7 @@ class LimitedProtocol(StrictProtocol):
 
     Args:
         limits: what a connection is allowed.
-        at_once: given the scope and the whole body of a request, the headers and the body of its answer, whose
-            status is 200; None for whatever takes longer, and for every other status: the application answers it.
-            None for never.
+        at_once: answers what takes microseconds; None for never.
         lifecycle: of the process; once it is stopping, a connection is closed after its next answer.
         hosts: that requests may name; None for any.
         refused: told of what is refused here; None for nobody.
@@ -79,6 +70,8 @@ class LimitedProtocol(StrictProtocol):
         self._deadline = math.inf
         self._is_feeding = False
         self._due: tuple[RequestResponseCycle, Any] | None = None
+        #: What is answered now, which need not be what has come last.
+        self._active: RequestResponseCycle | None = None
         #: What was read and is not parsed yet, and what the last answer will be, behind those that are due.
         self._unread = b""
         self._refusal: RequestProblem | None = None
@@ -90,16 +83,16 @@ class LimitedProtocol(StrictProtocol):
         if self.transport.is_closing():
             # What is written last has its time as well.
             self._deadline = min(self._deadline, now + self._limits.write_seconds)
-            if now >= self._deadline:
-                self.transport.abort()
-            return
-        if self.flow.is_late(now):
+        if self.flow.is_late(now) or (self.transport.is_closing() and now >= self._deadline):
+            self._give_up()
             self.transport.abort()
+        if self.transport.is_closing():
             return
         if now < self._deadline or self._refusal is not None:
             return
         if self._is_in_head:
-            self._refuse(_late("the head of the request did not come in time"))
+            late = "the head of the request did not come in time"
+            self._refuse(RequestProblem(HTTPStatus.REQUEST_TIMEOUT, late))
         elif self.cycle is None or self.cycle.response_complete:
             # Nothing was sent, or nothing more, or never the end of a request that was answered long ago.
             self.transport.close()
@@ -119,6 +112,11 @@ class LimitedProtocol(StrictProtocol):
         super().connection_made(transport)
         self.flow = Flow(transport, self._limits.write_seconds, self.loop.time)
         self._deadline = self.loop.time() + self._limits.head_seconds
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever answers that nobody is there any more."""
+        self._give_up()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, and begin to answer a request that is there as a whole."""
@@ -228,7 +226,14 @@ class LimitedProtocol(StrictProtocol):
             if not self.cycle.response_complete:
                 self._deadline += received / SLOWEST
 
+    def _give_up(self) -> None:
+        self.pipeline.clear()
+        if self._active is not None and not self._active.response_complete:
+            self._active.disconnected = True
+            self._active.message_event.set()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._active = cycle
         if self._is_feeding:
             # Once all that has come is read, it can be seen whether there is anything to wait for.
             self._due = cycle, app
@@ -291,7 +296,3 @@ class LimitedProtocol(StrictProtocol):
         head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[problem.status] + told + head.encode() + body)
         self.transport.close()
-
-
-def _late(detail: str) -> RequestProblem:
-    return RequestProblem(HTTPStatus.REQUEST_TIMEOUT, detail)

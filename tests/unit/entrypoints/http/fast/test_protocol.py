@@ -45,6 +45,8 @@ class Wire(asyncio.Transport):
         self.is_reading_now = True
 
     def write(self, data: Any) -> None:
+        # As uvloop does.
+        assert not self.is_aborted
         self.written += bytes(data)
 
     def close(self) -> None:
@@ -586,6 +588,26 @@ def test_to_read_at_once_saves_nothing_up_for_later() -> None:
         connection.protocol.pause_writing()
         assert not connection.after(29.5).wire.is_aborted
         assert connection.after(0.5).wire.is_aborted
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_nothing_is_written_to_a_client_that_is_gone_however_much_it_has_asked(is_lost: bool) -> None:
+    with a_loop() as loop:
+        connection = Connection(loop, ROOMY)
+        connection.gate.clear()
+        connection.send(GET * 3)
+        if is_lost:
+            connection.wire.abort()
+        else:
+            connection.wire.unsent = 100_000
+            connection.protocol.pause_writing()
+            connection.after(30)
+        assert connection.wire.is_aborted
+        connection.protocol.connection_lost(None)
+        connection.gate.set()
+        connection.settle()
+        assert connection.wire.written == b""
+        assert connection.begun == 1
 
 
 def test_a_connection_that_is_closed_and_not_read_from_ends() -> None:
