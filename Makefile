@@ -10,7 +10,7 @@ CLIENTS := kserve open-inference
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve check lint types imports format docs-check bench lock clean
-.PHONY: test test-thorough test-clients test-mlflow test-s3 test-azure test-browser
+.PHONY: sbom test test-thorough test-clients test-mlflow test-s3 test-azure test-browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,12 @@ lock: setup ## write the locks again, from pyproject.toml (needs uv)
 	$(LOCK) --constraint requirements.lock --group build --output-file requirements-build.lock
 	$(LOCK) --constraint requirements.lock --group serve --output-file requirements-serve.lock
 
+sbom: build/sbom/.made ## what the two images hold, as CycloneDX: build/sbom/train.cdx.json and serve.cdx.json
+	@build/sbom/bin/cyclonedx-py requirements requirements-run.lock --pyproject pyproject.toml \
+		--output-reproducible --of JSON --output-file build/sbom/train.cdx.json
+	@build/sbom/bin/cyclonedx-py requirements requirements-serve.lock --pyproject pyproject.toml \
+		--output-reproducible --of JSON --output-file build/sbom/serve.cdx.json
+
 clean: ## remove what was built; stores stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
@@ -134,4 +140,10 @@ build/mlflow/.installed: requirements.lock tests/requirements-mlflow.txt
 	@rm -rf build/mlflow && mkdir -p build && $(VENV)/bin/python -m venv build/mlflow
 	@$(BIN)/python -m pip freeze | grep -E '^(numpy|pandas|scipy|scikit-learn|joblib|onnx|onnxruntime|skops|lightgbm)==' > build/mlflow/made-with.txt
 	@build/mlflow/bin/python -m pip install --disable-pip-version-check --quiet -r tests/requirements-mlflow.txt -r build/mlflow/made-with.txt
+	@touch $@
+
+build/sbom/.made: deploy/requirements-sbom.txt $(VENV)/bin/python
+	@echo "installing the CycloneDX tool into build/sbom (once)"
+	@$(BIN)/python -m venv build/sbom
+	@build/sbom/bin/python -m pip install --disable-pip-version-check --quiet -r $<
 	@touch $@
