@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from weighbridge.domain.registry.record_rules import RecordKind, RecordRules
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+    from jsonschema_rs import Draft202012Validator
 
 SCHEMAS: Mapping[RecordKind, str] = {
     "release": "release-record.schema.json",
@@ -27,10 +27,13 @@ class JsonSchemaRules(RecordRules):
 
     def faults(self, kind: RecordKind, document: object) -> list[str]:
         """Validate against the JSON Schema of the kind; one text for each violation, by its place."""
-        errors = sorted(
-            _validator(kind).iter_errors(document), key=lambda error: [str(part) for part in error.path]
-        )
-        return [f"{_place(error.absolute_path)}: {_shortened(error.message)}" for error in errors]
+        try:
+            errors = list(_validator(kind).iter_errors(document))
+        except (ValueError, RecursionError) as error:
+            # What no JSON document holds, or too deep a one.
+            return [f"the record: {_shortened(str(error))}"]
+        errors.sort(key=lambda error: [str(part) for part in error.instance_path])
+        return [f"{_place(error.instance_path)}: {_shortened(error.message)}" for error in errors]
 
 
 def schema_of(kind: RecordKind) -> dict[str, Any]:
@@ -42,8 +45,8 @@ def schema_of(kind: RecordKind) -> dict[str, Any]:
 
 @cache
 def _validator(kind: RecordKind) -> Draft202012Validator:
-    # It takes a tenth of a second to import, and only 'models verify' validates records.
-    from jsonschema import Draft202012Validator
+    # Not every command reads a record.
+    from jsonschema_rs import Draft202012Validator
 
     return Draft202012Validator(schema_of(kind))
 

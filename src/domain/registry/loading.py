@@ -65,7 +65,7 @@ def _try_golden_rows(predictor: Predictor, release: Release) -> None:
             f"{release.version} has golden rows that are not of its schema: {error}"
         ) from error
     if not rows:
-        return
+        raise IncompatibleModel(f"{release.version} has no golden rows: what it predicts cannot be verified")
     parity = measure(predictor, rows)
     if not parity.holds:
         raise IncompatibleModel(

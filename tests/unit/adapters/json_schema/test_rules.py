@@ -89,25 +89,25 @@ def _paths(node: Any, path: str = "") -> Iterator[str]:
     ("place", "value", "fault"),
     [
         (("schema_version",), 2, "schema_version: 1 was expected"),
-        (("task",), "Time", "task: 'Time' does not match"),
-        (("created_at",), "2021-07-03", "created_at: '2021-07-03' does not match"),
+        (("task",), "Time", 'task: "Time" does not match'),
+        (("created_at",), "2021-07-03", 'created_at: "2021-07-03" does not match'),
         (("created_at",), "2021-07-03T23:05:32+00:00", "created_at: "),
-        (("dataset", "sha256"), "0", "dataset.sha256: '0' does not match"),
+        (("dataset", "sha256"), "0", 'dataset.sha256: "0" does not match'),
         (("dataset", "rows"), -1, "dataset.rows: -1 is less than the minimum of 0"),
         (("training", "search", "points"), 0, "training.search.points: 0 is less than the minimum of 1"),
-        (("metrics", "r2"), "0.9", "metrics.r2: '0.9' is not of type 'number', 'null'"),
-        (("decision", "verdict"), "perhaps", "decision.verdict: 'perhaps' is not one of"),
+        (("metrics", "r2"), "0.9", 'metrics.r2: "0.9" is not of types "null", "number"'),
+        (("decision", "verdict"), "perhaps", 'decision.verdict: "perhaps" is not one of'),
         (("decision", "verdict"), "reject", "model.key: "),
-        (("model", "key"), None, "model.key: None is not of type 'string'"),
-        (("schema", "features"), [], "schema.features: [] should be non-empty"),
+        (("model", "key"), None, 'model.key: null is not of type "string"'),
+        (("schema", "features"), [], "schema.features: [] has less than 1 item"),
         (
             ("schema", "target"),
             {"name": "a", "type": "category"},
-            "schema.target: 'levels' is a required property",
+            'schema.target: "levels" is a required property',
         ),
-        (("golden",), [{"inputs": {"a": None}, "prediction": 1}], "golden.0.inputs.a: None is not of type"),
-        (("libraries",), {}, "libraries: 'python' is a required property"),
-        (("statistics",), {"rows": 1}, "statistics: 'features' is a required property"),
+        (("golden",), [{"inputs": {"a": None}, "prediction": 1}], "golden.0.inputs.a: null is not of type"),
+        (("libraries",), {}, 'libraries: "python" is a required property'),
+        (("statistics",), {"rows": 1}, 'statistics: "features" is a required property'),
         (("test_errors",), {"type": "number"}, "test_errors: "),
     ],
 )
@@ -131,13 +131,13 @@ def test_a_fixed_field_may_not_be_missing_and_others_may_stand_beside(data: st.D
     valid_record(document)
     name = data.draw(st.sampled_from(schema["required"]))
     del document[name]
-    assert f"the record: '{name}' is a required property" in RULES.faults("release", document)
+    assert f'the record: "{name}" is a required property' in RULES.faults("release", document)
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 1])
 def test_what_is_no_record_at_all_is_a_fault(document: object) -> None:
     for kind in SCHEMAS:
-        assert RULES.faults(kind, document) == [f"the record: {document!r} is not of type 'object'"]
+        assert RULES.faults(kind, document) == [f'the record: {json.dumps(document)} is not of type "object"']
 
 
 @pytest.mark.parametrize("change", [{"hold": 1}, {"promoted_at": "now"}, {"version": "1"}, {"reason": None}])

@@ -88,11 +88,11 @@ def move_predictions(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (set_in("metrics", "r2", value="high"), ["metrics.r2: 'high' is not of type", "cannot be read"]),
+        (set_in("metrics", "r2", value="high"), ['metrics.r2: "high" is not of type', "cannot be read"]),
         (set_in("training", "seconds", value=-1), ["training.seconds: -1 is less than the minimum of 0"]),
-        (set_in("dataset", value={}), [*["dataset: '"] * 6, "cannot be read"]),
+        (set_in("dataset", value={}), [*['dataset: "key"'] * 6, "cannot be read"]),
         (b"{", ["cannot be read"]),
-        (b"[]", ["the record: [] is not of type 'object'", "cannot be read"]),
+        (b"[]", ['the record: [] is not of type "object"', "cannot be read"]),
         (set_in("model", "size", value=7), ["bytes; the record says 7"]),
         (set_in("model", "sha256", value="0" * 64), ["the version is not that of a model", "are not those that"]),
         (set_in("model", "key", value="models/other.onnx"), ["the model 'models/other.onnx' of"]),
@@ -102,7 +102,7 @@ def move_predictions(document: dict[str, Any]) -> None:
         (move_predictions, ["fails its golden rows: off by"]),
         (
             set_in("decision", "verdict", value="reject"),
-            ["model.key: '", "it is the record of a refusal"],
+            ['model.key: "models', "it is the record of a refusal"],
         ),
         (set_in("version", value=str(OLD)), ["it is the record of"]),
     ],
@@ -135,7 +135,7 @@ def test_faults_of_a_refusal_are_named(world: VerifiedWorld) -> None:
     key = version_of(world.refused).rejected_key
     world.change(key, set_in("decision", "verdict", value="release"))
     assert world.faults() == {
-        key: ["model.key: None is not of type 'string'", "it is not the record of a refusal"]
+        key: ['model.key: null is not of type "string"', "it is not the record of a refusal"]
     }
     world.change(key, b"null")
     assert [len(faults) for faults in world.faults().values()] == [2]
@@ -144,12 +144,12 @@ def test_faults_of_a_refusal_are_named(world: VerifiedWorld) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (set_in("hold", value=None), "hold: None is not of type 'boolean'"),
+        (set_in("hold", value=None), 'hold: null is not of type "boolean"'),
         (set_in("task", value="time"), "not a promotion of time_to_dispatch"),
         (set_in("number", value=7), "it is the promotion number 7"),
         (set_in("rollback_to", value="000000000001"), "its rollback_to is not an entry before it"),
         (b"nonsense", "it cannot be read: "),
-        (b"7", "the record: 7 is not of type 'object'"),
+        (b"7", 'the record: 7 is not of type "object"'),
     ],
 )
 def test_faults_of_a_promotion_are_named(

@@ -282,11 +282,11 @@ def test_golden_rows_may_be_off_by_the_tolerance(world: ServiceWorld) -> None:
     assert world.serving == world.first
 
 
-def test_a_record_without_golden_rows_is_loaded(world: ServiceWorld) -> None:
+def test_a_record_without_golden_rows_is_not_loaded(world: ServiceWorld) -> None:
     _record_says(lambda record: replace(record, golden=()))(world)
     world.promote(world.first)
-    world.service.load()
-    assert world.serving == world.first
+    with pytest.raises(IncompatibleModel, match="has no golden rows"):
+        world.service.load()
 
 
 def test_an_outage_is_sat_out(
