@@ -90,7 +90,7 @@ def move_predictions(document: dict[str, Any]) -> None:
     [
         (set_in("metrics", "r2", value="high"), ['metrics.r2: "high" is not of type', "cannot be read"]),
         (set_in("training", "seconds", value=-1), ["training.seconds: -1 is less than the minimum of 0"]),
-        (set_in("dataset", value={}), [*['dataset: "key"'] * 6, "cannot be read"]),
+        (set_in("dataset", value={}), [*['dataset: "'] * 6, "cannot be read"]),
         (b"{", ["cannot be read"]),
         (b"[]", ['the record: [] is not of type "object"', "cannot be read"]),
         (set_in("model", "size", value=7), ["bytes; the record says 7"]),
