@@ -249,6 +249,8 @@ def test_workers_answer_side_by_side_count_together_follow_promotions_and_are_re
         os.kill(children[0], signal.SIGKILL)
         replaced: set[str] = set()
         eventually(lambda: bool(replaced.update(workers_of(port, 1)) or len(replaced - workers) == 1))  # type: ignore[func-returns-value]
+        _, _, text = ask(port, "GET", "/metrics")
+        assert b'weighbridge_events_total{event="worker_ended"} 1.0' in text
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 0
 

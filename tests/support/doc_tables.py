@@ -71,6 +71,8 @@ WORDS = {
     "prediction_log_seconds": "How long a row waits at most for its file to be written.",
     "shutdown_seconds": "After draining: for requests under way.",
     "store_attempts": "How often a request to a bucket is tried.",
+    "store_anonymous": "Ask a public bucket of S3 without credentials.",
+    "store_requester_pays": "Agree to pay for requests, of a bucket of S3 whose owner does not.",
     "store_deadline_seconds": "For a request to a bucket with all its attempts.",
     "store_timeout_seconds": "For a single attempt: to connect, and between bytes.",
     "tracing": "Send traces of trainings and requests by OTLP; needs the extra `otel`.",

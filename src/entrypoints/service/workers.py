@@ -13,6 +13,7 @@ import time
 from typing import NoReturn
 
 from weighbridge.adapters.prometheus.shared_counters import SLOT_BYTES, SharedCounters
+from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.domain.errors import WeighbridgeError
 from weighbridge.entrypoints import exit_codes
 from weighbridge.entrypoints.container import wire
@@ -71,6 +72,8 @@ class WorkerPool:
         self._wait = wait
         self._slots: dict[int, int] = {}
         self._is_stopping = False
+        #: Of the worker that the next one replaces, which counts it: this process counts nothing.
+        self._ended: WorkerEnded | None = None
         self._ready_reader, self._ready_writer = os.pipe()
         # Nothing is written to it: its end closes with this process, however that ends.
         self._parent_reader, self._parent_writer = os.pipe()
@@ -103,7 +106,8 @@ class WorkerPool:
             pid, status = os.wait()
             slot = self._slots.pop(pid)
             if not self._is_stopping:
-                say(WorkerEnded(_exit_code(status)))
+                self._ended = WorkerEnded(_exit_code(status))
+                say(self._ended)
                 time.sleep(_PAUSE)
             if not self._is_stopping:
                 self.start(slot)
@@ -140,6 +144,9 @@ class WorkerPool:
         os.close(self._parent_writer)
         threading.Thread(target=self._end_with_parent, daemon=True).start()
         container = wire(self._settings, SharedCounters(memoryview(self._memory), slot))
+        telemetry = container.telemetry()
+        if self._ended is not None and isinstance(telemetry, PrometheusTelemetry):
+            telemetry.emit(self._ended)
         service = load_service(container, self._task, self._wait)
         server = server_of(container, service, self._listener.getsockname()[0])
         run(server, self._listener, self._say_ready)
