@@ -3,7 +3,7 @@
 For each kind a series of independent datasets of one source is made, and a model fitted to each, as if they had
 been released one after the other. One JSON line per measurement:
 
-- ``clean``: every dataset is weighed against the one before it as the live release and eight earlier ones as
+- ``clean``: every dataset is compared with the one before it as the live release and eight earlier ones as
   history, all of it sound. ``raised`` is the share of runs in which any rule raised anything at its default
   levels, ``errors`` that with an error, ``by_rule`` the number of runs in which each rule did.
 - ``first``: the same without a live release or a history.
@@ -65,7 +65,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Weighed:
+class Evaluated:
     """A dataset, and a model that was fitted to it."""
 
     dataset: Dataset
@@ -127,7 +127,7 @@ KINDS = (
 )
 
 
-def weigh(kind: Kind, frame: pd.DataFrame, seed: int) -> Weighed:
+def evaluate(kind: Kind, frame: pd.DataFrame, seed: int) -> Evaluated:
     names = [*kind.schema.feature_names, kind.schema.target.name]
     dataset = Dataset(frame[names].reset_index(drop=True).astype({kind.schema.target.name: float}), kind.schema)
     parts = split(dataset, SplitSpec(seed=seed), 5, kind.name)
@@ -140,10 +140,10 @@ def weigh(kind: Kind, frame: pd.DataFrame, seed: int) -> Weighed:
             ("regressor", LinearRegression() if kind.linear else tree),
         ]
     ).fit(parts.train.features, parts.train.target)
-    return Weighed(dataset, parts, summarise(dataset), model, dict(measure(model, parts.test)))
+    return Evaluated(dataset, parts, summarise(dataset), model, dict(measure(model, parts.test)))
 
 
-def inspect(now: Weighed, live: Weighed | None, history: list[Weighed]) -> tuple[Finding, ...]:
+def inspect(now: Evaluated, live: Evaluated | None, history: list[Evaluated]) -> tuple[Finding, ...]:
     evidence = Evidence(
         dataset=now.dataset,
         split=now.parts,
@@ -170,7 +170,7 @@ class Run:
 
     kind: Kind
     frame: pd.DataFrame
-    live: Weighed
+    live: Evaluated
     random: np.random.Generator
 
     @property
@@ -299,7 +299,7 @@ FAULTS = (
 
 
 def clean(kind: Kind, rows: int, runs: int) -> None:
-    past: list[Weighed] = []
+    past: list[Evaluated] = []
     found = []
     for now in released(kind, rows, runs + HISTORY):
         if len(past) == HISTORY:
@@ -321,13 +321,13 @@ def caught(kind: Kind, rows: int, runs: int) -> None:
             history = past[run : run + HISTORY]
             sound = kind.make(rows, 1_000_000 + run)
             frame = fault(Run(kind, sound, history[-1], np.random.default_rng((run, 1))))
-            found.append(inspect(weigh(kind, frame, run), history[-1], history))
+            found.append(inspect(evaluate(kind, frame, run), history[-1], history))
         line = {"measurement": "caught", "data": kind.name, "rows": rows, "fault": fault.__name__}
         report(tally(line, found))
 
 
 def sizes(kind: Kind, rows: int) -> None:
-    now, live = weigh(kind, kind.make(rows, 1), 1), weigh(kind, kind.make(rows, 2), 2)
+    now, live = evaluate(kind, kind.make(rows, 1), 1), evaluate(kind, kind.make(rows, 2), 2)
     started = time.process_time()
     summarise(now.dataset)
     summarised = time.process_time()
@@ -337,8 +337,8 @@ def sizes(kind: Kind, rows: int) -> None:
     report(line | {"statistics_bytes": len(json.dumps(now.statistics.to_dict()))})
 
 
-def released(kind: Kind, rows: int, count: int) -> Iterator[Weighed]:
-    return (weigh(kind, kind.make(rows, seed), seed) for seed in range(count))
+def released(kind: Kind, rows: int, count: int) -> Iterator[Evaluated]:
+    return (evaluate(kind, kind.make(rows, seed), seed) for seed in range(count))
 
 
 def tally(line: dict[str, object], found: list[tuple[Finding, ...]]) -> dict[str, object]:
