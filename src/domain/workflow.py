@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from weighbridge.domain.data.admission import admit
@@ -23,6 +24,7 @@ from weighbridge.domain.registry.releases import ModelVersion, Promotion, Refusa
 from weighbridge.domain.report.writing import write_report
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
 from weighbridge.domain.store.datasets import read_newest_dataset
+from weighbridge.domain.training.acceptance import check_accepted
 from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate, evaluate
 from weighbridge.domain.training.earlier_trainings import (
     is_promotion_owed,
@@ -69,20 +71,34 @@ class TrainingResult:
     live: ModelVersion | None
 
 
-def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -> TrainingResult:
+def train_and_release(
+    task: TaskDefinition,
+    ports: Ports,
+    force: bool = False,
+    accepted: Mapping[str, str] = MappingProxyType({}),
+) -> TrainingResult:
     """Train on the newest dataset, evaluate the candidate, and publish it or record its refusal.
 
     Unless ``force``, a dataset is left alone when there is a release of its bytes and of this task, whatever its
     version; a promotion that an interrupted run still owes that release is made. A refusal of the same beside the
-    same live model is answered from its record. A release is not promoted over a hold, nor over what a person has
-    promoted since the training began.
+    same live model is answered from its record, unless a reason is accepted. A release is not promoted over a hold,
+    nor over what a person has promoted since the training began.
+
+    Args:
+        task: what to train.
+        ports: the world.
+        force: train even if there is nothing new.
+        accepted: why a reason against the candidate is accepted for this training, by its name: an accepted
+            error is a warning. Recorded with the reason; a name that gives no reason has no effect.
 
     Raises:
+        ConfigurationError: the task has nothing of an accepted name. Nothing is written.
         DataError: there is no dataset, or it is not valid or cannot be split. Nothing is written.
         TaskError: the estimator does not work. Nothing is written.
         ModelError: no codec can hold the model. Nothing is written.
         StoreError, RegistryError: from the ports; what was written by then is garbage at worst, never a lie.
     """
+    check_accepted(accepted, task)
     phases = Phases(ports.clock, ports.memory, ports.tracing)
     with phases("read"):
         artefact = read_newest_dataset(ports.store, task.name, ports.clock, ports.events)
@@ -90,7 +106,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         known = None if force else trained_before(ports.registry, task, artefact, before)
     if isinstance(known, Release):
         return _nothing_new(known, artefact.ref, ports)
-    if known is not None:
+    if known is not None and not accepted:
         return _refused_before(known, artefact.ref, before, ports)
     with phases("admit"):
         dataset, parts = _admit(task, artefact, ports)
@@ -98,7 +114,7 @@ def train_and_release(task: TaskDefinition, ports: Ports, force: bool = False) -
         candidate = _search(task, parts.train, ports)
     with phases("weigh"):
         live = live_model(ports.registry, ports.codecs, task.name, task.schema)
-        evaluation = evaluate(task, candidate.model, dataset, parts, live, _history(task, ports))
+        evaluation = evaluate(task, candidate.model, dataset, parts, live, _history(task, ports), accepted)
     with phases("encode"):
         encoded = _encode(task, candidate, parts, ports)
     twin = None if force else released_meanwhile(ports.registry, task, artefact)
@@ -162,7 +178,7 @@ def _nothing_new(release: Release, dataset: ArtefactRef, ports: Ports) -> Traini
 def _refused_before(
     refusal: Refusal, dataset: ArtefactRef, live: Promotion | None, ports: Ports
 ) -> TrainingResult:
-    ports.events.emit(RefusedBefore(dataset.key, str(refusal.version), refusal.record.decision.reasons))
+    ports.events.emit(RefusedBefore(dataset.key, str(refusal.version), _texts(refusal.record)))
     version = None if live is None else live.version
     return TrainingResult(Outcome.REJECTED, dict(refusal.document), version)
 
@@ -196,9 +212,13 @@ def _origin(before: Promotion | None, ports: Ports) -> RunOrigin:
     return RunOrigin(ports.run_id, code, ports.revisions.libraries(), entry)
 
 
+def _texts(record: Record) -> tuple[str, ...]:
+    return tuple(f"{reason.severity}: {reason.shown}" for reason in record.decision.reasons)
+
+
 def _refuse(record: Record, ports: Ports) -> TrainingResult:
     ports.registry.refuse(record)
-    ports.events.emit(ModelRefused(record.version, record.decision.reasons))
+    ports.events.emit(ModelRefused(record.version, _texts(record), record.decision.counts))
     return TrainingResult(Outcome.REJECTED, record.to_dict(), _live(ports, record.task))
 
 
@@ -214,7 +234,7 @@ def _release(
             raise
         return _nothing_new(twin, artefact.ref, ports)
     decision = record.decision
-    ports.events.emit(ModelReleased(record.version, str(decision.verdict), decision.reasons))
+    ports.events.emit(ModelReleased(record.version, str(decision.verdict), _texts(record), decision.counts))
     _promote(release, f"trained on {artefact.ref.key}: {decision.verdict}", ports)
     return TrainingResult(Outcome.RELEASED, dict(release.document), _live(ports, record.task))
 

@@ -118,7 +118,10 @@ def test_from_a_file_to_the_service(command: Command, tmp_path: Path) -> None:
     trained = command("train", "--json")
     assert trained.code == 0, trained.err
     record = trained.document
-    assert (record["outcome"], record["decision"]) == ("released", {"verdict": "release", "reasons": []})
+    assert (record["outcome"], record["decision"]) == (
+        "released",
+        {"verdict": "release", "summary": "Released", "reasons": []},
+    )
     model, test = expected()
     check_record(record, model, test)
 
@@ -259,8 +262,8 @@ def test_the_recall_of_a_class_refuses(command: Command, tmp_path: Path) -> None
     model, test = expected()
     predicted = model.predict(test[FEATURES])
     recalls = recall_score(test["wine"], predicted, labels=sorted(LEVELS), average=None)
-    reasons = [line.removeprefix("reason    ") for line in refused.out.splitlines() if line.startswith("reason")]
-    assert reasons == [
+    reasons = [line.removeprefix("error     ") for line in refused.out.splitlines() if line.startswith("error")]
+    assert [reason.partition(". Next: ")[0] for reason in reasons] == [
         f"accuracy[wine={level}] {recall:.6g} is below its error threshold 1"
         for level, recall in zip(sorted(LEVELS), recalls, strict=True)
         if recall < 1

@@ -84,7 +84,7 @@ def test_a_training_and_what_is_read_of_it_afterwards(tmp_path: Path) -> None:
     assert (record["outcome"], record["task"], record["decision"]) == (
         "released",
         TASK,
-        {"verdict": "release", "reasons": []},
+        {"verdict": "release", "summary": "Released", "reasons": []},
     )
     assert (record["dataset"]["key"], record["dataset"]["rows"]) == (DATASET, 400)
     assert record["code"]["revision"] == "0123abcd"
@@ -142,7 +142,7 @@ def test_a_refusal_leaves_its_record_and_nothing_else(tmp_path: Path) -> None:
     kept = f"rejected/{TASK}_{record['version']}.json"
     assert (record["outcome"], record["decision"]["verdict"]) == ("rejected", "reject")
     assert len(record["decision"]["reasons"]) == 1
-    assert "0.99" in record["decision"]["reasons"][0]
+    assert "0.99" in record["decision"]["reasons"][0]["text"]
     assert record["model"]["key"] is None
     assert files(store) == {DATASET, kept}
     assert json.loads((store / kept).read_text()) == {
@@ -163,7 +163,7 @@ def test_between_the_thresholds_is_a_release_with_a_warning(command: Command, tm
     decision = done.document["decision"]
     assert (done.document["outcome"], decision["verdict"]) == ("released", "release_with_warning")
     assert len(decision["reasons"]) == 1
-    assert "0.99" in decision["reasons"][0]
+    assert "0.99" in decision["reasons"][0]["text"]
 
     # A worse model is refused then, and the one before stays live.
     refused = command("train", "--store", str(store), "--task", QUICK, "--force", "--error-threshold", "0.99")

@@ -11,6 +11,7 @@ import pytest
 from tests.support.clocks import START, SettableClock
 from tests.support.commands import Command, Done
 from tests.support.quick_task import QUICK, copy, store_of_two, two_releases
+from tests.support.reasons import errors
 from tests.support.record_rules import count_valid_records, valid_record
 from tests.support.registry_contract import make_record
 from weighbridge.adapters.local.store import LocalStore
@@ -34,7 +35,7 @@ class Place:
 
     def _refuse(self, seconds: int) -> str:
         record = make_record(b"bad", START + timedelta(seconds=seconds), TASK, Verdict.REJECT)
-        reasons = ("r2 0.5 is below its error threshold 0.8", *["a check failed"] * (seconds // 30))
+        reasons = errors("r2 0.5 is below its error threshold 0.8", *["a check failed"] * (seconds // 30))
         record = replace(record, decision=replace(record.decision, reasons=reasons))
         self.registry.refuse(record)
         return record.version

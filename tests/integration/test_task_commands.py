@@ -128,7 +128,10 @@ def test_a_draft_can_be_trained_as_it_is(command: Command, tmp_path: Path) -> No
     trained = command("train", *task, "--json")
     assert trained.code == 0, trained.err
     record = json.loads(trained.out)
-    assert (record["outcome"], record["decision"]) == ("released", {"verdict": "release", "reasons": []})
+    assert (record["outcome"], record["decision"]) == (
+        "released",
+        {"verdict": "release", "summary": "Released", "reasons": []},
+    )
     assert record["task"] == "shipped"
 
 

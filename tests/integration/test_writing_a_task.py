@@ -187,7 +187,7 @@ def test_a_number_from_a_csv_file_to_a_served_model(folder: Folder) -> None:
     assert "drafted a task that predicts 'progression' from 442 rows" in drafted
     assert checked.splitlines()[-1] == "problems  none"
     release = released(folder, "diabetes")
-    assert release["decision"] == {"verdict": "release", "reasons": []}
+    assert release["decision"] == {"verdict": "release", "summary": "Released", "reasons": []}
     assert f"live      {release['version']}" in trained.splitlines()
     # The last command asks for what the service is asked for too.
     assert json.loads(predicted) == answer
@@ -197,7 +197,7 @@ def test_a_number_from_a_csv_file_to_a_served_model(folder: Folder) -> None:
 def test_a_category_from_a_csv_file_to_a_served_model(folder: Folder) -> None:
     _, answer = follow("A category", folder)
     release = released(folder, "breast_cancer")
-    assert release["decision"] == {"verdict": "release", "reasons": []}
+    assert release["decision"] == {"verdict": "release", "summary": "Released", "reasons": []}
     probabilities = answer["probabilities"]
     assert isinstance(probabilities, dict)
     assert sum(probabilities.values()) == pytest.approx(1)

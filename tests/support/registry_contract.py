@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.support.clocks import START, SettableClock
+from tests.support.reasons import errors
 from tests.support.record_rules import valid_record
 from tests.support.stores import Crash, CrashingStore
 from weighbridge.adapters.registry import StoreRegistry
@@ -60,7 +61,7 @@ def make_record(model: bytes, created: datetime, task: str = TASK, verdict: Verd
     """The record of a candidate with these bytes, trained then; its numbers are as real ones."""
     digest = sha256(model).hexdigest()
     version = ModelVersion.of(task, created, digest)
-    reasons = () if verdict is Verdict.RELEASE else ("r2 0.75 is below its error threshold 0.8",)
+    reasons = () if verdict is Verdict.RELEASE else errors("r2 0.75 is below its error threshold 0.8")
     return Record(
         task=task,
         version=str(version),
@@ -526,7 +527,7 @@ class RegistryContract:
     @pytest.mark.parametrize(
         "change",
         [
-            {"schema_version": 2},
+            {"schema_version": 3},
             {"schema_version": "1"},
             {"metrics": None},
             {"metrics": {"r2": 10**400}},
@@ -583,7 +584,7 @@ class RegistryContract:
     @pytest.mark.parametrize(
         "change",
         [
-            {"schema_version": 2},
+            {"schema_version": 3},
             {"task": "another"},
             {"version": "latest"},
             {"version": None},

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weighbridge.domain.errors import ConfigurationError
-from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.evaluation.metrics import METRICS, Metrics
+from weighbridge.domain.evaluation.reason import Reason, Severity, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +39,29 @@ class NotWorseThanLive:
                 f"greater than the error level, {self.error:g}"
             )
 
-    def evaluate(self, candidate: Metrics, live: Metrics) -> tuple[Verdict, str | None]:
-        """What the two scores mean, and the reason unless it is a plain release.
+    @property
+    def name(self) -> str:
+        """What its reasons go by."""
+        return f"{self.metric} against the live model"
+
+    def evaluate(self, candidate: Metrics, live: Metrics) -> Reason | None:
+        """The reason that the two scores give; None for a plain release.
 
         A score of the live model that is not a number compares with nothing; one of the candidate is worse
         than any level.
         """
         ours, theirs = candidate.get(self.metric, math.nan), live.get(self.metric, math.nan)
         if math.isnan(theirs):
-            return Verdict.RELEASE, None
+            return None
         worse = theirs - ours if METRICS[self.metric].greater_is_better else ours - theirs
-        for level, verdict in ((self.error, Verdict.REJECT), (self.warning, Verdict.RELEASE_WITH_WARNING)):
+        for severity, level in ((Severity.ERROR, self.error), (Severity.WARNING, self.warning)):
             if level is not None and not worse <= level:
-                reason = (
+                text = (
                     f"{self.metric} {ours:.6g} is worse than the live model's {theirs:.6g} on the same rows "
                     f"by more than {level:g}"
                 )
-                return verdict, reason
-        return Verdict.RELEASE, None
+                return Reason(severity, Source.COMPARISON, self.name, text)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
 """The gate: from metrics and checks to a verdict with every reason for it."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from weighbridge.domain.errors import ConfigurationError
 from weighbridge.domain.evaluation.checks.check import CheckResult
 from weighbridge.domain.evaluation.metrics import METRICS, Metrics, Slice, metric_named
+from weighbridge.domain.evaluation.reason import Reason, Severity, Source, errors_first
 from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel
 
 
@@ -18,12 +20,6 @@ class Verdict(StrEnum):
     RELEASE = "release"
     RELEASE_WITH_WARNING = "release_with_warning"
     REJECT = "reject"
-
-
-_FINDING_VERDICTS = {
-    FindingLevel.ERROR: Verdict.REJECT,
-    FindingLevel.WARNING: Verdict.RELEASE_WITH_WARNING,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +80,17 @@ class Threshold:
         """What has to be measured by level; None when the metric is of all rows."""
         return None if self.slice_by is None else Slice(self.metric, self.slice_by, self.smallest)
 
-    def evaluate_all(self, metrics: Metrics) -> list[tuple[Verdict, str | None]]:
+    def evaluate_all(self, metrics: Metrics) -> list[Reason]:
         """``evaluate`` the metric or, when sliced, that of every measured level; a missing metric is NaN."""
         if self.slice is None:
-            return [self.evaluate(metrics.get(self.metric, math.nan))]
-        levels = [name for name in metrics if name.startswith(self.slice.name("")[:-1])]
-        return [self.evaluate(metrics[name], name) for name in levels]
+            found = [self.evaluate(metrics.get(self.metric, math.nan))]
+        else:
+            levels = [name for name in metrics if name.startswith(self.slice.name("")[:-1])]
+            found = [self.evaluate(metrics[name], name) for name in levels]
+        return [reason for reason in found if reason is not None]
 
-    def evaluate(self, value: float, name: str | None = None) -> tuple[Verdict, str | None]:
-        """What ``value`` means, and the reason unless it is a plain release. NaN refuses.
+    def evaluate(self, value: float, name: str | None = None) -> Reason | None:
+        """The reason that a value of the metric gives, an error for NaN; None for a plain release.
 
         Args:
             value: of the metric.
@@ -100,12 +98,12 @@ class Threshold:
         """
         name = name or self.metric
         if not math.isfinite(value):
-            return Verdict.REJECT, f"{name} is not a finite number"
-        if self._falls_short(value, self.error):
-            return Verdict.REJECT, f"{name} {self._reason(value, 'error', self.error)}"
-        if self._falls_short(value, self.warning):
-            return Verdict.RELEASE_WITH_WARNING, f"{name} {self._reason(value, 'warning', self.warning)}"
-        return Verdict.RELEASE, None
+            return Reason(Severity.ERROR, Source.THRESHOLD, name, f"{name} is not a finite number")
+        for severity, level in ((Severity.ERROR, self.error), (Severity.WARNING, self.warning)):
+            if self._falls_short(value, level):
+                text = f"{name} {self._reason(value, str(severity), level)}"
+                return Reason(severity, Source.THRESHOLD, name, text)
+        return None
 
     def _reason(self, value: float, name: str, level: float) -> str:
         side = "below" if metric_named(self.metric).greater_is_better else "above"
@@ -120,41 +118,69 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """The verdict, and every reason against the candidate; no reasons for a plain release."""
+    """The verdict, and every reason against the candidate, errors first; no reasons for a plain release."""
 
     verdict: Verdict
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As records have it."""
+        reasons = [reason.to_dict() for reason in self.reasons]
+        return {"verdict": str(self.verdict), "summary": self.summary, "reasons": reasons}
+
+    @property
+    def counts(self) -> str:
+        """How many reasons there are, such as ``2 errors, 1 warning``; empty for none."""
+        errors = sum(reason.severity is Severity.ERROR for reason in self.reasons)
+        accepted = sum(bool(reason.accepted) for reason in self.reasons)
+        warnings = len(self.reasons) - errors - accepted
+        counts = ((errors, "error"), (warnings, "warning"), (accepted, "accepted reason"))
+        return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
+
+    @property
+    def summary(self) -> str:
+        """The verdict in one line, such as ``Refused: 2 errors, 1 warning``."""
+        word = "Refused" if self.verdict is Verdict.REJECT else "Released"
+        return f"{word}: {self.counts}" if self.reasons else word
 
 
 def decide(
     metrics: Metrics,
     thresholds: Iterable[Threshold],
     checks: Sequence[CheckResult],
-    comparisons: Iterable[tuple[Verdict, str | None]] = (),
+    comparisons: Iterable[Reason] = (),
     findings: Iterable[Finding] = (),
+    accepted: Mapping[str, str] = MappingProxyType({}),
 ) -> GateDecision:
-    """Evaluate everything, then decide: the worst single verdict wins, and no reason is left out.
+    """Evaluate everything, then decide: the worst single reason makes the verdict, and none is left out.
 
     Args:
         metrics: the candidate's.
         thresholds: of the task.
-        checks: each failed one refuses.
-        comparisons: with the live model, already evaluated.
-        findings: of the rules about data; an error refuses, a warning warns.
+        checks: each failed one is an error.
+        comparisons: reasons that the comparison with the live model gives.
+        findings: of the rules about data.
+        accepted: why a reason is accepted, by its name: an error that is accepted is a warning.
     """
-    found = [one for threshold in thresholds for one in threshold.evaluate_all(metrics)]
+    found = [reason for threshold in thresholds for reason in threshold.evaluate_all(metrics)]
     found += comparisons
     found += [
-        (_FINDING_VERDICTS[finding.level], f"rule '{finding.name}': {finding.detail}")
+        Reason(Severity(finding.level), Source.RULE, finding.name, f"rule '{finding.name}': {finding.detail}")
         for finding in findings
         if finding.level is not FindingLevel.OK
     ]
     found += [
-        (Verdict.REJECT, f"check '{check.name}' failed: {check.detail}") for check in checks if not check.passed
+        Reason(Severity.ERROR, Source.CHECK, check.name, f"check '{check.name}' failed: {check.detail}")
+        for check in checks
+        if not check.passed
     ]
-    verdicts = {verdict for verdict, _ in found}
-    reasons = tuple(reason for _, reason in found if reason is not None)
-    for verdict in (Verdict.REJECT, Verdict.RELEASE_WITH_WARNING):
-        if verdict in verdicts:
-            return GateDecision(verdict, reasons)
-    return GateDecision(Verdict.RELEASE, reasons)
+    reasons = errors_first(
+        replace(reason, severity=Severity.WARNING, accepted=accepted[reason.name])
+        if reason.name in accepted
+        else reason
+        for reason in found
+    )
+    if not reasons:
+        return GateDecision(Verdict.RELEASE)
+    is_refused = reasons[0].severity is Severity.ERROR
+    return GateDecision(Verdict.REJECT if is_refused else Verdict.RELEASE_WITH_WARNING, reasons)

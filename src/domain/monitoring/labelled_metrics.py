@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.data.dataset import Dataset
 from weighbridge.domain.data.schema import Category
-from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.evaluation.metrics import METRICS, Metrics, measure
 from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel
 from weighbridge.domain.monitoring.labels import datasets_since, find_labels
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 #: Fewer labelled rows than this are not evaluated.
 LEAST_LABELLED = 30
-
-_LEVELS = {Verdict.REJECT: FindingLevel.ERROR, Verdict.RELEASE_WITH_WARNING: FindingLevel.WARNING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +169,9 @@ def _evaluate(task: TaskDefinition, metrics: Metrics, known: set[str]) -> tuple[
         if threshold.slice_by is not None and threshold.slice_by not in known:
             not_weighed.append(f"{threshold.metric} by {threshold.slice_by}")
             continue
-        for verdict, reason in threshold.evaluate_all(metrics):
-            if reason is not None:
-                numbers = {threshold.metric: metrics.get(threshold.metric, math.nan)}
-                finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
-                findings.append(Finding("labels that came later", _LEVELS[verdict], reason, finite))
+        for reason in threshold.evaluate_all(metrics):
+            numbers = {threshold.metric: metrics.get(threshold.metric, math.nan)}
+            finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
+            level = FindingLevel(reason.severity)
+            findings.append(Finding("labels that came later", level, reason.text, finite))
     return findings, not_weighed

@@ -14,10 +14,10 @@ class ModelReleased(Event):
     version: str
     verdict: str
     reasons: tuple[str, ...]
+    counts: str = ""
 
     def __str__(self) -> str:
-        warnings = f", with a warning: {'; '.join(self.reasons)}" if self.reasons else ""
-        return f"released {self.version}{warnings}"
+        return f"released {self.version}{_why(self.counts, self.reasons)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,10 @@ class ModelRefused(Event):
     severity: ClassVar[Severity] = "warning"
     version: str
     reasons: tuple[str, ...]
+    counts: str = ""
 
     def __str__(self) -> str:
-        return f"refused {self.version}: {'; '.join(self.reasons)}"
+        return f"refused {self.version}{_why(self.counts, self.reasons)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +104,7 @@ class PromotionHeld(Event):
 
     def __str__(self) -> str:
         return f"{self.version} is published but not live: {self.live} is held ({self.reason})"
+
+
+def _why(counts: str, reasons: tuple[str, ...]) -> str:
+    return f": {counts}: {'; '.join(reasons)}" if reasons else ""

@@ -34,7 +34,7 @@ class Weighing:
     Args:
         version: of the candidate.
         verdict: of the gate.
-        reasons: for the verdict.
+        reasons: for the verdict, in words, errors first.
         metrics: by name.
         thresholds: as records have them.
         rows: of its dataset.
@@ -175,7 +175,7 @@ def _summary(version: ModelVersion, record: Record) -> Weighing:
     return Weighing(
         version,
         record.decision.verdict,
-        record.decision.reasons,
+        tuple(reason.text for reason in record.decision.reasons),
         record.metrics,
         record.thresholds,
         record.dataset.rows,

@@ -17,10 +17,11 @@ from weighbridge.domain.data.schema import Row, Schema, Value
 from weighbridge.domain.errors import TaskError
 from weighbridge.domain.evaluation.checks.check import CheckResult
 from weighbridge.domain.evaluation.gate import GateDecision, Verdict
+from weighbridge.domain.evaluation.reason import read_reasons
 from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel
 
-#: The layout of the record.
-RECORD_SCHEMA_VERSION = 1
+#: The layout of the record. In layout 1 the reasons of a decision were texts.
+RECORD_SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ class Record:
             "metrics": {name: value if math.isfinite(value) else None for name, value in self.metrics.items()},
             "thresholds": [dict(threshold) for threshold in self.thresholds],
             "checks": [asdict(check) for check in self.checks],
-            "decision": {"verdict": str(self.decision.verdict), "reasons": list(self.decision.reasons)},
+            "decision": self.decision.to_dict(),
             "model": asdict(self.model),
             "schema": self.schema.to_dict() | {"fingerprint": self.schema.fingerprint},
             "golden": [row.to_dict() for row in self.golden],
@@ -241,7 +242,7 @@ class Record:
                     name: math.nan if value is None else float(value) for name, value in data["metrics"].items()
                 },
                 checks=tuple(_known(CheckResult, check) for check in data["checks"]),
-                decision=GateDecision(Verdict(data["decision"]["verdict"]), tuple(data["decision"]["reasons"])),
+                decision=GateDecision(Verdict(data["decision"]["verdict"]), read_reasons(data)),
                 model=_known(ModelFile, data["model"]),
                 schema=Schema.from_dict(data["schema"]),
                 golden=tuple(

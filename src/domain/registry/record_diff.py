@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from weighbridge.domain.evaluation.reason import read_reasons
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -63,7 +65,7 @@ def _fields(record: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
 def _outcome(record: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
     decision = record["decision"]
     yield ("decision", "verdict"), decision["verdict"]
-    yield ("decision", "reasons"), "; ".join(decision["reasons"])
+    yield ("decision", "reasons"), "; ".join(reason.text for reason in read_reasons(record))
     for name, value in record["metrics"].items():
         yield ("metrics", name), "undefined" if value is None else value
     for threshold in record.get("thresholds", ()):

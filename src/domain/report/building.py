@@ -16,7 +16,7 @@ from weighbridge.domain.report.outcome import outcome_section
 from weighbridge.domain.report.searches import search_section
 from weighbridge.domain.report.shapes import Report, Section, Table
 from weighbridge.domain.report.slices import slices_section
-from weighbridge.domain.report.verdict import headline, verdict_section
+from weighbridge.domain.report.verdict import verdict_section
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.provenance import Record
@@ -41,8 +41,8 @@ def build_report(evaluated: EvaluatedCandidate, record: Record, command_options:
         version=record.version,
         created=f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC",
         verdict=str(decision.verdict),
-        headline=headline(decision),
-        reasons=decision.reasons,
+        headline=decision.summary,
+        reasons=tuple((str(one.severity), one.shown) for one in decision.reasons),
         sections=(
             verdict_section(evaluated),
             checks_section(evaluated),

@@ -11,7 +11,6 @@ from weighbridge.domain.data.schema import Category
 from weighbridge.domain.evaluation.gate import Threshold
 from weighbridge.domain.evaluation.metrics import metric_named
 from weighbridge.domain.report.origin import origin_section
-from weighbridge.domain.report.verdict import headline
 from weighbridge.domain.report.wording import rounded, unit_of, unit_of_metric
 
 if TYPE_CHECKING:
@@ -37,10 +36,11 @@ def model_card(record: Record, command_options: str = "", licence: str = "unknow
     parts = [
         _metadata(record, licence),
         f"# {_text(record.task)} {record.version}",
-        f"**{headline(record.decision)}.**",
+        f"**{record.decision.summary}.**",
     ]
     if record.decision.reasons:
-        parts.append("\n".join(f"{number}. {_text(one)}" for number, one in enumerate(record.decision.reasons, 1)))
+        reasons = [f"- {one.severity}: {_text(one.shown)}" for one in record.decision.reasons]
+        parts.append("\n".join(reasons))
     parts += [
         "## What it predicts",
         *_schema(record),

@@ -64,7 +64,7 @@ class Report:
         created: when it was made, in words.
         verdict: ``release``, ``release_with_warning`` or ``reject``.
         headline: the verdict in one line.
-        reasons: every one.
+        reasons: severity and text of every one, errors first.
         sections: the answer first.
     """
 
@@ -73,5 +73,5 @@ class Report:
     created: str
     verdict: str
     headline: str
-    reasons: tuple[str, ...]
+    reasons: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]

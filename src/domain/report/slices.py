@@ -45,7 +45,7 @@ def slices_section(evaluated: EvaluatedCandidate) -> Section:
         faults = [
             at
             for at, level in enumerate(shown)
-            if threshold is not None and threshold.evaluate(scores[level])[1] is not None
+            if threshold is not None and threshold.evaluate(scores[level]) is not None
         ]
         rows += [
             (short(piece.by), short(level), f"{int(sizes[level]):,}", piece.metric, rounded(scores[level], unit))

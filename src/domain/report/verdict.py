@@ -6,30 +6,17 @@ import math
 from typing import TYPE_CHECKING
 
 from weighbridge.domain.errors import ModelError
-from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.evaluation.metrics import METRICS, Metrics, measure, metric_named
 from weighbridge.domain.report.figures import Figure, Gauge
 from weighbridge.domain.report.shapes import Section, Table
 from weighbridge.domain.report.wording import counted, rounded, short, unit_of_metric
 
 if TYPE_CHECKING:
-    from weighbridge.domain.evaluation.gate import GateDecision, Threshold
+    from weighbridge.domain.evaluation.gate import Threshold
     from weighbridge.domain.training.candidate_evaluation import EvaluatedCandidate
 
 #: Gauges in the figure; the worst are shown when there are more.
 GAUGES = 12
-
-
-def headline(decision: GateDecision) -> str:
-    """The verdict in one line."""
-    count = counted(len(decision.reasons), "reason")
-    match decision.verdict:
-        case Verdict.REJECT:
-            return f"Refused, for {count}"
-        case Verdict.RELEASE_WITH_WARNING:
-            return f"Released with a warning, for {count}"
-        case Verdict.RELEASE:
-            return "Released: nothing speaks against it"
 
 
 def verdict_section(evaluated: EvaluatedCandidate) -> Section:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from weighbridge.domain.statistics.column_summaries import NumberSummary, column
 from weighbridge.domain.statistics.score_error import summarise_errors
 from weighbridge.domain.statistics.summaries import Statistics, summarise
 from weighbridge.domain.training.live_model import LiveModel
+from weighbridge.domain.training.worst_slices import name_worst_slices
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.dataset import Dataset, Split
@@ -81,6 +83,7 @@ def evaluate(
     parts: Split,
     live: LiveModel,
     history: Sequence[Metrics],
+    accepted: Mapping[str, str] = MappingProxyType({}),
 ) -> Evaluation:
     """Evaluate a fitted candidate.
 
@@ -91,6 +94,7 @@ def evaluate(
         parts: its split; scores are of the test rows.
         live: the live model; what is missing of it blocks nothing.
         history: the metrics of earlier releases.
+        accepted: why a reason is accepted for this training, by its name.
     """
     scorers = [threshold.metric for threshold in task.thresholds if threshold.metric not in METRICS]
     slices = [threshold.slice for threshold in task.thresholds if threshold.slice is not None]
@@ -110,6 +114,8 @@ def evaluate(
     )
     findings = inspect_all(task.rules, evidence)
     compared = [comparison.evaluate(metrics, scores.metrics) for comparison in task.comparisons]
+    comparisons = [reason for reason in compared if reason is not None]
+    decision = decide(metrics, task.thresholds, checks, comparisons, findings, accepted)
     return Evaluation(
         metrics,
         checks,
@@ -118,7 +124,7 @@ def evaluate(
         statistics,
         summarise_errors(parts.test.target, predicted),
         predicted,
-        decide(metrics, task.thresholds, checks, compared, findings),
+        name_worst_slices(decision, metrics, parts.test, predicted),
     )
 
 

@@ -53,7 +53,7 @@ class Trial:
             "findings": [
                 {"name": each.name, "level": str(each.level), "detail": each.detail} for each in found.findings
             ],
-            "decision": {"verdict": str(found.decision.verdict), "reasons": list(found.decision.reasons)},
+            "decision": found.decision.to_dict(),
             "format": self.format,
             "notes": list(self.notes),
         }

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.data.schema import Schema
+from weighbridge.domain.evaluation.gate import GateDecision, Verdict
+from weighbridge.domain.evaluation.reason import read_reasons
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.record_diff import Compared
@@ -26,20 +28,14 @@ def headlines(metrics: Mapping[str, float | None]) -> str:
     return ", ".join(f"{name} {undefined_or(value, '.4f')}" for name, value in whole[:_HEADLINES])
 
 
-def reasons_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The reasons for a verdict as severity (``error`` or ``warning``) and text, errors first.
+def summary_of(record: Mapping[str, Any]) -> str:
+    """The verdict of a record of any layout in one line, such as ``Refused: 2 errors, 1 warning``."""
+    return GateDecision(Verdict(record["decision"]["verdict"]), read_reasons(record)).summary
 
-    Older records have texts alone: their severity is that of the threshold that they name, or of the verdict.
-    """
-    is_refused = record["decision"]["verdict"] == "reject"
-    found = []
-    for reason in record["decision"]["reasons"]:
-        if isinstance(reason, str):
-            severity = "error" if is_refused and "its warning threshold" not in reason else "warning"
-            found.append((severity, reason))
-        else:
-            found.append((reason["severity"], reason["text"]))
-    return sorted(found, key=lambda one: one[0] != "error")
+
+def reasons_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The reasons for a verdict as severity (``error`` or ``warning``) and text, errors first."""
+    return [(str(reason.severity), reason.shown) for reason in read_reasons(record)]
 
 
 def first_reason(record: Mapping[str, Any]) -> str:
@@ -71,11 +67,11 @@ def layout_of_record(record: Mapping[str, Any], live: Promotion | None) -> Itera
         record: of a release, or of a refused candidate.
         live: the promotion that made it the live one; None when it is not that.
     """
-    decision, model = record["decision"], record["model"]
+    model = record["model"]
     yield "version", record["version"]
     yield "task", record["task"]
     yield "created at", record["created_at"]
-    yield "verdict", decision["verdict"].replace("_", " ")
+    yield "verdict", summary_of(record)
     yield from reasons_of(record)
     if live is not None:
         yield "live", f"since {when(live.to_dict()['promoted_at'])}, by {live.by}: {live.reason}"

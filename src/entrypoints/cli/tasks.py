@@ -183,9 +183,9 @@ def _trial_lines(trial: Trial) -> Iterator[tuple[str, str]]:
         passed = sum(one.level is FindingLevel.OK for one in findings)
         yield "rules", f"{passed} of {len(findings)} passed or skipped: most need a live model"
     decision = trial.evaluation.decision
-    yield "verdict", f"{decision.verdict.replace('_', ' ')}, if the search found nothing better"
+    yield "verdict", f"{decision.summary}, if the search found nothing better"
     for reason in decision.reasons:
-        yield "reason", reason
+        yield str(reason.severity), reason.shown
     yield "format", trial.format
     for note in trial.notes:
         yield "note", note

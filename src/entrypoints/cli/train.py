@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from weighbridge.domain.errors import ConfigurationError
 from weighbridge.entrypoints import exit_codes
 from weighbridge.entrypoints.cli.context import Context, with_context
 from weighbridge.entrypoints.cli.options import option
@@ -43,6 +44,14 @@ Dask = Annotated[
     Optional[str],  # noqa: UP045
     option("--dask", "Search on the Dask cluster of this scheduler, such as tcp://host:8786."),
 ]
+Accept = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    option("--accept", "Accept what a rule, a check or a metric of this name has against the model, this once."),
+]
+AcceptReason = Annotated[
+    Optional[str],  # noqa: UP045
+    option("--reason", "Why it is accepted; recorded in the release."),
+]
 NoReport = Annotated[bool, option("--no-report", "Write no report of the evaluation.")]
 Every = Annotated[
     Optional[str],  # noqa: UP045
@@ -65,11 +74,16 @@ def train(
     every: Every = None,
     cron: Cron = None,
     no_report: NoReport = False,
+    accept: Accept = None,
+    reason: AcceptReason = None,
 ) -> None:
     """Train on the newest dataset, evaluate the model, and publish it or record why it was refused.
 
     With --every or --cron it stays in the foreground and trains whenever a new dataset has appeared, until SIGTERM
     or Ctrl-C ends it; --json then prints a line for each training.
+
+    A wanted change is accepted with --accept NAME --reason TEXT: what would have refused the model is then a
+    warning, which is recorded with the reason. Give --accept again for each further name.
 
     Exit code 0 when a model was released or there is nothing to do, 3 when it was refused, 4 for bad data.
 
@@ -79,6 +93,7 @@ def train(
     from weighbridge.entrypoints.training.schedule import schedule
 
     when = schedule(every, cron)
+    accepted = _accepted(accept or [], reason, is_once=when is None)
     import_scikit_learn()
     definition = context.load_task().with_levels(error_threshold, warning_threshold)
     from weighbridge.domain.workflow import Outcome, train_and_release
@@ -92,7 +107,7 @@ def train(
     def train_once() -> TrainingResult:
         ports = container.ports()
         with _run(definition.name, ports), parallel_fits(definition, workers, dask):
-            result = train_and_release(definition, ports, force=force)
+            result = train_and_release(definition, ports, force, accepted)
         if not context.json:
             print_training(result, _promotion(container.registry(), result))
         elif when is None:
@@ -124,6 +139,20 @@ def _run(task: str, ports: Ports) -> Iterator[None]:
     span = nullcontext() if tracing is None else tracing.span("train", task=task, run_id=ports.run_id)
     with said_of_a_run(run_id=ports.run_id), span:
         yield
+
+
+def _accepted(names: list[str], reason: str | None, is_once: bool) -> dict[str, str]:
+    """Why each name is accepted, by name.
+
+    Raises:
+        ConfigurationError: there is no reason, or more than one training.
+    """
+    reason = (reason or "").strip()
+    if names and not reason:
+        raise ConfigurationError("--accept needs --reason: say why it is accepted")
+    if names and not is_once:
+        raise ConfigurationError("--accept is for one training; it does not go with --every or --cron")
+    return dict.fromkeys(names, reason)
 
 
 def _log_refusal(result: TrainingResult) -> None:

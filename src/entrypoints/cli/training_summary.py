@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from weighbridge.entrypoints.cli.record_texts import levels_of, reasons_of, undefined_or
+from weighbridge.entrypoints.cli.record_texts import levels_of, reasons_of, summary_of, undefined_or
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.releases import Promotion
@@ -32,7 +32,7 @@ def print_training(result: TrainingResult, live: Promotion | None = None) -> Non
         terminal.print("nothing to do: this dataset was trained on already; --force trains on it again")
     is_refused = record["decision"]["verdict"] == "reject"
     terminal.print(
-        f"verdict   {record['decision']['verdict'].replace('_', ' ')}",
+        f"verdict   {summary_of(record)}",
         style="bold red" if is_refused else "bold green",
     )
     for severity, text in reasons_of(record):

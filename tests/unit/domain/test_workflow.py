@@ -1,7 +1,8 @@
 """Training from beginning to end on real adapters: what is written, what is told, and what becomes live."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,8 +25,9 @@ from weighbridge.adapters.system import SystemRevision
 from weighbridge.adapters.tables.dataset_reader import TabularReader
 from weighbridge.domain.data.admission import admit
 from weighbridge.domain.data.dataset import split
-from weighbridge.domain.errors import ArtefactExists, DataError, ModelError, NothingReleased
+from weighbridge.domain.errors import ArtefactExists, ConfigurationError, DataError, ModelError, NothingReleased
 from weighbridge.domain.evaluation.gate import Threshold
+from weighbridge.domain.evaluation.reason import read_reasons
 from weighbridge.domain.events import Event
 from weighbridge.domain.model.encoding import columns_of
 from weighbridge.domain.model.predictor import columns_of_rows
@@ -84,9 +86,11 @@ class TrainingWorld(World):
             operator="ann",
         )
 
-    def train(self, task: TaskDefinition = TASK, force: bool = False) -> TrainingResult:
+    def train(
+        self, task: TaskDefinition = TASK, force: bool = False, accepted: Mapping[str, str] | None = None
+    ) -> TrainingResult:
         self.recorder.events.clear()
-        result = train_and_release(task, self.ports, force)
+        result = train_and_release(task, self.ports, force, accepted or {})
         valid_record(result.document)
         return result
 
@@ -238,7 +242,7 @@ def test_the_record_tells_everything(world: World) -> None:
         (check.name, True) for check in TASK.checks
     ]
     assert all(check["detail"] for check in record["checks"])
-    assert record["decision"] == {"verdict": "release", "reasons": []}
+    assert record["decision"] == {"verdict": "release", "summary": "Released", "reasons": []}
     parity = record["model"].pop("parity")
     assert record["model"] == {
         "key": f"models/time_to_dispatch_{record['version']}.onnx",
@@ -301,13 +305,17 @@ def test_a_small_test_part_is_golden_as_a_whole(world: World) -> None:
 def test_a_model_below_the_warning_level_is_released_with_a_warning(world: World) -> None:
     result = world.train(with_threshold(0.8, 0.99))
     r2 = result.document["metrics"]["r2"]
-    reason = f"r2 {r2:.6g} is below its warning threshold 0.99"
+    [reason] = read_reasons(result.document)
     assert result.outcome == "released"
-    assert result.document["decision"] == {"verdict": "release_with_warning", "reasons": [reason]}
+    assert result.document["decision"]["summary"] == "Released: 1 warning"
+    assert (reason.severity, reason.source, reason.name) == ("warning", "threshold", "r2")
+    assert reason.text.startswith(
+        f"r2 {r2:.6g} is below its warning threshold 0.99; worst slices: product_code SKU"
+    )
     version = result.document["version"]
     promoted_for = f"trained on {KEY}: release_with_warning"
     assert world.recorder.events[3:] == [
-        ModelReleased(version, "release_with_warning", (reason,)),
+        ModelReleased(version, "release_with_warning", (f"warning: {reason.shown}",), "1 warning"),
         ModelPromoted(version, promoted_for),
     ]
     assert world.registry.live(TASK.name).reason == promoted_for
@@ -317,12 +325,16 @@ def test_a_model_below_the_warning_level_is_released_with_a_warning(world: World
 def test_a_model_below_the_error_level_leaves_its_record_and_nothing_else(world: World) -> None:
     result = world.train(with_threshold(0.99, 0.99))
     record = result.document
-    reason = f"r2 {record['metrics']['r2']:.6g} is below its error threshold 0.99"
+    [reason] = read_reasons(record)
     assert (result.outcome, result.live) == ("rejected", None)
-    assert record["decision"] == {"verdict": "reject", "reasons": [reason]}
+    assert record["decision"]["summary"] == "Refused: 1 error"
+    assert (reason.severity, reason.source, reason.name) == ("error", "threshold", "r2")
+    assert reason.text.startswith(
+        f"r2 {record['metrics']['r2']:.6g} is below its error threshold 0.99; worst slices: "
+    )
     assert record["model"]["key"] is None
     assert record["model"]["sha256"][:8] == record["version"][-8:]
-    assert world.recorder.events[3:] == [ModelRefused(record["version"], (reason,))]
+    assert world.recorder.events[3:] == [ModelRefused(record["version"], (f"error: {reason.shown}",), "1 error")]
     [key] = keys_of(world.store)
     assert key == f"rejected/time_to_dispatch_{record['version']}.json"
     assert json.loads(world.store.read(key).data) == record
@@ -335,7 +347,7 @@ def test_every_reason_is_given_and_the_live_model_stays(trained: World) -> None:
     result = trained.train(with_threshold(0.95, 0.95))
     assert result.outcome == "rejected"
     assert str(result.live) == trained.live == before
-    reasons = result.document["decision"]["reasons"]
+    reasons = [reason.text for reason in read_reasons(result.document)]
     failed = [check for check in result.document["checks"] if not check["passed"]]
     compared = result.document["comparison"]
     assert compared["live_version"] == before
@@ -343,20 +355,51 @@ def test_every_reason_is_given_and_the_live_model_stays(trained: World) -> None:
     assert compared["metrics"]["r2"]["candidate"] == result.document["metrics"]["r2"]
     raised = [finding for finding in result.document["findings"] if finding["level"] != "ok"]
     assert [finding["level"] for finding in raised] == ["error", "error"]
-    assert reasons == [
-        f"r2 {result.document['metrics']['r2']:.6g} is below its error threshold 0.95",
+    below = (
+        f"r2 {result.document['metrics']['r2']:.6g} is below its error threshold 0.95; worst slices: product_code"
+    )
+    assert reasons[0].startswith(below)
+    assert {"SKU004", "SKU005"} <= set(re.findall(r"SKU\d+", reasons[0]))
+    assert reasons[1:] == [
         *(f"rule '{finding['name']}': {finding['detail']}" for finding in raised),
         *(f"check '{check['name']}' failed: {check['detail']}" for check in failed),
     ]
     assert len(result.document["checks"]) == 3
 
 
+def test_an_accepted_change_is_released_and_recorded_with_its_reason(trained: World) -> None:
+    minutes = simulate(400, 2)
+    minutes["hours_to_dispatch"] *= 60
+    trained.store.write(NEWER, minutes.to_csv(index=False).encode())
+    refused = trained.train()
+    assert (refused.outcome, read_reasons(refused.document)[0].name) == (
+        "rejected",
+        "target changed",
+    )
+    trained.clock.advance(60)
+    result = trained.train(accepted={"target changed": "minutes now", "too few rows": "unused"})
+    assert (result.outcome, str(result.live)) == ("released", result.document["version"])
+    [accepted] = [one for one in read_reasons(result.document) if one.accepted]
+    assert (accepted.severity, accepted.name, accepted.accepted) == ("warning", "target changed", "minutes now")
+    assert accepted.shown.endswith(" (accepted: minutes now)")
+    assert result.document["decision"]["summary"].endswith(", 1 accepted reason")
+
+
+def test_what_a_task_does_not_have_cannot_be_accepted(world: World) -> None:
+    with pytest.raises(ConfigurationError, match=r"^there is nothing to accept by the name 'drift'; there are "):
+        world.train(accepted={"drift": "so what"})
+    assert keys_of(world.store) == []
+
+
 def test_a_failed_check_alone_refuses(world: World) -> None:
     failing = replace(TASK.checks[1], bound=1e6)  # type: ignore[type-var]
     result = world.train(replace(TASK, checks=(failing, TASK.checks[2])))
     assert result.outcome == "rejected"
-    [reason] = result.document["decision"]["reasons"]
-    assert reason.startswith("check 'predictions are not below 1e+06' failed: 400 of 400 predictions are below")
+    [reason] = read_reasons(result.document)
+    assert (reason.severity, reason.source) == ("error", "check")
+    assert reason.text.startswith(
+        "check 'predictions are not below 1e+06' failed: 400 of 400 predictions are below"
+    )
 
 
 def test_the_same_dataset_is_left_alone(trained: World) -> None:

@@ -99,12 +99,12 @@ EVENTS: list[tuple[Event, str, str, str]] = [
     (FormatSkipped("onnx: no"), "warning", "format_passed_over", "a model format was skipped: onnx: no"),
     (ModelReleased("v1", "release", ()), "info", "model_released", "released v1"),
     (
-        ModelReleased("v1", "release_with_warning", ("one", "two")),
+        ModelReleased("v1", "release_with_warning", ("one", "two"), "2 warnings"),
         "info",
         "model_released",
-        "released v1, with a warning: one; two",
+        "released v1: 2 warnings: one; two",
     ),
-    (ModelRefused("v1", ("one", "two")), "warning", "model_refused", "refused v1: one; two"),
+    (ModelRefused("v1", ("one", "two"), "2 errors"), "warning", "model_refused", "refused v1: 2 errors: one; two"),
     (
         ReportWritten("v1", "reports/a.html", 1234),
         "info",

@@ -38,14 +38,16 @@ class TargetChanged(BaselineRule):
     def compare(self, live: Statistics, now: Statistics) -> Finding:
         """Compare overall and level by level, at ``alpha`` over all comparisons."""
         pairs = _target_pairs(live, now)
-        items, values = [], {}
-        for where, (before, after) in pairs.items():
-            found = distance(before, after)
-            values[where] = found.value
+        items = []
+        distances = {where: distance(before, after) for where, (before, after) in pairs.items()}
+        # The worst slice first.
+        for where, found in sorted(distances.items(), key=lambda item: -item[1].value):
+            before, after = pairs[where]
             apart = found.value if found.p_value * len(pairs) < self.alpha else 0.0
             said = f"{where} ({measure_of(before)} {found.value:.2f}{_ratio(before, after)})"
             said += f": before {describe(before)}; now {describe(after)}"
             items.append((self.grade(apart), said))
+        values = {where: found.value for where, found in distances.items()}
         return conclude(self.name, items, "the target is distributed as it was", values)
 
 

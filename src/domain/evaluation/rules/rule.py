@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Nine such rules together stay below one run in a hundred.
 RULE_ALPHA = 0.001
 
+#: How many columns or levels the words of a finding mention; its numbers have all of them.
+MENTIONED = 3
+
 #: Why a rule is skipped where no live release keeps statistics.
 NO_BASELINE = "no baseline yet"
 
@@ -196,8 +199,13 @@ def grade_shortage(value: float, warning: float | None, error: float | None) -> 
 def conclude(
     name: str, items: Sequence[tuple[FindingLevel, str]], fine: str, numbers: Mapping[str, float]
 ) -> Finding:
-    """One finding of several looks: as bad as the worst, in the words of all that are not ok, or ``fine``."""
-    raised = [text for level, text in items if level is not FindingLevel.OK]
+    """One finding of several: as bad as the worst, in the words of the first MENTIONED that are not.
+
+    Errors come first. ``fine`` are its words when all are ok.
+    """
+    by_level = sorted(items, key=lambda item: item[0] is not FindingLevel.ERROR)
+    raised = [text for level, text in by_level if level is not FindingLevel.OK]
+    raised = [*raised[:MENTIONED], *([f"{len(raised) - MENTIONED} more"] if len(raised) > MENTIONED else [])]
     levels = {level for level, _ in items}
     by_severity = (FindingLevel.ERROR, FindingLevel.WARNING)
     level = next((level for level in by_severity if level in levels), FindingLevel.OK)

@@ -23,12 +23,23 @@ from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import ConfigurationError, IncompatibleModel, RegistryError, StoreUnavailable
 from weighbridge.domain.evaluation.comparison import LiveScores, NotWorseThanLive
 from weighbridge.domain.evaluation.gate import Verdict
-from weighbridge.domain.evaluation.metrics import METRICS
+from weighbridge.domain.evaluation.metrics import METRICS, Metrics
 from weighbridge.domain.model.predictor import Columns, Predictor
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 from weighbridge.domain.training.live_model import DecodedModel, LiveModel, live_model
 
 RELEASE, WARN, REJECT = Verdict.RELEASE, Verdict.RELEASE_WITH_WARNING, Verdict.REJECT
+
+
+def evaluated(comparison: NotWorseThanLive, candidate: Metrics, live: Metrics) -> tuple[Verdict, str | None]:
+    """The verdict that a comparison alone gives, and its reason in words."""
+    reason = comparison.evaluate(candidate, live)
+    if reason is None:
+        return RELEASE, None
+    assert (reason.source, reason.name) == ("comparison", f"{comparison.metric} against the live model")
+    return (REJECT if reason.severity == "error" else WARN), reason.text
+
+
 CODECS = (OnnxCodec(), SkopsCodec())
 
 # Levels
@@ -47,7 +58,7 @@ CODECS = (OnnxCodec(), SkopsCodec())
     ],
 )
 def test_a_candidate_is_worse_by_more_than_a_level_when_greater_is_better(live: float, verdict: Verdict) -> None:
-    found, reason = NotWorseThanLive("r2", warning=0.125, error=0.25).evaluate({"r2": 0.5}, {"r2": live})
+    found, reason = evaluated(NotWorseThanLive("r2", warning=0.125, error=0.25), {"r2": 0.5}, {"r2": live})
     assert found == verdict
     level = {WARN: "0.125", REJECT: "0.25"}
     assert reason == (
@@ -71,7 +82,7 @@ def test_a_candidate_is_worse_by_more_than_a_level_when_greater_is_better(live: 
 )
 def test_a_candidate_is_worse_by_more_than_a_level_when_smaller_is_better(ours: float, verdict: Verdict) -> None:
     name = "mean_absolute_error"
-    found, reason = NotWorseThanLive(name, warning=1, error=4).evaluate({name: ours}, {name: 4.0})
+    found, reason = evaluated(NotWorseThanLive(name, warning=1, error=4), {name: ours}, {name: 4.0})
     assert found == verdict
     level = {WARN: "1", REJECT: "4"}
     assert reason == (
@@ -89,20 +100,20 @@ def test_a_candidate_is_worse_by_more_than_a_level_when_smaller_is_better(ours: 
 def test_a_level_can_be_off(
     name: str, ours: float, live: float, warning: float | None, error: float | None, verdict: Verdict
 ) -> None:
-    found, reason = NotWorseThanLive(name, warning, error).evaluate({name: ours}, {name: live})
+    found, reason = evaluated(NotWorseThanLive(name, warning, error), {name: ours}, {name: live})
     assert (found, reason is None) == (verdict, verdict == RELEASE)
 
 
 def test_no_room_between_equal_levels_and_none_below_zero() -> None:
     strict = NotWorseThanLive("r2", warning=0, error=0)
-    assert strict.evaluate({"r2": 0.5}, {"r2": 0.5}) == (RELEASE, None)
-    assert strict.evaluate({"r2": 0.5}, {"r2": math.nextafter(0.5, 1)})[0] == REJECT
+    assert evaluated(strict, {"r2": 0.5}, {"r2": 0.5}) == (RELEASE, None)
+    assert evaluated(strict, {"r2": 0.5}, {"r2": math.nextafter(0.5, 1)})[0] == REJECT
 
 
 @pytest.mark.parametrize("live", [{"r2": math.nan}, {}])
 def test_a_live_score_that_is_not_a_number_compares_with_nothing(live: dict[str, float]) -> None:
     for ours in (0.5, -3.0, math.nan):
-        assert NotWorseThanLive("r2", warning=0, error=0).evaluate({"r2": ours}, live) == (RELEASE, None)
+        assert evaluated(NotWorseThanLive("r2", warning=0, error=0), {"r2": ours}, live) == (RELEASE, None)
 
 
 @pytest.mark.parametrize("ours", [{"r2": math.nan}, {}])
@@ -112,7 +123,7 @@ def test_a_live_score_that_is_not_a_number_compares_with_nothing(live: dict[str,
 def test_a_score_of_the_candidate_that_is_not_a_number_is_worse_than_any_level(
     ours: dict[str, float], warning: float | None, error: float | None, verdict: Verdict
 ) -> None:
-    found, reason = NotWorseThanLive("r2", warning, error).evaluate(ours, {"r2": -100.0})
+    found, reason = evaluated(NotWorseThanLive("r2", warning, error), ours, {"r2": -100.0})
     assert found == verdict
     assert reason == (
         None
@@ -132,7 +143,7 @@ def test_the_three_regions(
     if warning is not None and error is not None:
         warning, error = sorted([warning, error])
     worse = live - ours if METRICS[name].greater_is_better else ours - live
-    verdict, reason = NotWorseThanLive(name, warning, error).evaluate({name: ours}, {name: live})
+    verdict, reason = evaluated(NotWorseThanLive(name, warning, error), {name: ours}, {name: live})
     if error is not None and worse > error:
         assert verdict == REJECT
     elif warning is not None and worse > warning:
@@ -145,8 +156,8 @@ def test_the_three_regions(
 @given(st.sampled_from(sorted(METRICS)), st.lists(finite, min_size=2, max_size=5), finite)
 def test_a_better_candidate_never_gets_a_worse_verdict(name: str, scores: list[float], live: float) -> None:
     best_first = sorted(scores, reverse=METRICS[name].greater_is_better)
-    evaluate = NotWorseThanLive(name, warning=1, error=10).evaluate
-    verdicts = [evaluate({name: score}, {name: live})[0] for score in best_first]
+    comparison = NotWorseThanLive(name, warning=1, error=10)
+    verdicts = [evaluated(comparison, {name: score}, {name: live})[0] for score in best_first]
     order = [RELEASE, WARN, REJECT]
     assert all(order.index(one) <= order.index(other) for one, other in pairwise(verdicts))
 

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.support.reasons import errors, warnings
 from weighbridge.domain.errors import ConfigurationError
 from weighbridge.domain.evaluation.checks.check import CheckResult
 from weighbridge.domain.evaluation.gate import GateDecision, Threshold, Verdict, decide
 from weighbridge.domain.evaluation.metrics import METRICS, Slice
+from weighbridge.domain.evaluation.reason import Reason, Severity, Source, errors_first
 from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel
 
 R2 = Threshold("r2", error=0.8, warning=0.9)
@@ -18,6 +20,13 @@ ERROR = Threshold("mean_absolute_error", error=10, warning=5)
 
 #: From best to worst.
 VERDICTS = [Verdict.RELEASE, Verdict.RELEASE_WITH_WARNING, Verdict.REJECT]
+THRESHOLD = Source.THRESHOLD
+
+
+def verdict_of(reason: Reason | None) -> Verdict:
+    if reason is None:
+        return Verdict.RELEASE
+    return Verdict.REJECT if reason.severity is Severity.ERROR else Verdict.RELEASE_WITH_WARNING
 
 
 @st.composite
@@ -74,15 +83,19 @@ def values() -> st.SearchStrategy[float]:
 def test_the_three_regions_and_their_edges(
     threshold: Threshold, value: float, verdict: Verdict, reason: str | None
 ) -> None:
-    assert threshold.evaluate(value) == (verdict, reason)
-    reasons = () if reason is None else (reason,)
+    found = threshold.evaluate(value)
+    severity = {Verdict.REJECT: "error", Verdict.RELEASE_WITH_WARNING: "warning"}
+    expected = None if reason is None else Reason(Severity(severity[verdict]), THRESHOLD, threshold.metric, reason)
+    assert found == expected
+    reasons = () if found is None else (found,)
     assert decide({threshold.metric: value}, [threshold], []) == GateDecision(verdict, reasons)
 
 
 @given(thresholds(), values())
 def test_a_value_is_in_one_region(threshold: Threshold, value: float) -> None:
     better = METRICS[threshold.metric].greater_is_better
-    verdict, reason = threshold.evaluate(value)
+    reason = threshold.evaluate(value)
+    verdict = verdict_of(reason)
     if not math.isfinite(value):
         assert verdict == Verdict.REJECT
     elif (value >= threshold.warning) if better else (value <= threshold.warning):
@@ -98,7 +111,9 @@ def test_a_value_is_in_one_region(threshold: Threshold, value: float) -> None:
 def test_a_better_metric_never_gives_a_worse_verdict(threshold: Threshold, one: float, other: float) -> None:
     assume(math.isfinite(one) and math.isfinite(other))
     worse, better = sorted([one, other], reverse=not METRICS[threshold.metric].greater_is_better)
-    assert VERDICTS.index(threshold.evaluate(better)[0]) <= VERDICTS.index(threshold.evaluate(worse)[0])
+    assert VERDICTS.index(verdict_of(threshold.evaluate(better))) <= VERDICTS.index(
+        verdict_of(threshold.evaluate(worse))
+    )
 
 
 @given(thresholds(), st.floats(-1, 2).filter(math.isfinite), st.floats(0, 200))
@@ -106,10 +121,12 @@ def test_a_reason_shows_two_numbers_on_the_sides_that_it_says(
     threshold: Threshold, one: float, other: float
 ) -> None:
     for value in (one, other, math.nextafter(threshold.error, 0), math.nextafter(threshold.warning, 300)):
-        reason = threshold.evaluate(value)[1]
+        reason = threshold.evaluate(value)
         if reason is not None:
             number = r"(-?[\d.]+(?:e[+-]\d+)?)"
-            said = re.fullmatch(rf"\w+ {number} is (below|above) its (error|warning) threshold {number}", reason)
+            said = re.fullmatch(
+                rf"\w+ {number} is (below|above) its (error|warning) threshold {number}", reason.text
+            )
             assert said is not None, reason
             assert (float(said[1]) < float(said[4])) == (said[2] == "below")
             assert float(said[1]) != float(said[4])
@@ -128,9 +145,14 @@ def test_the_worst_verdict_wins_and_every_reason_is_listed(
 ) -> None:
     decision = decide(metrics, iter(weighed), checks)
     single = [threshold.evaluate(metrics.get(threshold.metric, math.nan)) for threshold in weighed]
-    failed = [f"check '{check.name}' failed: {check.detail}" for check in checks if not check.passed]
-    assert decision.reasons == (*(reason for _, reason in single if reason is not None), *failed)
-    verdicts = [verdict for verdict, _ in single] + [Verdict.REJECT] * len(failed)
+    failed = [
+        Reason(Severity.ERROR, Source.CHECK, check.name, f"check '{check.name}' failed: {check.detail}")
+        for check in checks
+        if not check.passed
+    ]
+    reasons = [reason for reason in single if reason is not None]
+    assert decision.reasons == errors_first([*reasons, *failed])
+    verdicts = [verdict_of(reason) for reason in [*single, *failed]]
     assert decision.verdict == max(verdicts, key=VERDICTS.index, default=Verdict.RELEASE)
 
 
@@ -144,24 +166,30 @@ def test_everything_against_a_candidate_is_said_at_once() -> None:
     assert decision == GateDecision(
         Verdict.REJECT,
         (
-            "r2 0.85 is below its warning threshold 0.9",
-            "mean_absolute_error 11 is above its error threshold 10",
-            "check 'one' failed: no",
-            "check 'three' failed: never",
+            Reason(
+                Severity.ERROR,
+                THRESHOLD,
+                "mean_absolute_error",
+                "mean_absolute_error 11 is above its error threshold 10",
+            ),
+            Reason(Severity.ERROR, Source.CHECK, "one", "check 'one' failed: no"),
+            Reason(Severity.ERROR, Source.CHECK, "three", "check 'three' failed: never"),
+            Reason(Severity.WARNING, THRESHOLD, "r2", "r2 0.85 is below its warning threshold 0.9"),
         ),
     )
+    assert decision.summary == "Refused: 3 errors, 1 warning"
 
 
 def test_a_metric_that_was_not_measured_refuses() -> None:
     assert decide({"mean_absolute_error": 1}, [R2], []) == GateDecision(
-        Verdict.REJECT, ("r2 is not a finite number",)
+        Verdict.REJECT, errors("r2 is not a finite number")
     )
 
 
 def test_equal_levels_leave_no_room_for_a_warning() -> None:
     threshold = Threshold("r2", 0.8, 0.8)
-    assert threshold.evaluate(0.8) == (Verdict.RELEASE, None)
-    assert threshold.evaluate(math.nextafter(0.8, 0))[0] == Verdict.REJECT
+    assert threshold.evaluate(0.8) is None
+    assert verdict_of(threshold.evaluate(math.nextafter(0.8, 0))) == Verdict.REJECT
 
 
 @pytest.mark.parametrize(
@@ -255,26 +283,21 @@ def test_a_sliced_threshold_weighs_every_level_that_was_measured() -> None:
         "accuracy[colour=violet]": 0.25,
         "accuracy[colour=grey]": math.nan,
     }
-    amber = "accuracy[colour=amber] 0.5 is below its warning threshold 0.75"
-    violet = "accuracy[colour=violet] 0.25 is below its error threshold 0.5"
-    grey = "accuracy[colour=grey] is not a finite number"
-    assert RECALL.evaluate_all(metrics) == [
-        (Verdict.RELEASE, None),
-        (Verdict.RELEASE_WITH_WARNING, amber),
-        (Verdict.REJECT, violet),
-        (Verdict.REJECT, grey),
-    ]
-    assert decide(metrics, [RECALL], []) == GateDecision(Verdict.REJECT, (amber, violet, grey))
+    amber = warnings("accuracy[colour=amber] 0.5 is below its warning threshold 0.75")
+    violet, grey = errors(
+        "accuracy[colour=violet] 0.25 is below its error threshold 0.5",
+        "accuracy[colour=grey] is not a finite number",
+    )
+    assert RECALL.evaluate_all(metrics) == [*amber, violet, grey]
+    assert decide(metrics, [RECALL], []) == GateDecision(Verdict.REJECT, (violet, grey, *amber))
     # The metric of all rows is not what it weighs.
     assert decide({"accuracy": 0.0}, [RECALL], []) == GateDecision(Verdict.RELEASE, ())
 
 
 def test_a_threshold_that_is_not_sliced_weighs_all_rows_alone() -> None:
     whole = Threshold("accuracy", 0.5, 0.75)
-    assert whole.evaluate_all({"accuracy[colour=red]": 0.0, "accuracy": 0.75}) == [(Verdict.RELEASE, None)]
-    assert whole.evaluate_all({"accuracy[colour=red]": 1.0}) == [
-        (Verdict.REJECT, "accuracy is not a finite number")
-    ]
+    assert whole.evaluate_all({"accuracy[colour=red]": 0.0, "accuracy": 0.75}) == []
+    assert whole.evaluate_all({"accuracy[colour=red]": 1.0}) == [*errors("accuracy is not a finite number")]
 
 
 def test_what_a_threshold_has_measured_and_recorded() -> None:
@@ -297,10 +320,10 @@ def test_a_level_is_weighed_as_a_metric_of_its_own(threshold: Threshold, levels:
     assume(threshold.metric not in ("log_loss", "roc_auc"))
     sliced = Threshold(threshold.metric, threshold.error, threshold.warning, slice_by="kind")
     metrics = {f"{threshold.metric}[kind={level}]": value for level, value in levels.items()}
-    assert sliced.evaluate_all(metrics) == [threshold.evaluate(value, name) for name, value in metrics.items()]
-    assert [verdict for verdict, _ in sliced.evaluate_all(metrics)] == [
-        threshold.evaluate(value)[0] for value in levels.values()
-    ]
+    found = [threshold.evaluate(value, name) for name, value in metrics.items()]
+    assert sliced.evaluate_all(metrics) == [reason for reason in found if reason is not None]
+    severities = [reason.severity for reason in map(threshold.evaluate, levels.values()) if reason is not None]
+    assert [reason.severity for reason in sliced.evaluate_all(metrics)] == severities
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "roc_auc", "neg_max_error"])
@@ -321,12 +344,9 @@ def test_a_slice_of_one_row_is_none(smallest: int) -> None:
 
 def test_of_a_scorer_greater_is_better_and_any_level_is_lawful() -> None:
     threshold = Threshold("neg_max_error", error=-5, warning=-1)
-    assert threshold.evaluate(-1) == (Verdict.RELEASE, None)
-    assert threshold.evaluate(-5) == (
-        Verdict.RELEASE_WITH_WARNING,
-        "neg_max_error -5 is below its warning threshold -1",
-    )
-    assert threshold.evaluate(-5.5) == (Verdict.REJECT, "neg_max_error -5.5 is below its error threshold -5")
+    assert threshold.evaluate(-1) is None
+    assert (threshold.evaluate(-5),) == warnings("neg_max_error -5 is below its warning threshold -1")
+    assert (threshold.evaluate(-5.5),) == errors("neg_max_error -5.5 is below its error threshold -5")
     with pytest.raises(ConfigurationError, match="out of order"):
         Threshold("neg_max_error", error=-1, warning=-5)
     with pytest.raises(
@@ -342,10 +362,10 @@ def findings() -> st.SearchStrategy[Finding]:
     return st.builds(Finding, st.sampled_from("abc"), st.sampled_from(FindingLevel), st.sampled_from(["x", "y"]))
 
 
-@st.composite
-def comparisons(draw: st.DrawFn) -> tuple[Verdict, str | None]:
-    verdict = draw(st.sampled_from(VERDICTS))
-    return verdict, None if verdict is Verdict.RELEASE else draw(st.sampled_from(["worse", "much worse"]))
+def comparisons() -> st.SearchStrategy[Reason]:
+    return st.builds(
+        Reason, st.sampled_from(Severity), st.just(Source.COMPARISON), st.just("r2"), st.just("worse")
+    )
 
 
 @given(
@@ -355,26 +375,35 @@ def comparisons(draw: st.DrawFn) -> tuple[Verdict, str | None]:
     st.lists(st.builds(CheckResult, st.sampled_from("abc"), st.booleans(), st.just("x")), max_size=2),
 )
 def test_thresholds_comparisons_findings_and_checks_decide_together(
-    r2: list[float], compared: list[tuple[Verdict, str | None]], found: list[Finding], checks: list[CheckResult]
+    r2: list[float], compared: list[Reason], found: list[Finding], checks: list[CheckResult]
 ) -> None:
     metrics = dict(zip(("r2", "mean_absolute_error"), r2, strict=False))
-    weighed = [R2, ERROR][: len(r2)]
-    decision = decide(metrics, weighed, checks, iter(compared), iter(found))
+    thresholds = [R2, ERROR][: len(r2)]
+    decision = decide(metrics, thresholds, checks, iter(compared), iter(found))
     parts = [
-        decide(metrics, weighed, []),
-        *(GateDecision(verdict, () if reason is None else (reason,)) for verdict, reason in compared),
+        *decide(metrics, thresholds, []).reasons,
+        *compared,
         *(
-            GateDecision(
-                Verdict.REJECT if each.level is FindingLevel.ERROR else Verdict.RELEASE_WITH_WARNING,
-                (f"rule '{each.name}': {each.detail}",),
-            )
+            Reason(Severity(each.level), Source.RULE, each.name, f"rule '{each.name}': {each.detail}")
             for each in found
             if each.level is not FindingLevel.OK
         ),
-        decide({}, [], checks),
+        *decide({}, [], checks).reasons,
     ]
-    assert decision.reasons == tuple(reason for part in parts for reason in part.reasons)
-    assert decision.verdict == max((part.verdict for part in parts), key=VERDICTS.index)
+    assert sorted(map(str, decision.reasons)) == sorted(map(str, parts))
+    assert decision.reasons == errors_first(decision.reasons)
+    assert decision.verdict == max(map(verdict_of, parts), key=VERDICTS.index, default=Verdict.RELEASE)
+
+
+@given(st.lists(findings(), max_size=4), st.sets(st.sampled_from("abc")))
+def test_what_is_accepted_never_refuses_and_is_still_a_reason(found: list[Finding], names: set[str]) -> None:
+    before = decide({}, [], [], findings=found)
+    after = decide({}, [], [], findings=found, accepted=dict.fromkeys(names, "wanted"))
+    assert sorted(one.text for one in after.reasons) == sorted(one.text for one in before.reasons)
+    assert all((one.accepted == "wanted") == (one.name in names) for one in after.reasons)
+    errors_left = [one for one in before.reasons if one.severity is Severity.ERROR and one.name not in names]
+    assert (after.verdict is Verdict.REJECT) == bool(errors_left)
+    assert (after.verdict is Verdict.RELEASE) == (not found or not before.reasons)
 
 
 @pytest.mark.parametrize(
@@ -387,5 +416,6 @@ def test_thresholds_comparisons_findings_and_checks_decide_together(
 )
 def test_a_finding_counts_by_its_level(level: FindingLevel, verdict: Verdict) -> None:
     decision = decide({}, [], [], findings=[Finding("few rows", level, "there are 3")])
-    reasons = () if level is FindingLevel.OK else ("rule 'few rows': there are 3",)
-    assert decision == GateDecision(verdict, reasons)
+    assert decision.verdict == verdict
+    texts = [] if level is FindingLevel.OK else ["rule 'few rows': there are 3"]
+    assert [reason.text for reason in decision.reasons] == texts

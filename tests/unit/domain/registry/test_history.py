@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.support.quick_task import QUICK, two_releases
+from tests.support.reasons import errors
 from tests.support.worlds import World
 from weighbridge.domain.errors import ArtefactNotFound
 from weighbridge.domain.evaluation.gate import GateDecision, Verdict
@@ -47,7 +48,7 @@ def record_of(day: int, verdict: Verdict) -> Record:
         two_releases()[0].record,
         version=str(version),
         created_at=created,
-        decision=GateDecision(verdict, ("because",) if verdict is Verdict.REJECT else ()),
+        decision=GateDecision(verdict, errors("because") if verdict is Verdict.REJECT else ()),
         report={"key": version.report_key} if day % 2 == 0 else {"problem": "no ink"},
     )
 

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.reasons import warnings
 from tests.support.strategies import admissible_rows, moments, schemas
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.evaluation.checks.check import CheckResult
 from weighbridge.domain.evaluation.gate import GateDecision, Verdict
+from weighbridge.domain.evaluation.reason import Reason, Severity, Source
 from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel
 from weighbridge.domain.registry.provenance import (
     RECORD_SCHEMA_VERSION,
@@ -46,7 +48,7 @@ RECORD = Record(
     ),
     metrics={"r2": 0.85, "mean_absolute_error": 1.5},
     checks=(CheckResult("predictions are not below 0", True, "the smallest is 0"),),
-    decision=GateDecision(Verdict.RELEASE_WITH_WARNING, ("r2 0.85 is below its warning threshold 0.9",)),
+    decision=GateDecision(Verdict.RELEASE_WITH_WARNING, warnings("r2 0.85 is below its warning threshold 0.9")),
     model=ModelFile("models/time_2021-07-03T23-05-32Z-0a1b2c3d.onnx", "onnx", "0a1b2c3d" * 8, 5, {"rows": 2}),
     schema=SCHEMA,
     golden=(GoldenRow({"orders": 1.0, "product": "A"}, 2.5),),
@@ -77,6 +79,9 @@ plain = st.recursive(
 plain_fields = st.dictionaries(texts, plain, max_size=3)
 
 
+reasons = st.builds(Reason, st.sampled_from(Severity), st.sampled_from(Source), texts, texts, texts)
+
+
 @st.composite
 def records(draw: st.DrawFn) -> Record:
     schema = draw(schemas())
@@ -91,7 +96,7 @@ def records(draw: st.DrawFn) -> Record:
         training=draw(st.builds(Training, texts, plain_fields, search, counts, plain_fields, floats)),
         metrics=draw(st.dictionaries(texts, floats, max_size=3)),
         checks=tuple(draw(st.lists(st.builds(CheckResult, texts, st.booleans(), texts), max_size=3))),
-        decision=draw(st.builds(GateDecision, st.sampled_from(Verdict), st.lists(texts, max_size=3).map(tuple))),
+        decision=draw(st.builds(GateDecision, st.sampled_from(Verdict), st.lists(reasons, max_size=3).map(tuple))),
         model=draw(st.builds(ModelFile, st.none() | texts, texts, texts, counts, plain_fields)),
         schema=schema,
         golden=tuple(draw(st.lists(st.builds(GoldenRow, admissible_rows(schema), floats), max_size=3))),
@@ -119,7 +124,7 @@ def test_a_record_survives_its_bytes(record: Record) -> None:
 
 def test_how_a_record_is_written() -> None:
     assert written() == {
-        "schema_version": 1,
+        "schema_version": 2,
         "task": "time",
         "version": "2021-07-03T23-05-32Z-0a1b2c3d",
         "created_at": "2021-07-03T23:05:32Z",
@@ -147,7 +152,16 @@ def test_how_a_record_is_written() -> None:
         "checks": [{"name": "predictions are not below 0", "passed": True, "detail": "the smallest is 0"}],
         "decision": {
             "verdict": "release_with_warning",
-            "reasons": ["r2 0.85 is below its warning threshold 0.9"],
+            "summary": "Released: 1 warning",
+            "reasons": [
+                {
+                    "severity": "warning",
+                    "source": "threshold",
+                    "name": "r2",
+                    "text": "r2 0.85 is below its warning threshold 0.9",
+                    "next_step": RECORD.decision.reasons[0].next_step,
+                }
+            ],
         },
         "model": {
             "key": "models/time_2021-07-03T23-05-32Z-0a1b2c3d.onnx",
@@ -173,7 +187,7 @@ def test_how_a_record_is_written() -> None:
         "statistics": {"rows": 10},
     }
     data = RECORD.to_json()
-    assert data.startswith(b'{\n  "schema_version": 1,\n')
+    assert data.startswith(b'{\n  "schema_version": 2,\n')
     assert data.endswith(b"\n}\n")
 
 
@@ -250,6 +264,13 @@ def test_no_field_may_be_missing(name: str) -> None:
     del document[name]
     with pytest.raises(ValueError, match="the record cannot be read: KeyError"):
         Record.from_dict(document)
+
+
+def test_a_record_of_layout_1_has_texts_for_reasons() -> None:
+    document = written() | {"schema_version": 1}
+    document["decision"]["reasons"] = ["r2 0.85 is below its warning threshold 0.9"]
+    del document["decision"]["summary"]
+    assert Record.from_dict(document) == Record.from_dict(written())
 
 
 def test_an_early_record_lacks_the_later_fields() -> None:

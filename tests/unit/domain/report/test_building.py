@@ -18,6 +18,7 @@ from tests.support.reports import (
     released_classification,
     released_regression,
 )
+from weighbridge.domain.evaluation.reason import Reason
 from weighbridge.domain.report.figures import Figure
 from weighbridge.domain.report.sampling import sample_note, sampled
 from weighbridge.domain.report.shapes import Report, Section
@@ -52,8 +53,9 @@ def test_the_answer_comes_first_and_everything_follows(candidate: EvaluatedCandi
     assert (report.task, report.version) == (document["task"], document["version"])
     assert (report.verdict, list(report.reasons)) == (
         document["decision"]["verdict"],
-        document["decision"]["reasons"],
+        [(one["severity"], Reason.from_dict(one).shown) for one in document["decision"]["reasons"]],
     )
+    assert report.headline == document["decision"]["summary"]
     assert not any("could not be built" in line for section in report.sections for line in section.lead)
     (numbers,) = section(report, "metrics").tables
     assert [row[0] for row in numbers.rows if "[" not in row[0]] == list(

@@ -92,7 +92,7 @@ def test_a_refused_candidate_has_a_report_too() -> None:
     assert result.outcome is Outcome.REJECTED
     assert [written.partition("/")[0] for written in store.written] == ["reports", "rejected"]
     assert kept.reports[0].verdict == "reject"
-    assert kept.reports[0].headline == "Refused, for 1 reason"
+    assert kept.reports[0].headline == "Refused: 1 error"
     assert result.document["report"]["key"] == store.written[0]
     assert [type(event) for event in events] == [ReportWritten]
 

@@ -139,7 +139,7 @@ def test_further_metrics_and_slices_are_measured_where_a_threshold_asks_for_them
     for product, error in by_product.items():
         assert found.metrics[f"mean_absolute_error[product_code={product}]"] == pytest.approx(error)
     assert found.decision.verdict == Verdict.RELEASE_WITH_WARNING
-    assert [reason.split(" ")[0] for reason in found.decision.reasons] == list(found.metrics)[3:]
+    assert [reason.name for reason in found.decision.reasons] == list(found.metrics)[3:]
 
 
 def test_everything_against_a_candidate_is_a_reason_in_order() -> None:
@@ -159,13 +159,22 @@ def test_everything_against_a_candidate_is_a_reason_in_order() -> None:
     [check] = found.checks
     assert isinstance(check, CheckResult)
     assert found.decision.verdict == Verdict.REJECT
-    assert found.decision.reasons == (
+    texts = [one.text.partition("; worst slices: ")[0] for one in found.decision.reasons]
+    assert texts == [
         f"r2 {ours:.6g} is below its error threshold 0.99",
-        f"r2 {ours:.6g} is worse than the live model's {theirs:.6g} on the same rows by more than 0.01",
         "rule 'bad': it is error",
-        "rule 'odd': it is warning",
         f"check '{check.name}' failed: {check.detail}",
-    )
+        f"r2 {ours:.6g} is worse than the live model's {theirs:.6g} on the same rows by more than 0.01",
+        "rule 'odd': it is warning",
+    ]
+    assert [(str(one.severity), str(one.source), one.name) for one in found.decision.reasons] == [
+        ("error", "threshold", "r2"),
+        ("error", "rule", "bad"),
+        ("error", "check", check.name),
+        ("warning", "comparison", "r2 against the live model"),
+        ("warning", "rule", "odd"),
+    ]
+    assert found.decision.summary == "Refused: 3 errors, 2 warnings"
     assert [finding.name for finding in found.findings] == ["bad", "fine", "odd"]
 
 
@@ -180,8 +189,8 @@ def test_everything_against_a_candidate_is_a_reason_in_order() -> None:
 def test_a_finding_alone_decides(level: FindingLevel, verdict: Verdict) -> None:
     found = evaluated(replace(PLAIN, rules=(Always(level),)))
     assert found.decision.verdict == verdict
-    reasons = () if level is FindingLevel.OK else (f"rule 'always': it is {level}",)
-    assert found.decision.reasons == reasons
+    texts = [] if level is FindingLevel.OK else [f"rule 'always': it is {level}"]
+    assert [reason.text for reason in found.decision.reasons] == texts
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ def test_a_training_of_the_first_point() -> None:
     assert (finding["name"], finding["level"]) == ("too few rows", "warning")
     reasons = trial.pop("decision")
     assert reasons["verdict"] == Verdict.REJECT
-    assert sorted(reason.split()[0] for reason in reasons["reasons"]) == [
+    assert sorted(reason["text"].split()[0] for reason in reasons["reasons"]) == [
         "check",
         "mean_absolute_error",
         "r2",
