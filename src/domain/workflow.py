@@ -81,8 +81,8 @@ def train_and_release(
 
     Unless ``force``, a dataset is left alone when there is a release of its bytes and of this task, whatever its
     version; a promotion that an interrupted run still owes that release is made. A refusal of the same beside the
-    same live model is answered from its record, unless a reason is accepted. A release is not promoted over a hold,
-    nor over what a person has promoted since the training began.
+    same live model is answered from its record, unless a reason is accepted. A release is not promoted over a
+    hold, nor over what a person has promoted since the training began.
 
     Args:
         task: what to train.
