@@ -14,10 +14,7 @@ import pytest
 import typer
 import yaml
 
-from weighbridge.adapters.prometheus.prediction_log import PrometheusPredictionLog
-from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
-from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
-from weighbridge.adapters.system import SystemClock
+from tests.support import doc_tables
 from weighbridge.entrypoints import exit_codes
 from weighbridge.entrypoints.cli.main import app
 from weighbridge.entrypoints.settings import PREFIX, Settings
@@ -222,17 +219,7 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def test_alerts_ask_for_metrics_and_labels_that_there_are() -> None:
-    telemetry = PrometheusTelemetry(SharedCounters(private_memory()), SystemClock())
-    log = PrometheusPredictionLog(SharedCounters(private_memory()))
-    log.begin(0)
-    labels = {
-        # These two are told of a loaded model only.
-        "weighbridge_model_age_seconds": set(),
-        "weighbridge_dataset_age_seconds": set(),
-    } | {
-        family.name.removesuffix("_total"): set(family._labelnames)
-        for family in [*telemetry._families(None), *log.families()]
-    }
+    labels = {family.name: set(family._labelnames) for family in doc_tables.metric_families()}
     for rule in alerts():
         for name, matched in re.findall(r"(weighbridge_\w+?)(?:_total|_bucket)?\b(\{[^}]*\})?", rule["expr"]):
             assert name in labels, rule["alert"]

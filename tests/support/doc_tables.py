@@ -172,12 +172,12 @@ def _events() -> Iterator[str]:
 def _metrics() -> Iterator[str]:
     yield "| metric | type | labels | what |"
     yield "|---|---|---|---|"
-    for family in sorted(_families(), key=lambda family: family.name):
+    for family in sorted(metric_families(), key=lambda family: family.name):
         labels = ", ".join(f"`{name}`" for name in family._labelnames)
         yield f"| `{family.name}` | {family.type} | {labels} | {family.documentation} |"
 
 
-def _families() -> Iterator[Any]:
+def metric_families() -> Iterator[Any]:
     """Every family of a service that has a model, and another one beside it, and logs its answers."""
     container = wire(load_settings({"store": "memory://"}))
     copy(store_of_two(), container.store())
@@ -187,7 +187,7 @@ def _families() -> Iterator[Any]:
     service.load()
     telemetry = container.telemetry()
     assert isinstance(telemetry, PrometheusTelemetry)
-    yield from telemetry._families(service.loaded)
+    yield from telemetry.families(service.loaded)
 
 
 def _shown(default: object) -> str:

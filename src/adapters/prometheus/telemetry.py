@@ -147,9 +147,10 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
 
     def exposition(self, loaded: LoadedModel | None, accept: str) -> tuple[bytes, str]:
         """OpenMetrics where ``accept`` names it, else Prometheus' text."""
-        return text_of(self._families(loaded), accept)
+        return text_of(self.families(loaded), accept)
 
-    def _families(self, loaded: LoadedModel | None) -> Iterator[Any]:
+    def families(self, loaded: LoadedModel | None) -> Iterator[Any]:
+        """The families of metrics: those of all processes, and those of the model that this one answers with."""
         yield from service_families(self._counters.totals())
         yield from model_families(loaded, self._problem, self._refreshed, self._clock.now())
         for families in self._more:
