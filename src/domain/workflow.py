@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 #: How many earlier releases the rules about data look at.
 HISTORY = 20
 
+#: What the store must have room for before a search: a model of some size, under the longest name of all.
+_MODEL_BYTES, _LONGEST_FORMAT = 1_000_000, "skops"
+
 
 class Outcome(StrEnum):
     """How a training ended."""
@@ -96,7 +99,8 @@ def train_and_release(
         DataError: there is no dataset, or it is not valid or cannot be split. Nothing is written.
         TaskError: the estimator does not work. Nothing is written.
         ModelError: no codec can hold the model. Nothing is written.
-        StoreError, RegistryError: from the ports; what was written by then is garbage at worst, never a lie.
+        StoreError, RegistryError: from the ports; what was written by then is garbage at worst, never a lie. That
+            nothing may be written, or has room, is found out before the search.
     """
     check_accepted(accepted, task)
     phases = Phases(ports.clock, ports.memory, ports.tracing)
@@ -110,6 +114,9 @@ def train_and_release(
         return _refused_before(known, artefact.ref, before, ports)
     with phases("admit"):
         dataset, parts = _admit(task, artefact, ports)
+        # A search may take hours, and is lost when its model cannot be written.
+        key = ModelVersion.of(task.name, ports.clock.now(), artefact.sha256).model_key(_LONGEST_FORMAT)
+        ports.store.check_write(key, _MODEL_BYTES)
     with phases("search"):
         candidate = _search(task, parts.train, ports)
     with phases("weigh"):

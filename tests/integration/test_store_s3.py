@@ -344,6 +344,30 @@ class TestFaults:
         _fails(write, expected, r"s3://.*/p: ")
         assert moto_server.faults == []
 
+    def test_a_check_of_a_write_makes_nothing_and_tells_what_is_refused(
+        self, store: S3Store, moto_bucket: str, moto_server: MotoServer
+    ) -> None:
+        store.check_write("models/a", 1_000_000)
+        assert s3_client().list_objects_v2(Bucket=moto_bucket)["KeyCount"] == 0
+        assert "Uploads" not in s3_client().list_multipart_uploads(Bucket=moto_bucket)
+        moto_server.faults[:] = [_says(403, "AccessDenied")]
+        _fails(lambda: store.check_write("models/a", 1), StoreDenied, "s3:PutObject")
+        moto_server.faults[:] = [_says(400, "KeyTooLongError")]
+        _fails(lambda: store.check_write("models/a", 1), ConfigurationError, "KeyTooLongError")
+        # A server without such uploads, or one that lets nobody give them up, is left to the write.
+        moto_server.faults[:] = [_says(501, "NotImplemented")]
+        store.check_write("models/a", 1)
+        moto_server.faults[:] = [None, _says(403, "AccessDenied")]
+        store.check_write("models/a", 1)
+
+    def test_folders_are_told_by_themselves(self, store: S3Store, moto_bucket: str) -> None:
+        for key in ("datasets/a", "datasets/b/part", "datasets/b/other", "datasets/c/part", "models/d/part"):
+            s3_client().put_object(Bucket=moto_bucket, Key=key, Body=b"")
+        assert list(store.folders("datasets/")) == ["datasets/b/", "datasets/c/"]
+        assert list(store.folders("datasets/c")) == ["datasets/c/"]
+        assert list(store.folders("datasets/", "datasets/bb")) == ["datasets/c/"]
+        assert list(store.folders("rejected/")) == []
+
     def test_a_gateway_that_talks_html(self, moto_bucket: str, moto_server: MotoServer) -> None:
         store = S3Store(shared_client(1), moto_bucket)
         for status in (200, 502):

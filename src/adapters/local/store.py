@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -79,6 +80,32 @@ class LocalStore(ArtefactStore):
         """
         check_prefix(prefix)
         return self._refs(prefix, start_after)
+
+    def folders(self, prefix: str, start_after: str | None = None) -> Iterator[str]:
+        """Take the names from the folder of the kind, and look at those that come into question."""
+        check_prefix(prefix)
+
+        def take() -> builtins.list[str]:
+            keys = self._keys(prefix, start_after)
+            return [f"{key}/" for key in keys if is_key(key) and (self._root / key).is_dir()]
+
+        yield from self._within(prefix.partition("/")[0], take)
+
+    def check_write(self, key: str, size: int) -> None:
+        """Write so many bytes to a temporary file, whose name is as long as the key's, and remove it."""
+        kind, _, name = check_key(key).partition("/")
+
+        def try_it() -> None:
+            self._check_root()
+            folder = self._folder(kind)
+            temporary = folder / f".{secrets.token_hex(8)}.tmp".rjust(len(os.fsencode(name)), ".")
+            try:
+                write_through(temporary, (bytes(size),))
+            finally:
+                with suppress(OSError):
+                    temporary.unlink()
+
+        self._within(key, try_it, absent=StoreUnavailable)
 
     def read(self, what: ArtefactRef | str) -> Artefact:
         """Read a file; a ref's only while it is the same file, unchanged.

@@ -16,7 +16,7 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 _NO_EXCLUSIVE_RENAME = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 
 #: The names of files that are being written.
-_TEMPORARY = re.compile(r"\.(?:.*\.)?[0-9a-f]{16}\.tmp", re.DOTALL)
+_TEMPORARY = re.compile(r"\.(?:.*\.|\.+)?[0-9a-f]{16}\.tmp", re.DOTALL)
 
 #: Seconds after which nobody writes a temporary file any more: its process was killed.
 _LEFT_OVER = 86_400

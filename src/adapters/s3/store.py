@@ -3,6 +3,8 @@
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any, BinaryIO
 
 import botocore.exceptions as vendor
@@ -12,7 +14,7 @@ from weighbridge.adapters.s3.content import Content, content_of_bytes, content_o
 from weighbridge.adapters.s3.errors import NO_REPLY
 from weighbridge.adapters.s3.objects import DEADLINE, S3Objects
 from weighbridge.adapters.s3.refusals import CONFLICT, TAKEN, code_of
-from weighbridge.adapters.s3.replies import field, ref_of
+from weighbridge.adapters.s3.replies import field, name_of, ref_of
 from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError, StoreUnavailable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, check_key, check_prefix, is_key
@@ -80,6 +82,29 @@ class S3Store(ArtefactStore):
         """Ask for a page of 1000 keys (or fewer, as the server likes) whenever the one before it is consumed."""
         return self._refs(check_prefix(prefix), start_after)
 
+    def folders(self, prefix: str, start_after: str | None = None) -> Iterator[str]:
+        """Ask for the common prefixes up to the next slash."""
+        for page in self._pages(check_prefix(prefix), start_after):
+            with self._objects.translated(prefix):
+                names = [name_of(entry) for entry in page.get("CommonPrefixes", ())]
+            yield from (name.removeprefix(self._objects.folder) for name in names)
+
+    def check_write(self, key: str, size: int) -> None:  # noqa: ARG002 - a bucket has room
+        """Begin an upload and give it up: it needs the right to write, and the server checks the key."""
+        where, limit, client = self._objects.address(check_key(key)), self._objects.limit(), self._objects.client
+        with self._objects.translated(key):
+            begin = partial(client.create_multipart_upload, **where)
+            try:
+                upload = self._objects.look(key, limit, "CreateMultipartUpload", begin)
+            except vendor.ClientError as error:
+                if code_of(error) in {"NotImplemented", "501"}:
+                    return  # the server has no such uploads; the write will show it
+                raise
+            give_up = partial(client.abort_multipart_upload, **where, UploadId=field(upload, "UploadId"))
+            with suppress(vendor.ClientError, StoreUnavailable, *NO_REPLY):
+                # What may not be given up has no parts, and costs nothing.
+                self._objects.look(key, limit, "AbortMultipartUpload", give_up)
+
     def read(self, what: ArtefactRef | str) -> Artefact:
         """Read an object, or the version or ETag of it that a ref names. What comes broken is asked for again.
 
@@ -130,7 +155,7 @@ class S3Store(ArtefactStore):
                 raise ArtefactNotFound(f"{self.url}: {key}: not there")
             objects.remove(key, limit)
 
-    def _refs(self, prefix: str, start_after: str | None) -> Iterator[ArtefactRef]:
+    def _pages(self, prefix: str, start_after: str | None) -> Iterator[Any]:
         folder = self._objects.folder
         # With the delimiter sub-folders count for one entry each, however many objects they hold.
         request = {"Prefix": f"{folder}{prefix}", "Delimiter": "/"}
@@ -140,7 +165,11 @@ class S3Store(ArtefactStore):
             # It sorts after everything that is wanted, or otherwise before it: servers differ in what they make of
             # either.
             return
-        for page in self._objects.pages(prefix, **request):
+        yield from self._objects.pages(prefix, **request)
+
+    def _refs(self, prefix: str, start_after: str | None) -> Iterator[ArtefactRef]:
+        folder = self._objects.folder
+        for page in self._pages(prefix, start_after):
             with self._objects.translated(prefix):
                 refs = [
                     ref_of(key, field(entry, "Size"), entry)

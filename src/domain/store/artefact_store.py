@@ -39,6 +39,29 @@ class ArtefactStore(Protocol):
         consumed.
         """
 
+    def folders(self, prefix: str, start_after: str | None = None) -> Iterator[str]:  # noqa: ARG002 - has none
+        """Yield the folders whose name begins with ``prefix``, each with a slash at its end, ascending.
+
+        What is in them is deeper than two levels, and no artefact. This one, of a flat store, has none.
+
+        Args:
+            prefix: as for ``list``.
+            start_after: yield only those greater than this.
+        """
+        yield from ()
+
+    def check_write(self, key: str, size: int) -> None:  # noqa: ARG002 - cannot see it
+        """See whether an artefact could be created, without creating it: of such a name, and of so many bytes.
+
+        This one, for stores that cannot see it, does nothing.
+
+        Raises:
+            StoreDenied: nothing may be written.
+            ConfigurationError: the name is too long.
+            StoreUnavailable: there is no room, or no answer.
+        """
+        return
+
     @abstractmethod
     def read(self, what: ArtefactRef | str) -> Artefact:
         """Read an artefact whole, with our own sha256 of its bytes. An empty one has the bytes ``b""``.

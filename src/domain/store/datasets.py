@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from weighbridge.domain.errors import ArtefactNotFound, DataError, Problem, StoreUnavailable
 from weighbridge.domain.store.artefact_store import ArtefactStore
@@ -12,10 +13,11 @@ from weighbridge.domain.store.artefacts import (
     ArtefactRef,
     NamedInTime,
     belongs_to_another_task,
+    dataset_suffix,
     dataset_timestamp,
 )
 from weighbridge.domain.store.discovery import find_newest
-from weighbridge.domain.store.events import DatasetChosen, DatasetNameUnreadable
+from weighbridge.domain.store.events import DatasetChosen, DatasetFolderSkipped, DatasetNameUnreadable
 from weighbridge.domain.system import Clock, EventSink
 
 #: How often the newest dataset is searched again when it was replaced between its listing and its reading.
@@ -86,4 +88,20 @@ def _choose(store: ArtefactStore, task: str, clock: Clock, events: EventSink, to
     if found.newest is None:
         expected = f"no '{DATASETS}/{task}_<timestamp>.csv' or '.parquet'; add one with 'weighbridge datasets put'"
         raise DataError(store.url, [Problem(f"there is no dataset of {task}: {expected}")])
+    for key in _newer_folders(store, task, found.newest):
+        if key not in told:
+            told.add(key)
+            events.emit(DatasetFolderSkipped(key))
     return found.newest.ref
+
+
+def _newer_folders(store: ArtefactStore, task: str, newest: NamedInTime) -> Iterator[str]:
+    """The folders that are named like a dataset that is newer."""
+    prefix = f"{DATASETS}/{task}_"
+    # Its zone moves the time of a name by less than a day.
+    start = max(newest.timestamp, datetime.min.replace(tzinfo=UTC) + timedelta(days=2)) - timedelta(days=2)
+    for key in store.folders(prefix, f"{prefix}{start.date().isoformat()}"):
+        name = key.removeprefix(f"{DATASETS}/").removesuffix("/")
+        timestamp = dataset_timestamp(task, name if dataset_suffix(name) else f"{name}.parquet")
+        if timestamp is not None and timestamp > newest.timestamp:
+            yield key

@@ -22,6 +22,21 @@ class DatasetNameUnreadable(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetFolderSkipped(Event):
+    """A folder is named like a dataset that is newer than the newest file."""
+
+    name: ClassVar[str] = "dataset_folder_skipped"
+    severity: ClassVar[Severity] = "warning"
+    key: str
+
+    def __str__(self) -> str:
+        return (
+            f"skipped '{self.key}': it is newer than the newest dataset, and a folder; put its rows into one file "
+            "with that name"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetChosen(Event):
     """The newest dataset was found."""
 

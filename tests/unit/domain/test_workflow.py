@@ -16,7 +16,7 @@ import pytest
 from tests.support.clocks import SettableMemory
 from tests.support.record_rules import valid_record
 from tests.support.registry_contract import keys_of
-from tests.support.stores import Crash
+from tests.support.stores import Crash, WrappedStore
 from tests.support.worlds import World
 from weighbridge.adapters.onnx.codec import OnnxCodec
 from weighbridge.adapters.registry import StoreRegistry
@@ -25,7 +25,14 @@ from weighbridge.adapters.system import SystemRevision
 from weighbridge.adapters.tables.dataset_reader import TabularReader
 from weighbridge.domain.data.admission import admit
 from weighbridge.domain.data.dataset import split
-from weighbridge.domain.errors import ArtefactExists, ConfigurationError, DataError, ModelError, NothingReleased
+from weighbridge.domain.errors import (
+    ArtefactExists,
+    ConfigurationError,
+    DataError,
+    ModelError,
+    NothingReleased,
+    StoreDenied,
+)
 from weighbridge.domain.evaluation.gate import Threshold
 from weighbridge.domain.evaluation.reason import read_reasons
 from weighbridge.domain.events import Event
@@ -34,6 +41,7 @@ from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.ports import Ports
 from weighbridge.domain.registry.events import ModelPromoted, ModelRefused, ModelReleased, PromotionHeld
 from weighbridge.domain.registry.releases import ModelVersion
+from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import ArtefactRef
 from weighbridge.domain.store.events import DatasetChosen
 from weighbridge.domain.tasks.time_to_dispatch import TIME_TO_DISPATCH, simulate
@@ -682,3 +690,28 @@ def test_a_dataset_that_would_not_be_admitted_is_not_put(data: bytes) -> None:
         put_dataset(TASK, ".csv", BytesIO(data), datetime(2021, 7, 1, tzinfo=UTC), world.ports)
     assert caught.value.subject == "datasets/time_to_dispatch_2021-07-01T00-00-00Z.csv"
     assert world.store.attempted == []
+
+
+class ReadOnlyStore(WrappedStore):
+    """A store that may be read, and tells before a write that it may not be written."""
+
+    def __init__(self, store: ArtefactStore) -> None:
+        super().__init__(store)
+        self.checked: list[tuple[str, int]] = []
+
+    def check_write(self, key: str, size: int) -> None:
+        self.checked.append((key, size))
+        raise StoreDenied("memory://: nothing may be written")
+
+
+def test_that_nothing_may_be_written_is_found_out_before_the_search(world: TrainingWorld) -> None:
+    store = ReadOnlyStore(world.store)
+    with pytest.raises(StoreDenied, match="nothing may be written"):
+        train_and_release(TASK, replace(world.ports, store=store))
+    assert world.steps.said == []
+    ((key, size),) = store.checked
+    kinds = ("models", "promotions", "rejected", "reports")
+    written = [ref.name for kind in kinds for ref in first_release().store.list(f"{kind}/")]
+    assert max(map(len, written)) <= len(key.partition("/")[2])
+    assert key.startswith(f"models/{TASK.name}_")
+    assert size > 0

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.support.clocks import SettableClock
 from tests.support.events import Recorder
+from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.domain.errors import DataError, StoreUnavailable
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
 from weighbridge.domain.store.datasets import read_newest_dataset
-from weighbridge.domain.store.events import DatasetChosen, DatasetNameUnreadable
+from weighbridge.domain.store.events import DatasetChosen, DatasetFolderSkipped, DatasetNameUnreadable
 
 OLD, NEW, NEWER = (f"datasets/time_2021-07-0{day}.csv" for day in (1, 2, 3))
 UNREADABLE = "datasets/time_latest.csv"
@@ -129,3 +131,30 @@ def test_an_empty_one_that_is_put_again_before_it_is_read_is_a_dataset(store: Bu
     store.write(NEWER, b"")
     store.happenings = [lambda: store.replace(NEWER, b"whole")]
     assert read(store, events).data == b"whole"
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_newer"),
+    [
+        ("time_2021-07-10.parquet", True),
+        ("time_2021-07-10", True),
+        ("time_2021-07-03T00-30-00Z", True),
+        ("time_2021-07-03T00:30:00+23:00.csv", False),
+        ("time_2021-07-02T01:00:00-23:59", True),
+        ("time_2021-06-30.parquet", False),
+        ("time_latest", False),
+        ("time_to_dispatch_2021-07-10", False),
+    ],
+)
+def test_a_folder_that_is_newer_than_the_newest_file_is_named(
+    tmp_path: Path, events: Recorder, folder: str, is_newer: bool
+) -> None:
+    store = LocalStore(tmp_path)
+    store.write(NEWER, b"newest")
+    part = tmp_path / "datasets" / folder
+    part.mkdir()
+    (part / "part-0.parquet").write_bytes(b"rows")
+    artefact = read_newest_dataset(store, "time", SettableClock(), events)
+    assert artefact.ref.key == NEWER
+    warned = [event.key for event in events.events if isinstance(event, DatasetFolderSkipped)]
+    assert warned == ([f"datasets/{folder}/"] if is_newer else [])
