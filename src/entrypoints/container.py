@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import TypeVar
 
+from weighbridge.adapters.child_process.trial import ChildProcessTrial
 from weighbridge.adapters.export.folder import FolderExporter
 from weighbridge.adapters.json_schema.rules import JsonSchemaRules
 from weighbridge.adapters.observers.every_observer import one_observer
@@ -41,6 +42,7 @@ from weighbridge.domain.registry.exporter import ModelExporter
 from weighbridge.domain.registry.history import History
 from weighbridge.domain.registry.model_registry import ModelRegistry
 from weighbridge.domain.registry.record_rules import RecordRules
+from weighbridge.domain.registry.trial import ReleaseTrial
 from weighbridge.domain.registry.verification import Verifier
 from weighbridge.domain.report.writing import Reports
 from weighbridge.domain.serving.observer import AnswerObserver
@@ -138,7 +140,8 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(OnnxCodec), providers.Singleton(SkopsCodec)
     )
     exporter: providers.Provider[ModelExporter] = providers.Singleton(FolderExporter, TRUSTED_TYPES)
-    verifier: providers.Provider[Verifier] = providers.Factory(Verifier, store, registry, codecs, rules)
+    trial: providers.Provider[ReleaseTrial] = providers.Singleton(ChildProcessTrial)
+    verifier: providers.Provider[Verifier] = providers.Factory(Verifier, store, registry, codecs, rules, trial)
 
     reports: providers.Provider[Reports | None] = providers.Callable(
         _unless,
@@ -164,7 +167,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     service: providers.Provider[PredictionService] = providers.Factory(
-        PredictionService, registry=registry, codecs=codecs, clock=clock, events=every_sink
+        PredictionService, registry=registry, codecs=codecs, clock=clock, events=every_sink, trial=trial
     )
     #: What the page shows of the past, by a task's name; None when there is to be no page.
     history: providers.Provider[History | None] = providers.Callable(
@@ -183,6 +186,7 @@ class Container(containers.DeclarativeContainer):
             codecs=codecs,
             events=every_sink,
             telemetry=shadow_telemetry,
+            trial=trial,
         ).provider,
         shadowing=providers.Factory(
             Shadowing, telemetry=shadow_telemetry, seconds=settings.provided.refresh_seconds

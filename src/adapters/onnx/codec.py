@@ -77,6 +77,14 @@ class OnnxCodec(ModelCodec):
         _check_levels(tree, schema)
         return OnnxTreePredictor(tree, lambda: predictor_of(data, schema), schema)
 
+    def is_plain(self, data: bytes) -> bool:
+        """Whether the file holds a single tree, which is walked in Python.
+
+        Raises:
+            ModelUnreadable: the bytes are no ONNX model, or its tree is none.
+        """
+        return tree_in(data) is not None
+
 
 def _check_levels(tree: TreeData, schema: Schema) -> None:
     for part in tree.parts:

@@ -35,3 +35,11 @@ class ModelCodec(Protocol):
             ModelUnreadable: the bytes hold no model of this format, or one that is not trusted.
             IncompatibleModel: the model does not take the schema's features.
         """
+
+    def is_plain(self, data: bytes) -> bool:  # noqa: ARG002
+        """Whether decoding these bytes, and predicting rows, runs no compiled code over them; False if not known.
+
+        Raises:
+            ModelUnreadable: the bytes hold no model of this format.
+        """
+        return False

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
     from weighbridge.domain.registry.provenance import Record
     from weighbridge.domain.registry.releases import ModelVersion, Release
+    from weighbridge.domain.registry.trial import ReleaseTrial
 from weighbridge.domain.model.predictor import Predictor, columns_of_rows
 
 #: How the predictions for rows compare with those that are expected.
@@ -38,8 +39,16 @@ def check_release(registry: ModelRegistry, version: ModelVersion, codecs: Sequen
     return release
 
 
-def decode_release(release: Release, data: bytes, codecs: Sequence[ModelCodec]) -> Predictor:
+def decode_release(
+    release: Release, data: bytes, codecs: Sequence[ModelCodec], trial: ReleaseTrial | None = None
+) -> Predictor:
     """The predictor in the bytes of a release, whose predictions for the golden rows are verified.
+
+    Args:
+        release: whose model it is.
+        data: its bytes.
+        codecs: the formats that can be read.
+        trial: where the release is tried first, unless its model is plain data; None for nowhere.
 
     Raises:
         ModelUnreadable, IncompatibleModel: it fails verification.
@@ -49,6 +58,8 @@ def decode_release(release: Release, data: bytes, codecs: Sequence[ModelCodec]) 
     if codec is None:
         known = ", ".join(codec.format for codec in codecs)
         raise ModelUnreadable(f"{release.version} has the format {record.model.format}; readable are {known}")
+    if trial is not None and not codec.is_plain(data):
+        trial.run(release, data)
     predictor = codec.decode(data, record.schema)
     _try_golden_rows(predictor, release)
     return predictor

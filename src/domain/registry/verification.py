@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from weighbridge.domain.model.codec import ModelCodec
     from weighbridge.domain.registry.model_registry import ModelRegistry
     from weighbridge.domain.registry.record_rules import RecordKind, RecordRules
+    from weighbridge.domain.registry.releases import Release
+    from weighbridge.domain.registry.trial import ReleaseTrial
     from weighbridge.domain.store.artefact_store import ArtefactStore
 
 
@@ -50,6 +52,8 @@ class Verifier:
     registry: ModelRegistry
     codecs: Sequence[ModelCodec]
     rules: RecordRules
+    #: Where models are tried; None for this process.
+    trial: ReleaseTrial | None = None
 
     def release(self, version: ModelVersion) -> Verified:
         """A release: its record, its schema's fingerprint, the digest of its bytes, and the golden rows.
@@ -76,10 +80,21 @@ class Verifier:
             data = self.registry.fetch(release)
             if len(data) != model.size:
                 faults.append(f"'{model.key}' has {len(data):,} bytes; the record says {model.size:,}")
-            decode_release(release, data, self.codecs)
+            self.model(release, data)
         except ModelError as error:
             faults.append(str(error))
         return Verified(key, tuple(faults))
+
+    def model(self, release: Release, data: bytes) -> None:
+        """Try the model of a release: in a process of its own, where there is a trial.
+
+        Raises:
+            ModelUnreadable, IncompatibleModel: it fails.
+        """
+        if self.trial is None:
+            decode_release(release, data, self.codecs)
+        else:
+            self.trial.run(release, data)
 
     def refusal(self, version: ModelVersion) -> Verified:
         """The record of a refused candidate.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from weighbridge.domain.model.codec import ModelCodec
     from weighbridge.domain.registry.model_registry import ModelRegistry
     from weighbridge.domain.registry.releases import Promotion
+    from weighbridge.domain.registry.trial import ReleaseTrial
     from weighbridge.domain.system import Clock, EventSink
 
 
@@ -39,16 +40,24 @@ class PredictionService:
         codecs: the formats that can be read.
         clock: for durations and the time of loading.
         events: told of each change, and of each new problem once.
+        trial: where a release is tried before it is decoded here; None for nowhere.
     """
 
     def __init__(
-        self, task: str, registry: ModelRegistry, codecs: Sequence[ModelCodec], clock: Clock, events: EventSink
+        self,
+        task: str,
+        registry: ModelRegistry,
+        codecs: Sequence[ModelCodec],
+        clock: Clock,
+        events: EventSink,
+        trial: ReleaseTrial | None = None,
     ) -> None:
         self.task = task
         self._registry = registry
         self._codecs = codecs
         self._clock = clock
         self._events = events
+        self._trial = trial
         self._loaded: LoadedModel | None = None
         self._problem: str | None = None
         #: How the log looked when the loaded model was last found to be live.
@@ -86,7 +95,7 @@ class PredictionService:
         if current is None or current.promotion.version != promotion.version:
             started = self._clock.seconds()
             release = self._registry.read(promotion.version)
-            predictor = decode_release(release, self._registry.fetch(release), self._codecs)
+            predictor = decode_release(release, self._registry.fetch(release), self._codecs, self._trial)
             self._loaded = LoadedModel(release, predictor, promotion, self._clock.now())
             self._events.emit(ModelLoaded(str(promotion.version), self._clock.seconds() - started))
         elif current.promotion != promotion:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from weighbridge.domain.model.codec import ModelCodec
     from weighbridge.domain.model.predictor import Answer
     from weighbridge.domain.registry.model_registry import ModelRegistry
+    from weighbridge.domain.registry.trial import ReleaseTrial
     from weighbridge.domain.serving.service import PredictionService
     from weighbridge.domain.serving.telemetry import ShadowTelemetry
     from weighbridge.domain.system import EventSink
@@ -61,6 +62,7 @@ class Shadow:
         codecs: the formats that can be read.
         events: told of each change, and of each new problem once.
         telemetry: told of every comparison.
+        trial: where a release is tried before it is decoded here; None for nowhere.
 
     Raises:
         UnknownVersion: ``wanted`` is neither; whether there is such a version shows later.
@@ -74,6 +76,7 @@ class Shadow:
         codecs: Sequence[ModelCodec],
         events: EventSink,
         telemetry: ShadowTelemetry,
+        trial: ReleaseTrial | None = None,
     ) -> None:
         self._service = service
         self._fixed = None if wanted == NEWEST_UNPROMOTED else ModelVersion.parse(service.task, wanted)
@@ -81,6 +84,7 @@ class Shadow:
         self._codecs = codecs
         self._events = events
         self._telemetry = telemetry
+        self._trial = trial
         self._second: DecodedModel | None = None
         self._problem: str | None = None
         #: What the newest unpromoted version was chosen by, and the choice.
@@ -105,7 +109,8 @@ class Shadow:
                 self._second = None
                 if wanted is not None:
                     release = self._registry.read(wanted)
-                    predictor = decode_release(release, self._registry.fetch(release), self._codecs)
+                    data = self._registry.fetch(release)
+                    predictor = decode_release(release, data, self._codecs, self._trial)
                     self._second = DecodedModel(release, predictor)
         except WeighbridgeError as error:
             problem = " ".join(str(error).split())

@@ -94,7 +94,6 @@ def export_model(
 
     Example: weighbridge models export live --format mlflow ./exported
     """
-    from weighbridge.domain.registry.loading import decode_release
     from weighbridge.domain.registry.recorded import version_named
     from weighbridge.entrypoints.cli.console import print_json
 
@@ -103,7 +102,7 @@ def export_model(
     registry = container.registry()
     release = registry.read(version_named(registry, name, version))
     data = registry.fetch(release)
-    decode_release(release, data, container.codecs())
+    container.verifier().model(release, data)
     written = container.exporter().export(release, data, wanted.value, folder)
     if context.json:
         print_json({"version": str(release.version), "folder": folder, "files": written})
