@@ -143,7 +143,7 @@ def test_from_a_file_to_the_service(command: Command, tmp_path: Path) -> None:
         np.testing.assert_allclose(answers[f"probability_{level}"], likely, atol=1e-5)
 
     shown = command("models", "show", "live").out
-    assert re.search(r"^target +wine, answered as which_wine$", shown, re.MULTILINE)
+    assert re.search(r"^target +wine, predicted as which_wine$", shown, re.MULTILINE)
     lines = re.findall(r"^accuracy\S* .*$", shown, re.MULTILINE)
     assert [line.partition("(")[2] for line in lines] == [
         "error 0.6, warning 0.8)",

@@ -577,7 +577,7 @@ def test_models_are_listed_and_shown(command: Command, tmp_path: Path) -> None:
         assert text in shown
     assert re.search(r"^feature +orders_placed: expected a number not below 0$", shown, re.MULTILINE)
     assert re.search(r"^feature +product_code: expected one of SKU001, .*SKU005$", shown, re.MULTILINE)
-    assert re.search(r"^target +hours_to_dispatch, answered as est_hours_to_dispatch$", shown, re.MULTILINE)
+    assert re.search(r"^target +hours_to_dispatch, predicted as est_hours_to_dispatch$", shown, re.MULTILINE)
     # Tables end where their text ends.
     assert [line for line in [*table, *shown.splitlines()] if line != line.rstrip()] == []
 

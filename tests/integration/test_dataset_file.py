@@ -106,7 +106,7 @@ def test_nothing_of_a_file_that_changes_before_its_last_read_is_stored(
             changed_at(path, store, turn, change)
         assert str(caught.value).splitlines() == [
             f"{path}: 1 problem",
-            "  the file changed while it was read; try again when it is written whole",
+            "  the file changed while it was read; run this again when it is complete",
         ]
         assert [found for found in (tmp_path / "store").rglob("*") if found.is_file()] == []
     written(path, content)
@@ -134,7 +134,7 @@ def test_of_a_file_that_changes_while_it_is_sent_nothing_is_stored_or_what_it_wa
         found = [store.read(ref).data for ref in store.list("datasets/")]
         assert found in ([], [content])
         stored.append(len(found))
-    assert told == {f"{path}: 1 problem\n  the file changed while it was read; try again when it is written whole"}
+    assert told == {f"{path}: 1 problem\n  the file changed while it was read; run this again when it is complete"}
     # The last read tells that there is no more.
     assert stored == sorted(stored)
     assert 1 <= sum(stored) <= 2

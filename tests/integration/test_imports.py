@@ -33,6 +33,7 @@ from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.system import SystemClock
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
+from weighbridge.domain.serving.row_predictor import RowPredictor
 from weighbridge.domain.serving.service import PredictionService
 from weighbridge.entrypoints.service.server import make_server
 from weighbridge.entrypoints.settings import load_settings
@@ -48,8 +49,8 @@ server.config.load()
 first = {name.partition(".")[0] for name in sys.modules}
 assert not first & {"fastapi", "starlette", "numpy"}, first
 server.config.app.prepare()
-prediction = loaded.predict(loaded.schema.admit_row({"product_code": "SKU001", "orders_placed": 10}))
-print(prediction.model_version)
+RowPredictor(loaded).predict(loaded.schema.admit_row({"product_code": "SKU001", "orders_placed": 10}))
+print(loaded.release.version.qualified)
 print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 

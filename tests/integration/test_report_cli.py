@@ -39,7 +39,7 @@ def test_from_a_training_to_its_report_and_card(command: Command, tmp_path: Path
     assert trained.code == 0
     (path,) = (tmp_path / "store/reports").iterdir()
     version = path.stem.removeprefix(f"{TASK}_")
-    line = f"report    reports/{path.name} (look: weighbridge models report {version} --open)"
+    line = f"report    reports/{path.name} (weighbridge models report {version} --open)"
     assert line in trained.out.splitlines()
     assert f"the report of {version} is 'reports/{path.name}' ({path.stat().st_size:,} bytes)" in trained.err
     assert command("models", "report", "live").out.encode() == path.read_bytes()
@@ -68,7 +68,7 @@ def test_a_refusal_is_reported_and_can_be_reproduced(command: Command, tmp_path:
     assert "**Refused, for 1 reason.**" in command("models", "card", version).out
     none = command("models", "report", version)
     assert none.code == 2
-    assert f"there is no report of {version}: it was weighed without one; " in none.err
+    assert f"there is no report of {version}: it was evaluated without one; " in none.err
     again = command("reproduce", version, "--task", QUICK)
     assert again.code == 0
     assert again.out.endswith(f"{version} was reproduced to the last bit\n")

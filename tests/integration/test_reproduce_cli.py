@@ -92,7 +92,7 @@ def test_what_differs_is_shown_and_the_command_fails(command: Command, store: Pa
     done = command("reproduce", str(live.version), "--store", str(store), "--task", TASK_REF)
     assert done.code == 1
     said, *table = done.out.splitlines()
-    assert said == "the environment is not the one that is recorded, which alone may change numbers:"
+    assert said == "the environment differs from the recorded one, which alone may change results:"
     head, revision, numpy, results, *rows, verdict = rows_of("\n".join(table))
     assert head == ["WHAT", "RECORDED", "NOW"]
     assert revision[:2] == ["code revision", "0123abcd"]
@@ -105,7 +105,7 @@ def test_what_differs_is_shown_and_the_command_fails(command: Command, store: Pa
     assert verdict == [f"{live.version} was NOT reproduced"]
     [line] = done.err.splitlines()
     assert line.endswith(
-        f"{live.version} was not reproduced: install the code and the libraries of its record, and try again"
+        f"{live.version} was not reproduced: install the code and the libraries of its record, and run this again"
     )
 
 

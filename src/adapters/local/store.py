@@ -122,7 +122,7 @@ class LocalStore(ArtefactStore):
                 raise ArtefactNotFound(f"{self.url}: {key} is no longer at revision {what.revision}")
             if settled:
                 return Artefact(ref, data, sha256(data).hexdigest())
-        raise StoreUnavailable(f"{self.url}: {key} changes while it is read; try again when it is written whole")
+        raise StoreUnavailable(f"{self.url}: {key} changes while it is read; run this again when it is complete")
 
     def write(self, key: str, data: bytes) -> ArtefactRef:
         """Create a file, and the folder of its kind where that is missing; empty bytes make an empty file.

@@ -218,7 +218,7 @@ def pieces_of(key: str, file: BinaryIO, sha256: str) -> Iterator[bytes]:
         digest.update(piece)
         yield piece
     if digest.hexdigest() != sha256:
-        raise DataError(key, [Problem("the file changed while it was read; try again when it is written whole")])
+        raise DataError(key, [Problem("the file changed while it was read; run this again when it is complete")])
 
 
 def newest(candidates: Iterable[NamedInTime]) -> NamedInTime | None:

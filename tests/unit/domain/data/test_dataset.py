@@ -104,7 +104,7 @@ def test_the_split_is_scikit_learns() -> None:
 
 
 @given(st.integers(1, 80), st.integers(1, 99).map(lambda percent: percent / 100), st.integers(2, 6))
-def test_every_fold_and_the_weighing_get_two_rows_or_the_data_is_too_small(
+def test_every_fold_and_the_evaluation_get_two_rows_or_the_data_is_too_small(
     count: int, share: float, folds: int
 ) -> None:
     spec = SplitSpec(share, None, 0)
@@ -146,7 +146,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert problems(of_counts(3, 1), STRATIFIED, 5) == [
         (
             "4 rows are too few: of the 3 to train on, each of 5 folds needs 2, and 1 of the 2 needed are left to "
-            "weigh on"
+            "evaluate on"
         ),
         "column 'c', row 4: the only row of its level, which cannot be on both sides of the split (found 'B')",
     ]
@@ -169,7 +169,7 @@ def test_shares_just_within() -> None:
     assert SplitSpec(np.nextafter(1, 0)).test_size < 1
 
 
-def test_a_fifth_is_weighed_on_unless_the_task_says_otherwise() -> None:
+def test_a_fifth_is_evaluated_on_unless_the_task_says_otherwise() -> None:
     assert SplitSpec() == SplitSpec(test_size=0.2, stratify_by=None, seed=42)
 
 
