@@ -46,6 +46,31 @@ class WorkerEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerStuck(Event):
+    """A worker process did not run for so long that it is killed; another one replaces it."""
+
+    name: ClassVar[str] = "worker_stuck"
+    severity: ClassVar[Severity] = "error"
+    pid: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"worker {self.pid} has not responded for {self.seconds:.0f} s: it is killed and replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLinesLost(Event):
+    """Log lines were left out because they came faster than they could be written."""
+
+    name: ClassVar[str] = "log_lines_lost"
+    severity: ClassVar[Severity] = "warning"
+    lines: int
+
+    def __str__(self) -> str:
+        return f"{self.lines:,} log lines were lost: they came faster than they could be written"
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed(Event):
     """A request was answered with 500: a bug, whose traceback is beside it."""
 

@@ -40,6 +40,15 @@ def configure_logs(log_format: Literal["text", "json"], level: str) -> None:
     logging.getLogger("weighbridge").setLevel(level.upper())
 
 
+def record_of(event: Event) -> logging.LogRecord:
+    """An event of the edges as a record that no logger has seen yet."""
+    level = logging.getLevelNamesMapping()[event.severity.upper()]
+    extra = {"event": event.name, "fields": asdict(event)}
+    return logging.getLogger("weighbridge").makeRecord(
+        "weighbridge", level, "", 0, "%s", (event,), None, extra=extra
+    )
+
+
 def say(event: Event, error: BaseException | None = None) -> None:
     """Log an event of the edges, with the traceback of ``error`` where there is one."""
     extra = {"event": event.name, "fields": asdict(event)}

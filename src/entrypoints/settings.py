@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(1.0, ge=0, le=600)
     shutdown_seconds: int = Field(30, ge=1, le=3600)
     workers: int = Field(1, ge=1, le=256)
+    worker_seconds: float = Field(30.0, ge=1, le=3600)
     access_log: bool = False
     shadow: str = ""
     prediction_log: bool = False

@@ -71,7 +71,7 @@ def test_the_wheel_says_what_it_is(wheel: ZipFile) -> None:
     commands = configparser.ConfigParser()
     commands.read_string(wheel.read(f"{INFO}/entry_points.txt").decode())
     assert {name: dict(commands[name]) for name in commands.sections()} == {
-        "console_scripts": {"weighbridge": "weighbridge.entrypoints.cli.main:main"}
+        "console_scripts": {"weighbridge": "weighbridge.__main__:main"}
     }
     told = BytesParser().parsebytes(wheel.read(f"{INFO}/METADATA"))
     assert (told["Name"], told["Version"]) == ("weighbridge", PROJECT["version"])
@@ -98,7 +98,7 @@ def test_the_unpacked_wheel_is_whole(wheel: ZipFile, tmp_path: Path) -> None:
 def test_the_installed_package_is_the_one_that_the_command_runs(tmp_path: Path) -> None:
     assert Path(python(WHERE, tmp_path).strip()).name == "weighbridge"
     (command,) = entry_points(group="console_scripts", name="weighbridge")
-    assert command.value == "weighbridge.entrypoints.cli.main:main"
+    assert command.value == "weighbridge.__main__:main"
 
 
 def test_versions_agree() -> None:

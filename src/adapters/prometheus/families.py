@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from weighbridge.domain.serving.service import LoadedModel
 
 #: The first part of the keys that the service counts by.
-REQUESTS, SIZES, CLASSES, OUTSIDE, REFRESHES, EVENTS, RETRIES = (
+REQUESTS, SIZES, CLASSES, OUTSIDE, REFRESHES, EVENTS, RETRIES, LOST_LINES = (
     "requests",
     "predictions",
     "classes",
@@ -26,6 +26,7 @@ REQUESTS, SIZES, CLASSES, OUTSIDE, REFRESHES, EVENTS, RETRIES = (
     "refreshes",
     "events",
     "retries",
+    "lost_lines",
 )
 
 _OPEN_METRICS = "application/openmetrics-text"
@@ -46,6 +47,12 @@ _COUNTERS = (
         "weighbridge_store_retries",
         "Requests that were sent to the store again.",
         ("operation", "reason"),
+    ),
+    (
+        LOST_LINES,
+        "weighbridge_log_lines_lost",
+        "Log lines, also those of the access log, left out because stderr took them too slowly.",
+        (),
     ),
 )
 

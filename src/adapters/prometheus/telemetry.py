@@ -16,6 +16,7 @@ from weighbridge.adapters.prometheus.buckets import LATENCIES, PREDICTIONS
 from weighbridge.adapters.prometheus.families import (
     CLASSES,
     EVENTS,
+    LOST_LINES,
     OUTSIDE,
     REFRESHES,
     REQUESTS,
@@ -61,6 +62,8 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
         self._clock = clock
         self._more = more
         self._nowhere = counters.block(("nowhere",), len(PREDICTIONS) + 2)
+        #: There from the start, so that an alert can tell none from no metric.
+        self._lost_lines = self._block((LOST_LINES,), 1)
         self._requests: dict[tuple[str, str, int], int] = {}
         self._predictions: int | None = None
         # Events come from several threads.
@@ -127,6 +130,10 @@ class PrometheusTelemetry(ServingTelemetry, EventSink):
             self._numbers[self._block((EVENTS, event.name), 1)] += 1
             if isinstance(event, StoreRetried):
                 self._numbers[self._block((RETRIES, event.operation, event.reason), 1)] += 1
+
+    def log_lines_lost(self, lines: int) -> None:
+        """Add to the lines that were lost."""
+        self._numbers[self._lost_lines] += lines
 
     def figures(self) -> Figures:
         """Requests, rows and rows outside their range, added up over all processes."""

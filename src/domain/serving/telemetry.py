@@ -50,6 +50,10 @@ class ServingTelemetry(Protocol):
         """The registry was looked at; ``problem`` says why the live release could not be followed."""
 
     @abstractmethod
+    def log_lines_lost(self, lines: int) -> None:
+        """So many more log lines were left out because they came faster than they could be written."""
+
+    @abstractmethod
     def figures(self) -> Figures:
         """What was counted, of every process of the service, as plain numbers."""
 

@@ -9,23 +9,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from weighbridge.domain.serving.background import BackgroundThread
+from weighbridge.entrypoints.edge_events import LogLinesLost
+from weighbridge.entrypoints.logs import say
 
-#: Lines that may wait; when requests come quicker than lines can be written, the oldest are left out.
-_WAITING = 10_000
+#: Lines that may wait; those that come beyond are lost, and counted.
+_WAITING = 20_000
 
 #: How long the end of the process waits for the last lines, in seconds.
 _FAREWELL = 2.0
 
 
 class AccessLog:
-    """Collects what is to be said of requests; a thread of its own says it.
+    """Collects the lines of requests; a thread of its own formats and logs them.
 
     Args:
         seconds: between two rounds of writing.
+        most: how many lines may wait.
     """
 
-    def __init__(self, seconds: float = 0.5) -> None:
-        self._lines: deque[tuple[float, str, str, int, float, bytes, str]] = deque(maxlen=_WAITING)
+    def __init__(self, seconds: float = 0.5, most: int = _WAITING) -> None:
+        self._lines: deque[tuple[float, str, str, int, float, bytes, str]] = deque()
+        self._most = most
+        self._lost = self._told = 0
         self._thread = BackgroundThread("access-log", self._write, lambda: seconds, self._write)
 
     def start(self) -> None:
@@ -36,8 +41,11 @@ class AccessLog:
         """Write what is waiting, and end within two seconds."""
         self._thread.stop(_FAREWELL)
 
-    def add(self, scope: Mapping[str, Any], status: int, seconds: float, request_id: bytes) -> None:
-        """Take a request that was answered."""
+    def add(self, scope: Mapping[str, Any], status: int, seconds: float, request_id: bytes) -> bool:
+        """Take a request that was answered; whether there was room for its line."""
+        if len(self._lines) >= self._most:
+            self._lost += 1
+            return False
         client = scope.get("client")
         self._lines.append(
             (
@@ -51,6 +59,7 @@ class AccessLog:
                 client[0].removeprefix("::ffff:") if client else "",
             )
         )
+        return True
 
     def _write(self) -> None:
         logger = logging.getLogger("weighbridge.access")
@@ -71,3 +80,7 @@ class AccessLog:
             record.created = at
             if logger.isEnabledFor(logging.INFO):
                 logger.handle(record)
+        lost = self._lost
+        if lost > self._told:
+            say(LogLinesLost(lost - self._told))
+            self._told = lost

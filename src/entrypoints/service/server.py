@@ -29,12 +29,16 @@ from weighbridge.entrypoints.http.fast.limits import Limits
 from weighbridge.entrypoints.http.fast.protocol import LimitedProtocol
 from weighbridge.entrypoints.http.lifecycle import Lifecycle
 from weighbridge.entrypoints.http.traced import Traced
+from weighbridge.entrypoints.log_queue import lost_log_lines
 from weighbridge.entrypoints.logs import say
 from weighbridge.entrypoints.service.app import create_app
 from weighbridge.entrypoints.settings import Settings
 
 #: Connections that wait to be accepted; the same as uvicorn's own.
 _BACKLOG = 2048
+
+#: At the end, a connection without a request has so many seconds to send one.
+_FIRST_REQUEST = 1.0
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -83,12 +87,21 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, lifecycle: Lifecycle, drain_seconds: float, prepare: Callable[[], object]
+        self,
+        config: uvicorn.Config,
+        lifecycle: Lifecycle,
+        telemetry: ServingTelemetry,
+        drain_seconds: float,
+        prepare: Callable[[], object],
     ) -> None:
         super().__init__(config)
         self._lifecycle = lifecycle
+        self._telemetry = telemetry
         self._drain_seconds = drain_seconds
         self._prepare = prepare
+        self._lost_lines = 0
+        #: Called each second while the server answers.
+        self.beat: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer; what is not needed for the first answers is made ready beside them."""
@@ -96,13 +109,56 @@ class Server(uvicorn.Server):
         threading.Thread(target=self._make_ready, name="prepare", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second; each second, see to the connections whose time is over."""
+        """Called ten times a second; each second, check the deadlines of connections and count lost log lines."""
         if not counter % 10:
+            self.beat()
+            self._count_lost_lines()
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, LimitedProtocol):
                     connection.check(now)
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, answer what was accepted or waited to be, and end."""
+        await self._answer_first_requests(self._stop_accepting(sockets or []))
+        await super().shutdown(sockets)
+
+    def _stop_accepting(self, listeners: list[socket.socket]) -> list[socket.socket]:
+        """Close the listeners; the connections that waited to be accepted, which the system would reset."""
+        waiting = []
+        for listener in listeners:
+            with suppress(OSError):
+                while True:
+                    waiting.append(listener.accept()[0])
+        for server in self.servers:
+            server.close()
+        for listener in listeners:
+            listener.close()
+        return waiting
+
+    async def _answer_first_requests(self, waiting: list[socket.socket]) -> None:
+        """Give connections that have not sent a request yet a moment for the first one."""
+        loop = asyncio.get_running_loop()
+        given = {
+            "config": self.config,
+            "server_state": self.server_state,
+            "app_state": self.lifespan.state,
+            "_loop": loop,
+        }
+        for connection in waiting:
+            connection.setblocking(False)
+            with suppress(OSError):
+                await loop.connect_accepted_socket(
+                    partial(self.config.http_protocol_class, **given),
+                    connection,
+                    ssl=self.config.ssl,
+                )
+        until = loop.time() + _FIRST_REQUEST
+        while loop.time() < until and any(
+            isinstance(one, LimitedProtocol) and one.cycle is None for one in self.server_state.connections
+        ):
+            await asyncio.sleep(0.02)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take a signal that ends the process."""
@@ -115,6 +171,12 @@ class Server(uvicorn.Server):
             timer.start()
         else:
             super().handle_exit(sig, frame)
+
+    def _count_lost_lines(self) -> None:
+        lost = lost_log_lines()
+        if lost > self._lost_lines:
+            self._telemetry.log_lines_lost(lost - self._lost_lines)
+            self._lost_lines = lost
 
     def _stop(self) -> None:
         self.should_exit = True
@@ -166,10 +228,10 @@ def make_server(
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    return Server(config, lifecycle, settings.drain_seconds, front.prepare)
+    return Server(config, lifecycle, telemetry, settings.drain_seconds, front.prepare)
 
 
-def run(server: Server, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
+def run(server: Server, listener: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are finished before it returns.
 
     Args:
@@ -181,8 +243,7 @@ def run(server: Server, listener: socket.socket, ready: Callable[[], None] | Non
     # signal that stopped it again: by then that changes nothing, and the process ends as one that did as told.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
-    if ready is not None:
-        ready()
+    ready()
     server.run(sockets=[listener])
 
 

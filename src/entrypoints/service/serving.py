@@ -5,6 +5,7 @@ from __future__ import annotations
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.edge_events import TemporaryFolderUnusable
 from weighbridge.entrypoints.http.batch.temporary_folder import temporary_folder_problem
+from weighbridge.entrypoints.log_queue import queue_logs
 from weighbridge.entrypoints.logs import say
 from weighbridge.entrypoints.service.server import announce, listen, run
 from weighbridge.entrypoints.service.starting import load_service, server_of
@@ -25,6 +26,7 @@ def serve(task: str, settings: Settings, host: str, port: int, wait: bool) -> No
         ConfigurationError: the address cannot be had.
         WeighbridgeError: the live model cannot be loaded, and ``wait`` does not say to wait for one.
     """
+    queue_logs()
     problem = temporary_folder_problem()
     if problem is not None:
         say(TemporaryFolderUnusable(problem))

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import NoReturn
 
 from weighbridge.adapters.prometheus.shared_counters import SLOT_BYTES, SharedCounters
@@ -17,8 +18,9 @@ from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.domain.errors import WeighbridgeError
 from weighbridge.entrypoints import exit_codes
 from weighbridge.entrypoints.container import wire
-from weighbridge.entrypoints.edge_events import CommandFailed, WorkerEnded
+from weighbridge.entrypoints.edge_events import CommandFailed, WorkerEnded, WorkerStuck
 from weighbridge.entrypoints.logs import say
+from weighbridge.entrypoints.service.heartbeats import Heartbeats
 from weighbridge.entrypoints.service.server import announce, listen, run
 from weighbridge.entrypoints.service.starting import load_service, server_of
 from weighbridge.entrypoints.settings import Settings
@@ -27,6 +29,8 @@ _READY = b"r"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: Between the end of a process and the beginning of the one that takes its place, in seconds.
 _PAUSE = 1.0
+#: Between two looks at the workers, in seconds.
+_LOOK = 0.2
 
 
 def serve_with_workers(task: str, settings: Settings, host: str, port: int, wait: bool) -> None:
@@ -44,8 +48,6 @@ def serve_with_workers(task: str, settings: Settings, host: str, port: int, wait
     # Memory without a file, shared with the processes that are forked from this one.
     memory = mmap.mmap(-1, settings.workers * SLOT_BYTES)
     pool = WorkerPool(task, settings, listener, memory, wait)
-    # A signal waits until there are processes to pass it on to.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     for number in _SIGNALS:
         signal.signal(number, pool.stop)
     pool.start(0)
@@ -55,7 +57,6 @@ def serve_with_workers(task: str, settings: Settings, host: str, port: int, wait
     announce(listener, bool(settings.keys))
     for slot in range(1, settings.workers):
         pool.start(slot)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     pool.watch()
 
 
@@ -71,6 +72,8 @@ class WorkerPool:
         self._memory = memory
         self._wait = wait
         self._slots: dict[int, int] = {}
+        #: For each slot how often its worker has told that it runs.
+        self._beats = memoryview(mmap.mmap(-1, 8 * settings.workers)).cast("q")
         self._is_stopping = False
         #: Of the worker that the next one replaces, which counts it: this process counts nothing.
         self._ended: WorkerEnded | None = None
@@ -79,13 +82,15 @@ class WorkerPool:
         self._parent_reader, self._parent_writer = os.pipe()
 
     def start(self, slot: int) -> None:
-        """Start a worker."""
+        """Start a worker, unless all are to stop."""
         # Until the child has handlers of its own, a signal to it waits, or it would pass it on to its siblings.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            self._run(slot)
-        self._slots[pid] = slot
+        if not self._is_stopping:
+            self._beats[slot] = 0
+            pid = os.fork()
+            if pid == 0:
+                self._run(slot)
+            self._slots[pid] = slot
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def wait_for_first(self) -> int | None:
@@ -96,27 +101,44 @@ class WorkerPool:
         self._ready_reader = self._ready_writer = -1
         if is_ready:
             return None
+        if not self._slots:
+            return exit_codes.TERMINATED
         pid, status = os.wait()
         del self._slots[pid]
         return _exit_code(status)
 
     def watch(self) -> None:
-        """Replace workers that end, until they are told to stop; then wait for all of them."""
+        """Replace workers that end or do not respond, until they are told to stop; then wait for all of them."""
+        watched = Heartbeats(self._settings.worker_seconds)
         while self._slots:
-            pid, status = os.wait()
+            if self._is_stopping:
+                # Connections that wait to be accepted are then for the workers alone, down to the last of them.
+                self._listener.close()
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                time.sleep(_LOOK)
+                self._kill_stuck(watched)
+                continue
             slot = self._slots.pop(pid)
             if not self._is_stopping:
                 self._ended = WorkerEnded(_exit_code(status))
                 say(self._ended)
                 time.sleep(_PAUSE)
-            if not self._is_stopping:
-                self.start(slot)
+            self.start(slot)
 
     def stop(self, number: int, _: object) -> None:
-        """Pass a signal on to every process."""
+        """Pass a signal on to every worker."""
         self._is_stopping = True
         for pid in self._slots:
-            os.kill(pid, number)
+            # One may have ended a moment ago.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _kill_stuck(self, watched: Heartbeats) -> None:
+        beats = {pid: self._beats[slot] for pid, slot in self._slots.items()}
+        for pid in watched.stuck(beats, time.monotonic()):
+            say(WorkerStuck(pid, self._settings.worker_seconds))
+            os.kill(pid, signal.SIGKILL)
 
     def _run(self, slot: int) -> NoReturn:
         code = exit_codes.BUG
@@ -130,8 +152,8 @@ class WorkerPool:
         except BaseException:
             logging.getLogger("weighbridge").exception("a worker failed")
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            # It waits two seconds at most for what is still to be logged.
+            logging.shutdown()
             # Without the exit handlers of the process that this one was forked from.
             os._exit(code)
 
@@ -149,6 +171,12 @@ class WorkerPool:
             telemetry.emit(self._ended)
         service = load_service(container, self._task, self._wait)
         server = server_of(container, service, self._listener.getsockname()[0])
+        beats = self._beats
+
+        def beat() -> None:
+            beats[slot] += 1
+
+        server.beat = beat
         run(server, self._listener, self._say_ready)
 
     def _end_with_parent(self) -> None:

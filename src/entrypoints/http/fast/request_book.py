@@ -40,8 +40,8 @@ class RequestBook:
         """Count and log an answer; ``route`` is the template of the path."""
         method = scope["method"]
         self._telemetry.answered(method if method in _METHODS else "other", route, status, seconds)
-        if self._access_log is not None:
-            self._access_log.add(scope, status, seconds, request_id)
+        if self._access_log is not None and not self._access_log.add(scope, status, seconds, request_id):
+            self._telemetry.log_lines_lost(1)
 
     def refused(self, scope: Scope, status: int) -> bytes:
         """Count and log a request that was refused before its route was known; its id.
