@@ -11,10 +11,14 @@ from weighbridge.domain.events import Event
 from weighbridge.entrypoints import edge_events
 from weighbridge.entrypoints.edge_events import (
     CommandFailed,
+    LogLinesLost,
     RequestFailed,
     ServiceListening,
     ServiceOpen,
+    SpoolFailed,
+    TemporaryFolderUnusable,
     WorkerEnded,
+    WorkerStuck,
 )
 from weighbridge.entrypoints.logs import configure_logs, say
 
@@ -51,8 +55,51 @@ SAID: list[tuple[Event, dict[str, Any]]] = [
         },
     ),
     (
-        RequestFailed("/x"),
-        {"level": "error", "message": "a request to /x failed", "event": "request_failed", "path": "/x"},
+        RequestFailed("/x", "id-1"),
+        {
+            "level": "error",
+            "message": "the request id-1 to '/x' failed; the traceback shows a bug",
+            "event": "request_failed",
+            "path": "/x",
+            "request_id": "id-1",
+        },
+    ),
+    (
+        WorkerStuck(7, 30.0),
+        {
+            "level": "error",
+            "message": "worker 7 has not responded for 30 s: it is killed and replaced",
+            "event": "worker_stuck",
+            "pid": 7,
+            "seconds": 30.0,
+        },
+    ),
+    (
+        LogLinesLost(1023),
+        {
+            "level": "warning",
+            "message": "1,023 log lines were lost: they came faster than they could be written",
+            "event": "log_lines_lost",
+            "lines": 1023,
+        },
+    ),
+    (
+        TemporaryFolderUnusable("no room"),
+        {
+            "level": "warning",
+            "message": "batches beyond 4 MiB will be refused: no room; set TMPDIR to a writable folder with room",
+            "event": "temporary_folder_unusable",
+            "problem": "no room",
+        },
+    ),
+    (
+        SpoolFailed("no room"),
+        {
+            "level": "error",
+            "message": "a large request could not be kept in the temporary folder: no room; make room there",
+            "event": "spool_failed",
+            "problem": "no room",
+        },
     ),
     (
         CommandFailed(4, "a: 1 problem\n  mend it"),
@@ -92,7 +139,7 @@ def test_a_traceback_stands_beside_it(capsys: pytest.CaptureFixture[str]) -> Non
     try:
         raise KeyError("gone")
     except KeyError as error:
-        say(RequestFailed("/x"), error)
+        say(RequestFailed("/x", "id-1"), error)
     assert "KeyError: 'gone'" in json.loads(capsys.readouterr().err)["traceback"]
 
 
