@@ -12,6 +12,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from hatchling.build import build_editable
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -109,3 +110,14 @@ def test_versions_agree() -> None:
     released = [name for name, date in headings if date]
     assert [name for name, date in headings if not date] in ([], ["Unreleased"])
     assert released[:1] in ([], [PROJECT["version"]])
+
+
+def test_an_editable_install_is_one_path_and_copies_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy would be found before the path, and hide every change of the checkout."""
+    monkeypatch.chdir(ROOT)
+    with ZipFile(tmp_path / build_editable(str(tmp_path))) as built:
+        files = [name for name in built.namelist() if ".dist-info/" not in name]
+        assert [Path(name).suffix for name in files] == [".pth"]
+        assert built.read(files[0]).decode().split() == [str(ROOT)]
