@@ -22,6 +22,7 @@ class Flow(FlowControl):
 
     Attributes:
         is_held: nothing more is read for now, whoever asks for it.
+        is_new: what is written next belongs to another answer, which has its time for itself.
     """
 
     def __init__(self, transport: asyncio.Transport, seconds: float, now: Callable[[], float]) -> None:
@@ -30,7 +31,7 @@ class Flow(FlowControl):
         self._wire, self._seconds, self._now = transport, seconds, now
         self._deadline = math.inf
         self._unsent = 0
-        self._is_new = True
+        self.is_new = True
 
     def resume_reading(self) -> None:
         """Read on, unless reading is held."""
@@ -41,8 +42,8 @@ class Flow(FlowControl):
         """Have whoever writes wait: the client does not keep up."""
         super().pause_writing()
         self._unsent = self._wire.get_write_buffer_size()
-        if self._is_new:
-            self._is_new = False
+        if self.is_new:
+            self.is_new = False
             self._deadline = self._now() + self._seconds
 
     def resume_writing(self) -> None:
@@ -50,10 +51,6 @@ class Flow(FlowControl):
         if self.write_paused:
             self._see_what_was_taken(self._now())
         super().resume_writing()
-
-    def begin_anew(self) -> None:
-        """An answer is written as a whole: the next one has its time for itself."""
-        self._is_new = True
 
     def is_late(self, now: float) -> bool:
         """Whether the client has not taken in time what was written."""

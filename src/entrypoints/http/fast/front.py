@@ -143,7 +143,7 @@ class Front:
             and headers.get(b"content-type") in _JSON
             and b"content-encoding" not in headers
             and (self._keys is None or self._keys.admit(headers))
-            and len(b"".join(chain(*scope["headers"]))) <= self._max_header_bytes
+            and len(b"".join(chain.from_iterable(scope["headers"]))) <= self._max_header_bytes
         )
 
     async def _predict(self, answers: Answers, body: bytes, request_id: bytes) -> PredictedRow | None:

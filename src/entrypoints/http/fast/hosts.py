@@ -31,6 +31,9 @@ class AllowedHosts:
         names: such as ``models.example.com``, ``*.example.com`` for every name below, ``*`` for all. On a loopback
             address local names are allowed as well; elsewhere every name is, when none is given.
         address: that the service listens on; empty when it is no address.
+
+    Attributes:
+        known: the last one that was found to be right for every path: requests mostly name the same.
     """
 
     def __init__(self, names: Iterable[str], address: str) -> None:
@@ -39,8 +42,7 @@ class AllowedHosts:
         self._is_local = is_loopback(address)
         local = (*_LOCAL, address.lower()) if self._is_local else ()
         self._names = (*given, *local) or ("*",)
-        #: The last one that was found to be right: a connection's requests mostly name the same.
-        self._known: bytes | None = None
+        self.known: bytes | None = None
 
     def check(self, host: bytes | None, target: bytes) -> None:
         """Whether a request may name this host; None, which only HTTP/1.0 has, names none.
@@ -53,10 +55,10 @@ class AllowedHosts:
             found = _AUTHORITY.match(target)
             if found is not None:
                 self._check(found[1], b"")
-        if host is None or host == self._known:
+        if host is None or host == self.known:
             return
         if self._check(host, target):
-            self._known = host
+            self.known = host
 
     def _check(self, host: bytes, target: bytes) -> bool:
         """Whether a host is allowed for every path, and not for this one alone."""

@@ -120,7 +120,7 @@ class LimitedProtocol(StrictProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, and begin to answer a request that is there as a whole."""
-        if len(data) <= _SLICE and not self._unread:
+        if len(data) <= _SLICE and not self._unread and self._refusal is None:
             self._feed(data)
         else:
             rest, self._unread = self._unread + data, b""
@@ -135,7 +135,7 @@ class LimitedProtocol(StrictProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, without a timer for each."""
         self.server_state.total_requests += 1
-        self.flow.begin_anew()
+        self.flow.is_new = True
         if self.transport.is_closing():
             return
         if self.pipeline:
@@ -147,7 +147,8 @@ class LimitedProtocol(StrictProtocol):
         if self._refusal is not None:
             self._write_refusal(self._refusal)
             return
-        self._go_on()
+        if self.flow.is_held or self.flow.read_paused:
+            self._go_on()
         if not (self._is_in_head or self.cycle.more_body):
             self._deadline = self.loop.time() + self._limits.idle_seconds
 
@@ -179,15 +180,13 @@ class LimitedProtocol(StrictProtocol):
             self.data_received(data)
 
     def _feed(self, data: bytes) -> None:
-        if self._is_over():
-            return
         self._is_feeding, self._slice, self._taken = True, len(data), 0
         before = self.cycle if self._is_head_whole else None
         self._parse(data)
         self._is_feeding = False
         due, self._due = self._due, None
         cycle = self.cycle
-        if self._is_over():
+        if self._refusal is not None:
             self._deadline = math.inf
         elif cycle is None or cycle.scope is not self.scope or cycle.more_body:
             self._set_deadline(len(data), before)

@@ -7,10 +7,11 @@ from http import HTTPStatus
 from typing import Any
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from weighbridge.entrypoints.http.errors import RequestProblem
-from weighbridge.entrypoints.http.fast.heads import check_head, check_size, too_long
+from weighbridge.entrypoints.http.fast.heads import MOST_HEADERS, check_head, check_size, too_long
 from weighbridge.entrypoints.http.fast.hosts import AllowedHosts
 from weighbridge.entrypoints.http.fast.limits import Limits
 
@@ -47,7 +48,11 @@ class StrictProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header. A trailer is none (RFC 9110, 6.5.1): its bytes count, and nothing is kept of it."""
         if not self._is_head_whole:
-            super().on_header(name, value)
+            # As uvicorn does it: a call less for each header.
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
             return
         self._trailer_bytes += len(name) + len(value) + 4
         if self._trailer_bytes > self._limits.head_bytes:
@@ -57,13 +62,28 @@ class StrictProtocol(HttpToolsProtocol):
         """Look at a whole head; RequestProblem for one that is refused."""
         self._is_head_whole = True
         self._trailer_bytes = self._framing = 0
-        host = check_head(self.parser.get_http_version(), self.url, self.headers)
         limit = self._limits.head_bytes
         if self._slice > limit or self._latest is self.scope:
             check_size(self.url, self.headers, limit)
-        if self._hosts is not None:
-            self._hosts.check(host, self.url)
+        if not self._is_plain():
+            host = check_head(self.parser.get_http_version(), self.url, self.headers)
+            if self._hosts is not None:
+                self._hosts.check(host, self.url)
         super().on_headers_complete()
+
+    def _is_plain(self) -> bool:
+        """Whether a head is like most, and there is nothing to check about it."""
+        names = dict(self.headers)
+        return (
+            self._hosts is not None
+            and names.get(b"host", b"") == self._hosts.known
+            and len(names) == len(self.headers) <= MOST_HEADERS
+            and b"transfer-encoding" not in names
+            and b"te" not in names
+            and self.url[:1] == b"/"
+            and b"#" not in self.url
+            and self.parser.get_http_version() == "1.1"
+        )
 
     def on_chunk_header(self) -> None:
         """Allow for the bytes that every chunk has."""
@@ -72,7 +92,14 @@ class StrictProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
         self._taken += len(body)
-        super().on_body(body)
+        cycle = self.cycle
+        # As uvicorn does it.
+        if cycle.response_complete or (self.parser.should_upgrade() and self._should_upgrade()):
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     @abstractmethod
     def _refuse(self, problem: RequestProblem) -> None:
