@@ -44,7 +44,8 @@ def list_models(
     registry = context.container().registry()
     versions = registry.refused_versions(name) if rejected else registry.versions(name)
     listed = versions[:limit] if limit else versions
-    found = [(version, _read_or_problem(registry, version, rejected)) for version in listed]
+    # One record at a time: thousands of them do not fit into memory.
+    found = ((version, _read_or_problem(registry, version, rejected)) for version in listed)
     live = None if rejected else _live(registry, name)
     if context.json:
         print_json([_as_document(version, what, live, rejected) for version, what in found])
