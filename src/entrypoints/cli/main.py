@@ -76,6 +76,7 @@ app.add_typer(model_app)
 
 store_app = _commands("store", "Stores.")
 store_app.command("check", short_help="Try every operation on a store, and list what it lacks.")(stores.check)
+store_app.command("copy", short_help="Copy a store, and verify the copy.")(stores.copy)
 app.add_typer(store_app)
 
 task_app = _commands("task", "Task files.")

@@ -1,4 +1,4 @@
-"""The command for stores: whether one is fit for use."""
+"""The commands for stores: whether one is fit for use, and copying one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from weighbridge.domain.store.artefact_store import ArtefactStore
 
 Url = Annotated[str, typer.Argument(envvar=f"{PREFIX}STORE", help=STORE_HELP)]
+Source = Annotated[str, typer.Argument(metavar="SRC", help="The store to copy from.")]
+Target = Annotated[str, typer.Argument(metavar="DST", help="The store to copy to; a folder is made.")]
 
 
 @with_context("json")
@@ -62,6 +64,47 @@ def check(
         raise typer.Exit(exit_codes.USAGE)
     if not context.json:
         print(f"{store.url} is fit for use")
+
+
+@with_context("json")
+def copy(
+    context: Context,
+    source: Source,
+    target: Target,
+) -> None:
+    """Copy a store in an order that is safe to interrupt, verify every artefact, and go on where it was cut off.
+
+    Promotions come last, so that the copy never names what it does not have. Nothing is overwritten: exit code 4
+    when the target has other bytes under a key. Folders of Parquet parts are not copied.
+
+    Example: weighbridge store copy s3://bucket/prefix ./backup
+    """
+    from collections import Counter
+
+    from weighbridge.domain.store.store_copy import Copied, copy_store
+    from weighbridge.entrypoints.cli.console import print_json
+    from weighbridge.entrypoints.container import wire
+
+    stores = [
+        wire(load_settings(settings)).store()
+        for settings in ({"store": source}, {"store": target, "create_store": True})
+    ]
+    counted: Counter[str] = Counter()
+    differ = []
+    for one in copy_store(*stores):
+        counted[one.outcome] += 1
+        if one.outcome is Copied.DIFFERS:
+            differ.append(one.key)
+    if context.json:
+        print_json({"copied": counted[Copied.COPIED], "same": counted[Copied.SAME], "differs": differ})
+    else:
+        print(f"copied {counted[Copied.COPIED]:,}; {counted[Copied.SAME]:,} were there already")
+    if differ:
+        log = logging.getLogger("weighbridge")
+        for key in differ:
+            log.error("'%s' has other bytes in %s, which stay", key, stores[1].url)
+        log.error("%d of the keys differ: copy to an empty store, or remove them from the target", len(differ))
+        raise typer.Exit(exit_codes.BAD_DATA)
 
 
 def _remove_empty_folder(store: ArtefactStore) -> None:
