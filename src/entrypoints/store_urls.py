@@ -126,4 +126,6 @@ def _new_client(settings: Settings) -> Any:
 def _open_local(root: Path, settings: Settings) -> ArtefactStore:
     from weighbridge.adapters.local.store import LocalStore
 
+    if root.is_file():
+        raise ConfigurationError(f"the store '{root}' is a file; a store is a folder or a bucket")
     return LocalStore(root, create=settings.create_store, deadline=settings.store_deadline_seconds)

@@ -244,19 +244,24 @@ def test_old_ones_are_pruned(place: Place) -> None:
     # One rollback from the live one goes to the old one: it stays as well.
     dry = place("prune", "--keep", "1", "--older-than", "90d", "--dry-run")
     assert dry.code == 0
+    sizes = [place.store.read(key).ref.size for key in rejected]
     assert dry.out.splitlines() == [
-        line
-        for version, key in zip(place.refused, rejected, strict=True)
-        for line in (f"would remove refusal {version}:", f"  {key}")
+        *(
+            line
+            for version, key, size in zip(place.refused, rejected, sizes, strict=True)
+            for line in (f"would remove refusal {version}:", f"  {key} ({size:,} bytes)")
+        ),
+        f"would free {sum(sizes):,} bytes",
     ]
     assert [ref.key for ref in place.store.list("rejected/")] == rejected
-    document = place("prune", "--keep", "1", "--json").document
+    document = place("prune", "--keep", "1", "--yes", "--json").document
     assert document == {
         "dry_run": False,
         "removed": [
             {"version": version, "kind": "refusal", "keys": [key]}
             for version, key in zip(place.refused, rejected, strict=True)
         ],
+        "bytes": sum(sizes),
     }
     assert list(place.store.list("rejected/")) == []
     assert sorted(ref.key for ref in place.store.list("models/")) == before
@@ -267,11 +272,12 @@ def test_old_ones_are_pruned(place: Place) -> None:
     version = ModelVersion.parse(TASK, LIVE)
     newer = make_record(b"newer", version.created + timedelta(days=1), TASK)
     place.registry.publish(b"newer", newer)
-    removed = place("prune", "--keep", "1").out.splitlines()
-    assert removed == [
+    keys = [f"models/{TASK}_{LIVE}.{kind}" for kind in ("json", "onnx")]
+    sizes = [place.store.read(key).ref.size for key in keys]
+    assert place("prune", "--keep", "1", "--yes").out.splitlines() == [
         f"removed release {LIVE}:",
-        f"  models/{TASK}_{LIVE}.json",
-        f"  models/{TASK}_{LIVE}.onnx",
+        *(f"  {key} ({size:,} bytes)" for key, size in zip(keys, sizes, strict=True)),
+        f"freed {sum(sizes):,} bytes",
     ]
     assert place.live() == (OLD, False)
     assert len(list(place.store.list("datasets/"))) == 2

@@ -149,9 +149,9 @@ def test_what_is_as_it_was_is_fine(run: Callable[..., Done]) -> None:
     assert run("--since", "1h").out.splitlines()[-1] == "verdict   ok"
 
 
-def test_a_window_without_answers_is_fine(run: Callable[..., Done]) -> None:
+def test_a_window_without_answers_is_an_alarm(run: Callable[..., Done]) -> None:
     done = run("--from", "2021-07-01", "--to", "2021-07-02T12:00:00Z")
-    assert done.code == 0
+    assert done.code == 3
     assert done.out.splitlines()[0] == "window    2021-07-01 00:00:00Z to 2021-07-02 12:00:00Z"
     assert done.out.splitlines()[-1] == "nothing was logged in this window"
 

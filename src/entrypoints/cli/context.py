@@ -7,13 +7,21 @@ options; those for logs belong to every command.
 from __future__ import annotations
 
 import inspect
+import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Concatenate, Literal, Optional, ParamSpec
 
-from weighbridge.entrypoints.cli.options import STORE, STORE_HELP, TASK, option
+import typer
+
+from weighbridge.domain.errors import NothingReleased
+from weighbridge.entrypoints import exit_codes
+from weighbridge.entrypoints.cli.options import STORE, STORE_HELP, TASK, VARIABLES, option
+from weighbridge.entrypoints.cli.unknown_task import check_task_is_known
+from weighbridge.entrypoints.cli.variables import warn_of_unknown_variables
 from weighbridge.entrypoints.logs import configure_logs
 from weighbridge.entrypoints.settings import load_settings
 
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-Shared = Literal["store", "task", "json"]
+Shared = Literal["store", "task", "json", "wide"]
 
 
 class LogFormat(StrEnum):
@@ -50,6 +58,7 @@ class Context:
         store: the address of the store.
         task: a reference to the task.
         json: whether to print one JSON document instead of text.
+        wide: whether to print one line a row however narrow the terminal is.
         log_format: how log lines are written.
         log_level: the least severe lines to write; None where the command decides by its own options.
         debug: whether to write everything, tracebacks included.
@@ -58,6 +67,7 @@ class Context:
     store: str = STORE
     task: str = TASK
     json: bool = False
+    wide: bool = False
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel | None = LogLevel.INFO
     debug: bool = False
@@ -96,6 +106,7 @@ class Context:
     def configure_logs(self, default: LogLevel = LogLevel.INFO) -> None:
         """Send logs to stderr as the options say; ``default`` is the level where they do not say one."""
         configure_logs(self.log_format.value, LogLevel.DEBUG if self.debug else self.log_level or default)
+        warn_of_unknown_variables(os.environ, VARIABLES)
 
 
 _OPTIONS = {
@@ -104,6 +115,7 @@ _OPTIONS = {
         str, option("--task", "A shipped task's name, package.module:ATTRIBUTE, or path/to/file.py:ATTRIBUTE.")
     ],
     "json": Annotated[bool, option("--json", "Print one JSON document on stdout.")],
+    "wide": Annotated[bool, option("--wide", "Do not fit tables to the width of the terminal.")],
     "log_format": Annotated[LogFormat, option("--log-format", "Logs go to stderr: as text, or as JSON lines.")],
     "log_level": Annotated[LogLevel, option("--log-level", "The least severe log lines to write.")],
     "debug": Annotated[bool, option("--debug", "Write everything to the log, tracebacks of errors included.")],
@@ -137,7 +149,14 @@ def with_context(
             context = Context(**{name: given.pop(name) for name in options})  # type: ignore[arg-type]
             if not decides:
                 context.configure_logs()
-            command(context, **given)  # type: ignore[call-arg, arg-type]
+            try:
+                command(context, **given)  # type: ignore[call-arg, arg-type]
+            except NothingReleased:
+                check_task_is_known(context.container().store(), context.task_name())
+                raise
+            except KeyboardInterrupt:
+                logging.getLogger("weighbridge").error("interrupted; run this again to complete it")
+                raise typer.Exit(exit_codes.INTERRUPTED) from None
 
         parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
         parameters += [

@@ -13,6 +13,7 @@ import typer
 from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError
 from weighbridge.entrypoints.cli.context import Context, with_context
 from weighbridge.entrypoints.cli.options import TASK, option
+from weighbridge.entrypoints.cli.unknown_task import check_task_is_known
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Schema
@@ -36,7 +37,7 @@ DatasetFile = Annotated[
 DatasetKey = Annotated[str, typer.Argument(help="A key or name as 'datasets list' shows it, or 'newest'.")]
 
 
-@with_context("store", "task", "json")
+@with_context("store", "task", "json", "wide")
 def list_datasets(
     context: Context,
 ) -> None:
@@ -53,6 +54,8 @@ def list_datasets(
 
     container, name = context.container(), context.task_name()
     found = datasets_of(container.store(), name)
+    if not found:
+        check_task_is_known(container.store(), name)
     uses = uses_of_datasets(container.registry(), name)
     for problem in uses.unreadable:
         logging.getLogger("weighbridge").warning("a release may be missing here: %s", problem)
@@ -82,10 +85,11 @@ def list_datasets(
                 )
                 for at, ref in found
             ],
+            context.wide,
         )
 
 
-@with_context("store", "task", "json")
+@with_context("store", "task", "json", "wide")
 def show_dataset(
     context: Context,
     key: DatasetKey = NEWEST,
@@ -110,10 +114,10 @@ def show_dataset(
     if context.json:
         print_json(document)
         return
-    print_table(("FIELD", "VALUE"), _lines(document, definition.schema))
+    print_table(("FIELD", "VALUE"), _lines(document, definition.schema), context.wide)
     first = document["first_rows"]
     print()
-    print_table(tuple(first[0]), [[str(cell) for cell in row.values()] for row in first])
+    print_table(tuple(first[0]), [[str(cell) for cell in row.values()] for row in first], context.wide)
 
 
 @with_context("store", "task", "json")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from weighbridge.domain.store.artefacts import MODELS, REJECTED, REPORTS
 from weighbridge.entrypoints import exit_codes
 from weighbridge.entrypoints.cli.context import Context, with_context
 from weighbridge.entrypoints.cli.options import option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from weighbridge.domain.registry.retention import Removal
     from weighbridge.domain.registry.verification import Verified, Verifier
+
+#: Where the artefacts are that a pruning removes.
+KINDS = (MODELS, REJECTED, REPORTS)
 
 
 class ExportFormat(StrEnum):
@@ -34,7 +41,8 @@ Keep = Annotated[
     option("--keep", "Keep so many of the newest, and so many rollbacks.", at_least=1),
 ]
 OlderThan = Annotated[str, option("--older-than", "Remove only what was trained longer ago: 90d, 12h, 4w.")]
-DryRun = Annotated[bool, option("--dry-run", "Say what would be removed, and remove nothing.")]
+DryRun = Annotated[bool, option("--dry-run", "List what would be removed, and remove nothing.")]
+Yes = Annotated[bool, option("--yes", "Remove without asking; needed where there is no terminal to ask on.")]
 
 
 @with_context("store", "task", "json")
@@ -116,6 +124,7 @@ def prune_models(
     keep: Keep = 10,
     older_than: OlderThan = "90d",
     dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> None:
     """Remove releases beyond the newest that are older than the limit, and refusals and reports older than it.
 
@@ -135,17 +144,43 @@ def prune_models(
     container = context.container()
     opened, registry = container.store(), container.registry()
     plan = plan_pruning(opened, registry, container.clock(), name, keep, age)
+    sizes = {ref.key: ref.size for kind in KINDS for ref in opened.list(f"{kind}/{name}_")} if plan else {}
+    if plan and not dry_run and not yes:
+        _confirm(plan, sizes)
     gone: list[dict[str, Any]] = []
+    freed = 0
     for removal in plan if dry_run else prune(opened, registry, plan):
         gone.append(removal.to_dict())
+        freed += sum(sizes.get(key, 0) for key in removal.keys)
         if not context.json:
             print(f"{'would remove' if dry_run else 'removed'} {removal.kind} {removal.version}:")
             for key in removal.keys:
-                print(f"  {key}")
+                print(f"  {key} ({sizes.get(key, 0):,} bytes)")
     if context.json:
-        print_json({"dry_run": dry_run, "removed": gone})
-    elif not gone:
+        print_json({"dry_run": dry_run, "removed": gone, "bytes": freed})
+    elif gone:
+        print(f"{'would free' if dry_run else 'freed'} {freed:,} bytes")
+    else:
         print("nothing to remove")
+
+
+def _confirm(plan: Sequence[Removal], sizes: Mapping[str, int]) -> None:
+    """Ask whether to remove.
+
+    Raises:
+        ConfigurationError: there is no terminal to ask on.
+        Abort: the answer is no.
+    """
+    from weighbridge.domain.errors import ConfigurationError
+
+    kinds = Counter(removal.kind for removal in plan)
+    what = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(kinds.items()))
+    size = sum(sizes.get(key, 0) for removal in plan for key in removal.keys)
+    if not sys.stdin.isatty():
+        raise ConfigurationError(
+            f"this would remove {what} ({size:,} bytes) for good; give --yes to do so, or --dry-run to list them"
+        )
+    typer.confirm(f"Remove {what} ({size:,} bytes) for good?", abort=True, err=True)
 
 
 def _look(verifier: Verifier, task: str, version: str, everything: bool) -> Iterator[Verified]:

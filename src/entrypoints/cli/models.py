@@ -8,6 +8,7 @@ import typer
 
 from weighbridge.entrypoints.cli.context import Context, with_context
 from weighbridge.entrypoints.cli.options import option
+from weighbridge.entrypoints.cli.unknown_task import check_task_is_known
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
@@ -23,7 +24,7 @@ Limit = Annotated[
 ]
 
 
-@with_context("store", "task", "json")
+@with_context("store", "task", "json", "wide")
 def list_models(
     context: Context,
     rejected: Rejected = False,
@@ -41,8 +42,11 @@ def list_models(
     from weighbridge.entrypoints.cli.tables import print_table
 
     name = context.task_name()
-    registry = context.container().registry()
+    container = context.container()
+    registry = container.registry()
     versions = registry.refused_versions(name) if rejected else registry.versions(name)
+    if not versions:
+        check_task_is_known(container.store(), name)
     listed = versions[:limit] if limit else versions
     # One record at a time: thousands of them do not fit into memory.
     found = ((version, _read_or_problem(registry, version, rejected)) for version in listed)
@@ -50,16 +54,16 @@ def list_models(
     if context.json:
         print_json([_as_document(version, what, live, rejected) for version, what in found])
     elif rejected:
-        print_table(("VERSION", "WHEN", "REASON", "DATASET"), [_refused_line(*one) for one in found])
+        print_table(("VERSION", "WHEN", "REASON", "DATASET"), [_refused_line(*one) for one in found], context.wide)
     else:
         columns = ("VERSION", "LIVE", "HOLD", "WHEN", "VERDICT", "METRICS", "DATASET")
-        print_table(columns, [_released_line(*one, live) for one in found])
+        print_table(columns, [_released_line(*one, live) for one in found], context.wide)
     if len(listed) < len(versions):
         more = len(versions) - len(listed)
         logging.getLogger("weighbridge").info("%d older ones are not listed; --limit 0 lists them all", more)
 
 
-@with_context("store", "task", "json")
+@with_context("store", "task", "json", "wide")
 def show_model(
     context: Context,
     version: VersionText,
@@ -81,10 +85,10 @@ def show_model(
         return
     live = _live(registry, name)
     promotion = live if live is not None and live.version == found.version else None
-    print_table(("FIELD", "VALUE"), list(layout_of_record(found.document, promotion)))
+    print_table(("FIELD", "VALUE"), list(layout_of_record(found.document, promotion)), context.wide)
 
 
-@with_context("store", "task", "json")
+@with_context("store", "task", "json", "wide")
 def diff_models(
     context: Context,
     a: VersionText,
@@ -109,7 +113,7 @@ def diff_models(
         print_json({"a": str(one.version), "b": str(other.version), "fields": fields})
     else:
         columns = ("", "SECTION", "FIELD", str(one.version), str(other.version))
-        print_table(columns, list(layout_of_comparison(rows)))
+        print_table(columns, list(layout_of_comparison(rows)), context.wide)
 
 
 def _live(registry: ModelRegistry, task: str) -> Promotion | None:

@@ -32,6 +32,16 @@ To = Annotated[
     option("--to", "Check what was predicted before this time.  [default: now]"),
 ]
 
+#: What to do when rows are missing.
+_HOW_TO_LOG = (
+    "start the service with WEIGHBRIDGE_PREDICTION_LOG=true to log predictions, check that it gets requests, "
+    "or look at a longer window with --since"
+)
+
+MinRows = Annotated[
+    int, option("--min-rows", "Exit with code 3 when fewer rows were logged than this.", at_least=0)
+]
+
 
 @with_context("store", "task", "json")
 def monitor(
@@ -39,11 +49,12 @@ def monitor(
     since: Since = None,
     start: From = None,
     to: To = None,
+    min_rows: MinRows = 1,
 ) -> None:
     """Compare what was predicted with what the live release was trained on, and with labels that came later.
 
-    Exit code 0 when all is well or nothing was logged, 3 when an error level is reached, 4 when the log cannot be
-    read.
+    Exit code 0 when all is well, 3 when an error level is reached or fewer than --min-rows rows were logged, 4
+    when the log cannot be read.
 
     Example: weighbridge monitor --since 24h --json
     """
@@ -65,6 +76,14 @@ def monitor(
         print_json({"task": definition.name} | report.to_dict())
     else:
         _print(definition.name, report)
+    if report.log.rows < min_rows:
+        logging.getLogger("weighbridge").error(
+            "%d rows were logged in this window, fewer than --min-rows %d: %s",
+            report.log.rows,
+            min_rows,
+            _HOW_TO_LOG,
+        )
+        raise typer.Exit(exit_codes.REFUSED)
     if report.level is FindingLevel.ERROR:
         logging.getLogger("weighbridge").error(
             "an error level is reached: %s; check what sends these rows, train on newer data, or roll back",

@@ -12,6 +12,12 @@ from weighbridge.entrypoints.settings import PREFIX
 STORE = "./weighbridge-store"
 TASK = "time_to_dispatch"
 
+#: The environment variables of all options, once their commands are imported.
+VARIABLES: set[str] = set()
+
+#: Stands below the help of every command.
+VARIABLES_HELP = f"Every option can be set by a variable too, such as {PREFIX}LOG_LEVEL for --log-level."
+
 #: What an address of a store looks like.
 STORE_HELP = "Where everything is: ./dir, file:///abs/dir, s3://bucket/prefix, gs://..., az://..., memory://."
 
@@ -26,4 +32,5 @@ def option(flag: str, help_text: str, at_least: int | None = None, at_most: int 
         at_most: the greatest one.
     """
     variable = PREFIX + flag.strip("-").replace("-", "_").upper()
-    return typer.Option(flag, envvar=variable, help=help_text, min=at_least, max=at_most)
+    VARIABLES.add(variable)
+    return typer.Option(flag, envvar=variable, show_envvar=False, help=help_text, min=at_least, max=at_most)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Optional, cast
 
@@ -208,6 +209,7 @@ def _report(context: Context, outcomes: list[FileOutcome], model_version: str) -
 
 
 def _predict_row(context: Context, text: str) -> None:
+    from weighbridge.domain.data.ranges import training_ranges
     from weighbridge.domain.model.predictor import Classification, label_or_value
     from weighbridge.domain.serving.row_predictor import RowPredictor
     from weighbridge.entrypoints.cli.console import print_json
@@ -223,7 +225,7 @@ def _predict_row(context: Context, text: str) -> None:
     model = service.loaded
     assert model is not None
     try:
-        answer = RowPredictor(model).predict(model.schema.admit_row(features)).answer
+        answer, outside = RowPredictor(model).predict(model.schema.admit_row(features))
     except DataError as error:
         # The remedy of bad data elsewhere, to upload it again, would mislead here.
         logging.getLogger("weighbridge").error(
@@ -232,8 +234,19 @@ def _predict_row(context: Context, text: str) -> None:
             exc_info=context.debug,
         )
         raise typer.Exit(exit_codes.BAD_DATA) from error
+    if outside:
+        _warn_of_ranges(features, outside, training_ranges(model.release.document))
     document: dict[str, Any] = {model.schema.prediction: label_or_value(answer)}
     if isinstance(answer, Classification):
         levels = cast("Category", model.schema.target).levels
         document["probabilities"] = dict(zip(levels, answer.probabilities, strict=True))
     print_json(document | {"model_version": model.release.version.qualified})
+
+
+def _warn_of_ranges(
+    row: Mapping[str, object], outside: Sequence[str], ranges: Mapping[str, tuple[float, float]]
+) -> None:
+    texts = [f"'{name}' is {row[name]}, trained on {ranges[name][0]:g} to {ranges[name][1]:g}" for name in outside]
+    logging.getLogger("weighbridge").warning(
+        "outside the range of the training data, where predictions may be far off: %s", "; ".join(texts)
+    )

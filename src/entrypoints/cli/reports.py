@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError
+from weighbridge.entrypoints.cli.closed_pipe import print_bytes
 from weighbridge.entrypoints.cli.context import Context, with_context
 from weighbridge.entrypoints.cli.options import option
 
@@ -22,6 +23,7 @@ Output = Annotated[
     option("--output", "The file to write to.  [default: standard output]"),
 ]
 Open = Annotated[bool, option("--open", "Open it in a browser.")]
+Overwrite = Annotated[bool, option("--overwrite", "Replace the file if it exists.")]
 Licence = Annotated[str, option("--license", "The licence of the model, as model hubs name licences.")]
 
 
@@ -30,6 +32,7 @@ def show_report(
     context: Context,
     version: AnyVersion,
     output: Output = None,
+    overwrite: Overwrite = False,
     in_browser: Open = False,
 ) -> None:
     """Show the report of an evaluation, released or refused: one self-contained HTML file.
@@ -38,6 +41,8 @@ def show_report(
     """
     if output is not None and in_browser:
         raise ConfigurationError("--output and --open exclude each other; give one of them")
+    if output is None and not in_browser and sys.stdout.isatty():
+        raise ConfigurationError("a report is HTML, which a terminal does not show; give --open or --output FILE")
     from weighbridge.domain.registry.recorded import version_named
 
     container = context.container()
@@ -46,7 +51,7 @@ def show_report(
     if in_browser:
         _open(wanted, data)
     else:
-        _write(output, data)
+        _write(output, overwrite, data)
 
 
 @with_context("store", "task")
@@ -54,6 +59,7 @@ def show_card(
     context: Context,
     version: AnyVersion,
     output: Output = None,
+    overwrite: Overwrite = False,
     licence: Licence = "unknown",
 ) -> None:
     """Print a model card: the content of the report as Markdown, with the metadata that model hubs read.
@@ -67,7 +73,7 @@ def show_card(
     record = read_recorded(
         container.registry(), version_named(container.registry(), context.task_name(), version)
     ).record
-    _write(output, model_card(record, container.settings().command_options, licence).encode())
+    _write(output, overwrite, model_card(record, container.settings().command_options, licence).encode())
 
 
 def _read(version: ModelVersion, container: Container) -> bytes:
@@ -83,13 +89,15 @@ def _read(version: ModelVersion, container: Container) -> bytes:
         ) from error
 
 
-def _write(output: str | None, data: bytes) -> None:
+def _write(output: str | None, overwrite: bool, data: bytes) -> None:
     if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        print_bytes(data)
         return
     try:
-        Path(output).write_bytes(data)
+        with Path(output).open("wb" if overwrite else "xb") as file:
+            file.write(data)
+    except FileExistsError as error:
+        raise ConfigurationError(f"'{output}' exists; give another file, or --overwrite to replace it") from error
     except OSError as error:
         raise ConfigurationError(f"'{output}' cannot be written: {error.strerror or error}") from error
     print(f"wrote {output} ({len(data):,} bytes)")
