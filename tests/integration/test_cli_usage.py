@@ -254,6 +254,18 @@ def test_pruning_without_a_terminal_needs_a_yes(command: Command, store: LocalSt
     assert list(store.list("rejected/")) == []
 
 
+# Promotions
+
+
+def test_a_refused_candidate_cannot_be_promoted(command: Command, store: LocalStore) -> None:
+    version = refused(store)
+    done = command("models", "promote", version, "--reason", "try it")
+    assert (done.code, done.out) == (2, "")
+    assert done.error.startswith(f"the candidate {version} of {TASK} was refused, and its model was not kept")
+    absent = command("models", "promote", "2021-01-01T00-00-00Z-00000000", "--reason", "try it")
+    assert (absent.code, "was refused" in absent.err) == (2, False)
+
+
 # Predictions
 
 

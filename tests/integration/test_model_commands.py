@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -233,9 +234,23 @@ def test_a_release_is_exported_after_it_was_verified(place: Place) -> None:
     place.store.delete(model)
     place.store.write(model, b"other")
     done = place("export", OLD, "x")
-    assert done.code == 1
+    assert done.code == 4
     assert "are not those that were published" in done.err
     assert not Path("x").exists()
+
+
+def told(removed: str, freed: str, planned: list[dict[str, Any]], place: Place) -> list[str]:
+    """The lines about a pruning: each key with its size, and all sizes together."""
+    sizes = {key: place.store.read(key).ref.size for one in planned for key in one["keys"]}
+    lines = [
+        line
+        for one in planned
+        for line in (
+            f"{removed} {one['kind']} {one['version']}:",
+            *(f"  {key} ({sizes[key]:,} bytes)" for key in one["keys"]),
+        )
+    ]
+    return [*lines, f"{freed} {sum(sizes.values()):,} bytes"]
 
 
 def test_old_ones_are_pruned(place: Place) -> None:
@@ -244,25 +259,15 @@ def test_old_ones_are_pruned(place: Place) -> None:
     # One rollback from the live one goes to the old one: it stays as well.
     dry = place("prune", "--keep", "1", "--older-than", "90d", "--dry-run")
     assert dry.code == 0
-    sizes = [place.store.read(key).ref.size for key in rejected]
-    assert dry.out.splitlines() == [
-        *(
-            line
-            for version, key, size in zip(place.refused, rejected, sizes, strict=True)
-            for line in (f"would remove refusal {version}:", f"  {key} ({size:,} bytes)")
-        ),
-        f"would free {sum(sizes):,} bytes",
+    planned = place("prune", "--keep", "1", "--dry-run", "--json").document["removed"]
+    assert [(one["version"], one["kind"], one["keys"][0]) for one in planned] == [
+        (version, "refusal", key) for version, key in zip(place.refused, rejected, strict=True)
     ]
+    assert dry.out.splitlines() == told("would remove", "would free", planned, place)
     assert [ref.key for ref in place.store.list("rejected/")] == rejected
+    size = sum(place.store.read(key).ref.size for one in planned for key in one["keys"])
     document = place("prune", "--keep", "1", "--yes", "--json").document
-    assert document == {
-        "dry_run": False,
-        "removed": [
-            {"version": version, "kind": "refusal", "keys": [key]}
-            for version, key in zip(place.refused, rejected, strict=True)
-        ],
-        "bytes": sum(sizes),
-    }
+    assert document == {"dry_run": False, "removed": planned, "bytes": size}
     assert list(place.store.list("rejected/")) == []
     assert sorted(ref.key for ref in place.store.list("models/")) == before
     assert place("prune").out == "nothing to remove\n"
@@ -272,13 +277,13 @@ def test_old_ones_are_pruned(place: Place) -> None:
     version = ModelVersion.parse(TASK, LIVE)
     newer = make_record(b"newer", version.created + timedelta(days=1), TASK)
     place.registry.publish(b"newer", newer)
-    keys = [f"models/{TASK}_{LIVE}.{kind}" for kind in ("json", "onnx")]
-    sizes = [place.store.read(key).ref.size for key in keys]
-    assert place("prune", "--keep", "1", "--yes").out.splitlines() == [
-        f"removed release {LIVE}:",
-        *(f"  {key} ({size:,} bytes)" for key, size in zip(keys, sizes, strict=True)),
-        f"freed {sum(sizes):,} bytes",
+    planned = place("prune", "--keep", "1", "--dry-run", "--json").document["removed"]
+    assert [(one["version"], one["kind"], one["keys"][:1]) for one in planned] == [
+        (LIVE, "release", [f"models/{TASK}_{LIVE}.json"])
     ]
+    assert f"models/{TASK}_{LIVE}.onnx" in planned[0]["keys"]
+    expected = told("removed", "freed", planned, place)
+    assert place("prune", "--keep", "1", "--yes").out.splitlines() == expected
     assert place.live() == (OLD, False)
     assert len(list(place.store.list("datasets/"))) == 2
     assert place("prune", "--older-than", "soon").code == 2

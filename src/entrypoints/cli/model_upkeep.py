@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from weighbridge.domain.store.artefacts import MODELS, REJECTED, REPORTS
+from weighbridge.domain.store.artefacts import MODELS, REJECTED, REPORTS, TRAINED
 from weighbridge.entrypoints import exit_codes
 from weighbridge.entrypoints.cli.context import Context, with_context
 from weighbridge.entrypoints.cli.options import option
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from weighbridge.domain.registry.verification import Verified, Verifier
 
 #: Where the artefacts are that a pruning removes.
-KINDS = (MODELS, REJECTED, REPORTS)
+KINDS = (MODELS, REJECTED, REPORTS, TRAINED)
 
 
 class ExportFormat(StrEnum):

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from weighbridge.domain.errors import ConfigurationError, UnknownVersion
 from weighbridge.entrypoints.cli.context import Context, with_context
 from weighbridge.entrypoints.cli.options import option
 
 if TYPE_CHECKING:
-    from weighbridge.domain.registry.releases import Promotion
+    from weighbridge.domain.registry.model_registry import ModelRegistry
+    from weighbridge.domain.registry.releases import ModelVersion, Promotion
 
 ReleasedVersion = Annotated[str, typer.Argument(help="A version as 'models list' shows it.")]
 Reason = Annotated[str, option("--reason", "Why, in words; it is kept in the promotion's record.")]
@@ -42,7 +44,11 @@ def promote_model(
     wanted = ModelVersion.parse(context.task_name(), version)
     container = context.container()
     registry = container.registry()
-    check_release(registry, wanted, container.codecs())
+    try:
+        check_release(registry, wanted, container.codecs())
+    except UnknownVersion:
+        _check_not_refused(registry, wanted)
+        raise
     _print_promotion(context, registry.promote(wanted, reason, container.operator(), hold))
 
 
@@ -105,6 +111,24 @@ def release_hold(
         print_json(live.to_dict())
     else:
         print(said)
+
+
+def _check_not_refused(registry: ModelRegistry, version: ModelVersion) -> None:
+    """Check that there is no refusal of a version that was not released.
+
+    Raises:
+        ConfigurationError: there is one: its model was not kept, so it can never be promoted.
+    """
+    from weighbridge.entrypoints.cli.record_texts import first_reason
+
+    try:
+        refusal = registry.read_refusal(version)
+    except UnknownVersion:
+        return
+    raise ConfigurationError(
+        f"the candidate {version} of {version.task} was refused, and its model was not kept: "
+        f"{first_reason(refusal.document)}; 'weighbridge models show {version}' shows the whole record"
+    )
 
 
 def _print_promotion(context: Context, promotion: Promotion) -> None:

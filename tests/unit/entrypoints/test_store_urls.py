@@ -99,6 +99,8 @@ def test_a_bucket_is_asked_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
             "store_timeout_seconds": 7,
             "store_attempts": 3,
             "store_deadline_seconds": 11,
+            "store_anonymous": True,
+            "store_requester_pays": True,
         }
     )
     open_store(settings, SettableClock(), events)
@@ -107,6 +109,8 @@ def test_a_bucket_is_asked_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) 
         "prefix": "prefix",
         "read_timeout": 7.0,
         "attempts": 3,
+        "anonymous": True,
+        "requester_pays": True,
         "deadline": 11.0,
         "events": events,
         "trusted": True,
