@@ -73,6 +73,7 @@ WITHOUT = {
     "models report": {"--json"},
     "models card": {"--json"},
     "store check": {"--store", "--task"},
+    "store copy": {"--store", "--task"},
     "task check": {"--store"},
     "task new": {"--store", "--task", "--json"},
 }
