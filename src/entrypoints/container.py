@@ -167,7 +167,13 @@ class Container(containers.DeclarativeContainer):
     )
 
     service: providers.Provider[PredictionService] = providers.Factory(
-        PredictionService, registry=registry, codecs=codecs, clock=clock, events=every_sink, trial=trial
+        PredictionService,
+        registry=registry,
+        codecs=codecs,
+        clock=clock,
+        events=every_sink,
+        trial=trial,
+        fall_back=settings.provided.fall_back,
     )
     #: What the page shows of the past, by a task's name; None when there is to be no page.
     history: providers.Provider[History | None] = providers.Callable(

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     no_page: bool = False
     create_store: bool = False
     refresh_seconds: float = Field(10.0, gt=0, le=86_400)
+    fall_back: bool = False
     max_body_bytes: int = Field(1 << 20, gt=0)
     max_batch_bytes: int = Field(1 << 27, gt=0)
     max_batch_rows: int = Field(5_000_000, gt=0)

@@ -51,6 +51,7 @@ WORDS = {
     "body_seconds": "For the body of a request, and one second more for every 64 KiB that come; then 408.",
     "create_store": "Make the folder of a local store that is not there.",
     "drain_seconds": "After SIGTERM: answer, with `/readyz` at 503, before no more connections are taken.",
+    "fall_back": "When the live release is damaged as the service starts: serve the newest intact one before it.",
     "header_seconds": "For the head of a request; then 408.",
     "keep_alive_seconds": "Between two requests on a connection; then it is closed.",
     "max_batch_bytes": "Bytes of a body of many rows, as they are sent; then 413.",

@@ -42,6 +42,22 @@ class ShadowFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FellBack(Event):
+    """The live release is damaged; the service answers from an earlier one until it can be loaded."""
+
+    name: ClassVar[str] = "fell_back"
+    severity: ClassVar[Severity] = "error"
+    version: str
+    live: str
+
+    def __str__(self) -> str:
+        return (
+            f"serving {self.version} instead of the live {self.live}, which is damaged: restore it, or go back "
+            "with 'weighbridge models rollback'"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshFailed(Event):
     """The service could not load the live release; it keeps the model that it has."""
 

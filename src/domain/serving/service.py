@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from weighbridge.domain.errors import NothingReleased, WeighbridgeError
+from weighbridge.domain.errors import ModelError, NothingReleased, RegistryError, WeighbridgeError
 from weighbridge.domain.registry.loading import decode_release
+from weighbridge.domain.registry.rollback import rollback_targets
 from weighbridge.domain.serving.decoded_model import DecodedModel
-from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed
+from weighbridge.domain.serving.events import FellBack, ModelLoaded, RefreshFailed
 
 if TYPE_CHECKING:
     from weighbridge.domain.model.codec import ModelCodec
@@ -28,6 +31,10 @@ class LoadedModel(DecodedModel):
     loaded_at: datetime
 
 
+#: How many earlier releases are tried at most when the live one is damaged.
+_EARLIER = 20
+
+
 class PredictionService:
     """Holds the live model of a task and swaps it for a newer one by a single reference.
 
@@ -41,6 +48,8 @@ class PredictionService:
         clock: for durations and the time of loading.
         events: told of each change, and of each new problem once.
         trial: where a release is tried before it is decoded here; None for nowhere.
+        fall_back: whether to serve the newest intact release that was live before, when the live one is damaged
+            and nothing is loaded yet.
     """
 
     def __init__(
@@ -51,6 +60,7 @@ class PredictionService:
         clock: Clock,
         events: EventSink,
         trial: ReleaseTrial | None = None,
+        fall_back: bool = False,
     ) -> None:
         self.task = task
         self._registry = registry
@@ -58,6 +68,7 @@ class PredictionService:
         self._clock = clock
         self._events = events
         self._trial = trial
+        self._fall_back = fall_back
         self._loaded: LoadedModel | None = None
         self._problem: str | None = None
         #: How the log looked when the loaded model was last found to be live.
@@ -82,7 +93,7 @@ class PredictionService:
             NothingReleased: nothing is live.
             StoreError, RegistryError: the registry could not be asked.
             ModelUnreadable, IncompatibleModel: the live release fails verification. The model that was
-                loaded, if any, stays.
+                loaded, if any, stays; if none was, and the service may fall back, an earlier one is loaded now.
         """
         current = self._loaded
         if current is not None:
@@ -93,15 +104,31 @@ class PredictionService:
             self._token = None
         promotion = self._registry.live(self.task)
         if current is None or current.promotion.version != promotion.version:
-            started = self._clock.seconds()
-            release = self._registry.read(promotion.version)
-            predictor = decode_release(release, self._registry.fetch(release), self._codecs, self._trial)
-            self._loaded = LoadedModel(release, predictor, promotion, self._clock.now())
-            self._events.emit(ModelLoaded(str(promotion.version), self._clock.seconds() - started))
+            try:
+                self._decode(promotion)
+            except (ModelError, RegistryError):
+                if current is None and self._fall_back:
+                    self._load_earlier(promotion)
+                raise
         elif current.promotion != promotion:
             self._loaded = LoadedModel(current.release, current.predictor, promotion, current.loaded_at)
         else:
             self._token = token
+
+    def _decode(self, promotion: Promotion) -> None:
+        started = self._clock.seconds()
+        release = self._registry.read(promotion.version)
+        predictor = decode_release(release, self._registry.fetch(release), self._codecs, self._trial)
+        self._loaded = LoadedModel(release, predictor, promotion, self._clock.now())
+        self._events.emit(ModelLoaded(str(promotion.version), self._clock.seconds() - started))
+
+    def _load_earlier(self, live: Promotion) -> None:
+        """Load the newest intact release that rollbacks from ``live`` would go to; nothing when there is none."""
+        for promotion in islice(rollback_targets(self._registry, live), _EARLIER):
+            with suppress(ModelError, RegistryError):
+                self._decode(promotion)
+                self._events.emit(FellBack(str(promotion.version), str(live.version)))
+                return
 
     def refresh(self) -> None:
         """``load``, but a failure is kept as ``problem`` and told as an event instead of raised.

@@ -28,7 +28,7 @@ from weighbridge.domain.registry.events import (
     RefusedBefore,
 )
 from weighbridge.domain.report.events import ReportFailed, ReportWritten
-from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed, ShadowChanged, ShadowFailed
+from weighbridge.domain.serving.events import FellBack, ModelLoaded, RefreshFailed, ShadowChanged, ShadowFailed
 from weighbridge.domain.store.events import DatasetChosen, DatasetNameUnreadable, StoreRetried
 from weighbridge.domain.training.events import (
     DatasetAdmitted,
@@ -153,6 +153,13 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         "redaction_unknown",
         "nothing is redacted by nmae, cty: v1 has no such column; check WEIGHBRIDGE_PREDICTION_LOG_REDACT for "
         "a typing error",
+    ),
+    (
+        FellBack("v1", "v2"),
+        "error",
+        "fell_back",
+        "serving v1 instead of the live v2, which is damaged: restore it, or go back with 'weighbridge models "
+        "rollback'",
     ),
     (RefreshFailed("v1", "gone"), "error", "refresh_failed", "could not refresh, still serving v1: gone"),
     (RefreshFailed(None, "gone"), "error", "refresh_failed", "could not refresh, no model is loaded: gone"),

@@ -34,7 +34,7 @@ from weighbridge.domain.errors import (
 from weighbridge.domain.model.predictor import columns_of_rows
 from weighbridge.domain.registry.provenance import Record
 from weighbridge.domain.registry.releases import Decision
-from weighbridge.domain.serving.events import ModelLoaded, RefreshFailed
+from weighbridge.domain.serving.events import FellBack, ModelLoaded, RefreshFailed
 from weighbridge.domain.serving.row_predictor import RowPredictor
 from weighbridge.domain.serving.service import PredictionService
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef
@@ -287,6 +287,32 @@ def test_a_record_without_golden_rows_is_not_loaded(world: ServiceWorld) -> None
     world.promote(world.first)
     with pytest.raises(IncompatibleModel, match="has no golden rows"):
         world.service.load()
+
+
+@pytest.mark.parametrize("damage", [None, b"other bytes"], ids=["gone", "other"])
+def test_a_new_service_may_fall_back_from_a_damaged_release(world: ServiceWorld, damage: bytes | None) -> None:
+    for kind in ("models/", "record"):
+        key = world.second.model_key("onnx") if kind == "models/" else world.second.record_key
+        whole = world.store.read(key).data
+        world.replace(key, damage)
+        service = PredictionService(
+            QUICK.name, world.registry, (OnnxCodec(),), world.clock, world.recorder, fall_back=True
+        )
+        world.recorder.take()
+        service.refresh()
+        assert service.loaded is not None
+        assert service.loaded.release.version == world.first
+        assert str(world.second) in (service.problem or "")
+        loaded, fell, failed = world.recorder.take()
+        assert isinstance(loaded, ModelLoaded)
+        assert fell == FellBack(str(world.first), str(world.second))
+        assert failed == RefreshFailed(str(world.first), service.problem or "")
+        # As soon as the live one is whole again, it is served.
+        world.store.delete(key) if damage is not None else None
+        world.store.write(key, whole)
+        service.refresh()
+        assert service.loaded.release.version == world.second
+        assert service.problem is None
 
 
 def test_an_outage_is_sat_out(
