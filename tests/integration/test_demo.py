@@ -70,7 +70,7 @@ def check(story: str, store: Path, told_as: str) -> str:
     assert (store / first).is_file()
     assert (store / second).is_file()
 
-    assert trained[0] == "verdict   release"
+    assert trained[0] == "verdict   Released"
     assert f"dataset   {first} (1,000 rows)" in trained
     assert sum(line.startswith("check     passed: ") for line in trained) == 3
     (version,) = [line.removeprefix("live      ") for line in trained if line.startswith("live")]
@@ -85,7 +85,7 @@ def check(story: str, store: Path, told_as: str) -> str:
     few, many, other = (answer["est_hours_to_dispatch"] for _, answer in asked)
     assert few < many < other
 
-    assert refused[1] == "verdict   reject"
+    assert refused[1].startswith("verdict   Refused: ")
     assert f"dataset   {second} (1,000 rows)" in refused
     assert f"live      {version}" in refused
     rejected = [json.loads(path.read_text()) for path in (store / "rejected").iterdir()]

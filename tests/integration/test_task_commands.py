@@ -170,14 +170,14 @@ def test_a_dataset_is_tried(command: Command, tmp_path: Path) -> None:
     ]
     assert [line.split()[0] for line in numbers] == [
         *["ABOUT", "task", "features", "search", "dataset", "split", "trial", "metric", "metric", "metric"],
-        *["check", "check", "check", "rules", "verdict", "reason", "reason", "format", "problems"],
+        *["check", "check", "check", "rules", "verdict", "error", "error", "format", "problems"],
     ]
     assert (
         "trial     one training, of the first candidate: regressor__criterion='squared_error', "
         "regressor__max_depth=#regressor__min_samples_split=#regressor__min_samples_leaf=#"
     ) in [line.replace("# ", "#") for line in numbers]
     assert "metric    r# #" in numbers
-    assert "verdict   reject, if the search found nothing better" in numbers
+    assert "verdict   Refused: # errors, if the search found nothing better" in numbers
     assert numbers[-2:] == ["format    onnx", "problems  none"]
     assert files(tmp_path) == {"orders.csv"}
 

@@ -39,11 +39,12 @@ def reasons_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def first_reason(record: Mapping[str, Any]) -> str:
-    """The first reason for a verdict, and how many more there are."""
-    reasons = [text for _, text in reasons_of(record)]
+    """The first reason for a verdict, without its slices, and how many more there are."""
+    reasons = read_reasons(record)
     if not reasons:
         return ""
-    return reasons[0] if len(reasons) == 1 else f"{reasons[0]} (and {len(reasons) - 1} more)"
+    first = reasons[0].text.partition("; worst slices: ")[0]
+    return first if len(reasons) == 1 else f"{first} (and {len(reasons) - 1} more)"
 
 
 def levels_of(record: Mapping[str, Any], metric: str) -> str:

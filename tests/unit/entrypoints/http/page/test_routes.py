@@ -15,6 +15,7 @@ import pytest
 from tests.support.asgi_client import Reply, ask
 from tests.support.http_service import CLOCK, service_on
 from tests.support.quick_task import QUICK, store_of_two, two_releases
+from tests.support.reasons import errors
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
@@ -80,7 +81,7 @@ def refuse(place: Place, reason: str) -> ModelVersion:
     record = replace(
         newest.record,
         version=str(version),
-        decision=GateDecision(Verdict.REJECT, (reason,)),
+        decision=GateDecision(Verdict.REJECT, errors(reason)),
         metrics={**newest.record.metrics, "r2": 0.1234},
         report={"key": version.report_key},
     )
