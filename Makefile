@@ -10,7 +10,7 @@ CLIENTS := kserve open-inference
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve check lint types imports format docs-check bench lock clean
-.PHONY: sbom test test-thorough test-clients test-mlflow test-s3 test-azure test-browser
+.PHONY: fuzz sbom test test-thorough test-clients test-mlflow test-s3 test-azure test-browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ TEST_PROCESSES ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || e
 
 test: setup ## all tests, on every core
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
+
+fuzz: setup ## hostile inputs for requests, rows, tables and datasets, for FUZZ_SECONDS (60)
+	PYTHONPATH=. $(BIN)/python -m tests.fuzz.run
 
 test-thorough: setup ## all tests, with many more generated examples
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
