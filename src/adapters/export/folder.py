@@ -123,7 +123,7 @@ class FolderExporter(ModelExporter):
             "code/weighbridge_model.py": (files("weighbridge.adapters.export") / "mlflow_loader.py").read_bytes(),
             "requirements.txt": _requirements(release, "mlflow>=3,<4").encode(),
             "python_env.yaml": _yaml(
-                {"python": record.libraries.get("python", "3.11"), "dependencies": ["-r requirements.txt"]}
+                {"python": _python(record.libraries), "dependencies": ["-r requirements.txt"]}
             ).encode(),
             "record.json": _json(release.document),
             **({"input_example.json": _json(rows)} if record.golden else {}),
@@ -160,7 +160,7 @@ def write_whole(content: Mapping[str, bytes], folder: Path) -> None:
 
 def _mlmodel(release: Release, has_rows: bool) -> dict[str, Any]:
     record = release.record
-    python = record.libraries.get("python", "3.11")
+    python = _python(record.libraries)
     flavors: dict[str, Any] = {
         "python_function": {
             "loader_module": "weighbridge_model",
@@ -172,7 +172,7 @@ def _mlmodel(release: Release, has_rows: bool) -> dict[str, Any]:
     }
     if record.model.format == "onnx" and "onnx" in record.libraries:
         flavors["onnx"] = {
-            "onnx_version": record.libraries["onnx"],
+            "onnx_version": _version(record.libraries, "onnx"),
             "data": "model/model.onnx",
             "providers": ["CPUExecutionProvider"],
             "code": "code",
@@ -221,8 +221,28 @@ def _requirements(release: Release, *more: str) -> str:
     names = list(_NEEDS[release.record.model.format])
     if "lightgbm" in release.record.training.estimator:
         names.append("lightgbm")
-    lines = [f"{name}=={libraries[name]}" if name in libraries else name for name in names]
+    lines = [f"{name}=={_version(libraries, name)}" if name in libraries else name for name in names]
     return "\n".join([*more, *lines]) + "\n"
+
+
+def _python(libraries: Mapping[str, str]) -> str:
+    return _version(libraries, "python") if "python" in libraries else "3.11"
+
+
+def _version(libraries: Mapping[str, str], name: str) -> str:
+    """A recorded version, when it is one and nothing else: whoever installs the export runs what stands there."""
+    from packaging.version import InvalidVersion, Version
+
+    text = libraries[name]
+    try:
+        # Spaces and line breaks around it are let pass by PEP 440.
+        if not isinstance(text, str) or text != text.strip() or not text.isascii():
+            raise InvalidVersion(text)
+        return str(Version(text))
+    except InvalidVersion:
+        raise ConfigurationError(
+            f"the record's version of {name}, {text!r}, is none by PEP 440: nothing is exported"
+        ) from None
 
 
 def _readme(release: Release) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.errors import RegistryError, UnknownVersion, WeighbridgeError
+from weighbridge.domain.registry.recorded import read_report
 from weighbridge.domain.registry.releases import CLOCKS_APART, ModelVersion
 
 if TYPE_CHECKING:
@@ -124,13 +125,14 @@ class History:
             self._snapshot = found
 
     def report(self, version: ModelVersion) -> bytes:
-        """The report of a weighing, out of the store.
+        """The report of an evaluation, out of the store, compared with the digest that its record has.
 
         Raises:
             ArtefactNotFound: there is none.
+            RegistryError: it is not the one that was recorded.
             StoreError: the store fails.
         """
-        return self._store.read(version.report_key).data
+        return read_report(self._store, self._registry, version)
 
     def _look(self, now: float) -> Snapshot:
         is_whole_due = self._listed is None or now - self._listed >= _WHOLE

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
-from weighbridge.domain.errors import UnknownVersion
+from weighbridge.domain.errors import RegistryError, UnknownVersion
 from weighbridge.domain.registry.releases import ModelVersion
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
     from weighbridge.domain.registry.releases import Refusal, Release
+    from weighbridge.domain.store.artefact_store import ArtefactStore
 
 #: The word for whatever version is live.
 LIVE = "live"
@@ -40,3 +42,23 @@ def read_recorded(registry: ModelRegistry, version: ModelVersion) -> Release | R
             return registry.read_refusal(version)
         except UnknownVersion:
             raise unknown from None
+
+
+def read_report(store: ArtefactStore, registry: ModelRegistry, version: ModelVersion) -> bytes:
+    """The report of an evaluation as it was written: its digest is that of the record.
+
+    Raises:
+        ArtefactNotFound: there is none.
+        UnknownVersion: there is one, and no record of its version.
+        RegistryError: the record cannot be read, or the report is not the one that it names.
+        StoreError: the store fails.
+    """
+    data = store.read(version.report_key).data
+    recorded = (read_recorded(registry, version).record.report or {}).get("sha256")
+    found = hashlib.sha256(data).hexdigest()
+    if recorded != found:
+        raise RegistryError(
+            f"the report '{version.report_key}' is not the one that was recorded: its sha256 is {found}, "
+            f"the record says {recorded or 'nothing'}; put it back from a backup or the bucket's versions"
+        )
+    return data

@@ -8,14 +8,16 @@ import typer
 
 from weighbridge.domain.errors import ConfigurationError, UnknownVersion
 from weighbridge.entrypoints.cli.context import Context, with_context
-from weighbridge.entrypoints.cli.options import option
+from weighbridge.entrypoints.cli.options import option, plain_text
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
     from weighbridge.domain.registry.releases import ModelVersion, Promotion
 
 ReleasedVersion = Annotated[str, typer.Argument(help="A version as 'models list' shows it.")]
-Reason = Annotated[str, option("--reason", "Why, in words; it is kept in the promotion's record.")]
+Reason = Annotated[
+    str, option("--reason", "Why, in words; it is kept in the promotion's record.", check=plain_text)
+]
 To = Annotated[
     Optional[str],  # noqa: UP045
     option("--to", "The version to go back to.  [default: the one that was live before the last promotion]"),

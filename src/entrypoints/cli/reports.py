@@ -76,11 +76,17 @@ def show_card(
     _write(output, overwrite, model_card(record, container.settings().command_options, licence).encode())
 
 
+_POLICY = (
+    b'<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src '
+    b"'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'\">\n"
+)
+
+
 def _read(version: ModelVersion, container: Container) -> bytes:
-    from weighbridge.domain.registry.recorded import read_recorded
+    from weighbridge.domain.registry.recorded import read_recorded, read_report
 
     try:
-        return container.store().read(version.report_key).data
+        return read_report(container.store(), container.registry(), version)
     except ArtefactNotFound as error:
         report = read_recorded(container.registry(), version).record.report
         why = "it was evaluated without one" if report is None else report.get("problem", "it was removed")
@@ -109,7 +115,8 @@ def _open(version: ModelVersion, data: bytes) -> None:
 
     # It stays there: the browser may read it long after this command has ended.
     path = Path(tempfile.mkdtemp(prefix="weighbridge-")) / f"{version.task}_{version}.html"
-    path.write_bytes(data)
+    # First in the file, so that it holds for all of it: no script runs, and nothing is fetched.
+    path.write_bytes(_POLICY + data)
     print(path)
     if not webbrowser.open(path.as_uri()):
         raise ConfigurationError("no browser could be opened; open the file above in one, or use --output")

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from weighbridge.domain.errors import ArtefactNotFound, StoreError, UnknownVersion
+from weighbridge.domain.errors import ArtefactNotFound, RegistryError, StoreError, UnknownVersion
 from weighbridge.domain.registry.history import History
 from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.serving.service import PredictionService
@@ -35,7 +35,7 @@ _POLICY = (
 
 #: A report has its style within, and needs nothing else.
 _REPORT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 _FORM = "application/x-www-form-urlencoded"
@@ -88,6 +88,8 @@ def build_page_router(
             data = await asyncio.get_running_loop().run_in_executor(reading, history.report, wanted)
         except (UnknownVersion, ArtefactNotFound):
             raise RequestProblem(HTTPStatus.NOT_FOUND, f"there is no report of {version[:100]}") from None
+        except RegistryError as error:
+            raise RequestProblem(HTTPStatus.NOT_FOUND, str(error)) from error
         except StoreError as error:
             detail = f"the report cannot be read now: {error}"
             raise RequestProblem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "10"}) from error

@@ -216,3 +216,27 @@ def test_others_may_read_what_they_may_read_elsewhere(tmp_path: Path) -> None:
     write_whole({"a": b"1"}, tmp_path / "new")
     (tmp_path / "made").mkdir()
     assert (tmp_path / "new").stat().st_mode == (tmp_path / "made").stat().st_mode
+
+
+@pytest.mark.parametrize("wanted", ["onnx", "mlflow"])
+@pytest.mark.parametrize("library", ["numpy", "onnxruntime"])
+@pytest.mark.parametrize(
+    "version",
+    [
+        "2.1\n--index-url https://evil.example",
+        "2.1 ; evil",
+        "2.1\n",
+        " 2.1",
+        "@ https://evil.example",
+        "*",
+        "",
+        "2.1\u0661",
+    ],
+)
+def test_a_version_that_is_none_stops_the_export(tmp_path: Path, wanted: str, library: str, version: str) -> None:
+    release, data = onnx_release()
+    libraries = {**release.record.libraries, library: version}
+    forged = replace(release, record=replace(release.record, libraries=libraries))
+    with pytest.raises(ConfigurationError, match=f"the record's version of {library}, .* is none by PEP 440"):
+        EXPORTER.export(forged, data, wanted, str(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()

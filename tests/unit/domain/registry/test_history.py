@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 
 from tests.support.quick_task import QUICK, two_releases
 from tests.support.reasons import errors
 from tests.support.worlds import World
-from weighbridge.domain.errors import ArtefactNotFound
+from weighbridge.domain.errors import ArtefactNotFound, RegistryError, UnknownVersion
 from weighbridge.domain.evaluation.gate import GateDecision, Verdict
 from weighbridge.domain.registry.history import History, Snapshot
 from weighbridge.domain.registry.provenance import Record
@@ -16,6 +17,8 @@ from weighbridge.domain.registry.releases import ModelVersion
 
 TASK = QUICK.name
 FIRST = datetime(2022, 1, 1, tzinfo=UTC)
+
+REPORT = b"<html>"
 
 
 class HistoryWorld(World):
@@ -49,7 +52,9 @@ def record_of(day: int, verdict: Verdict) -> Record:
         version=str(version),
         created_at=created,
         decision=GateDecision(verdict, errors("because") if verdict is Verdict.REJECT else ()),
-        report={"key": version.report_key} if day % 2 == 0 else {"problem": "no ink"},
+        report={"key": version.report_key, "sha256": sha256(REPORT).hexdigest(), "size": len(REPORT)}
+        if day % 2 == 0
+        else {"problem": "no ink"},
     )
 
 
@@ -159,10 +164,18 @@ def test_a_record_that_cannot_be_read_is_passed_over_and_read_once() -> None:
     assert world.counting.reads == []
 
 
-def test_reports_are_read_from_the_store() -> None:
+def test_reports_are_read_from_the_store_and_compared_with_their_records() -> None:
     world = HistoryWorld()
-    version = ModelVersion(TASK, FIRST, "0000000a")
+    version = world.add(0)
     with pytest.raises(ArtefactNotFound):
         world.history.report(version)
-    world.store.write(version.report_key, b"<html>")
-    assert world.history.report(version) == b"<html>"
+    world.store.write(version.report_key, REPORT)
+    assert world.history.report(version) == REPORT
+    world.store.delete(version.report_key)
+    world.store.write(version.report_key, REPORT + b" ")
+    with pytest.raises(RegistryError, match="is not the one that was recorded: its sha256 is "):
+        world.history.report(version)
+    unrecorded = ModelVersion(TASK, FIRST, "0000000b")
+    world.store.write(unrecorded.report_key, REPORT)
+    with pytest.raises(UnknownVersion):
+        world.history.report(unrecorded)

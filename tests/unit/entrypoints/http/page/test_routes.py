@@ -8,6 +8,7 @@ import shlex
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from hashlib import sha256
 from urllib.parse import urlencode
 
 import pytest
@@ -35,6 +36,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+REPORT = b"<!DOCTYPE html><p>evaluated"
 
 
 class Place:
@@ -83,7 +86,7 @@ def refuse(place: Place, reason: str) -> ModelVersion:
         version=str(version),
         decision=GateDecision(Verdict.REJECT, errors(reason)),
         metrics={**newest.record.metrics, "r2": 0.1234},
-        report={"key": version.report_key},
+        report={"key": version.report_key, "sha256": sha256(REPORT).hexdigest(), "size": len(REPORT)},
     )
     place.registry.refuse(record)
     return version
@@ -263,18 +266,28 @@ def test_figures_and_a_mark_that_changes_with_what_is_shown() -> None:
     }
 
 
-def test_a_report_is_served_with_a_policy_of_its_own() -> None:
+def test_a_report_is_served_in_a_sandbox() -> None:
     place = Place()
-    version = two_releases()[0].version
+    version = refuse(place, "why")
     assert place.get(f"/reports/{version}").status == 404
     assert place.get("/reports/..%2Fsecrets").status == 404
-    place.store.write(version.report_key, b"<!DOCTYPE html><p>weighed")
+    place.store.write(version.report_key, REPORT)
     reply = place.get(f"/reports/{version}")
-    assert (reply.status, reply.body) == (200, b"<!DOCTYPE html><p>weighed")
+    assert (reply.status, reply.body) == (200, REPORT)
     assert reply.headers["content-security-policy"] == (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; "
+        "base-uri 'none'; frame-ancestors 'none'"
     )
+
+
+def test_a_report_that_was_replaced_is_not_served() -> None:
+    place = Place()
+    version = refuse(place, "why")
+    place.store.write(version.report_key, b"<script>alert(1)</script>")
+    reply = place.get(f"/reports/{version}")
+    assert reply.status == 404
+    assert b"is not the one that was recorded: its sha256 is" in reply.body
+    assert b"<script>" not in reply.body
 
 
 def test_the_page_is_behind_the_keys_which_a_browser_sends_as_a_password() -> None:
