@@ -1,5 +1,7 @@
 """Traces of trainings and of requests, through OpenTelemetry."""
 
+import atexit
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
@@ -13,6 +15,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from weighbridge.domain.system import RequestSpan, Tracing
 
 _PROPAGATOR = TraceContextTextMapPropagator()
+
+#: How long the end of the process waits for the last spans to be sent, in seconds.
+_FAREWELL = 2.0
 
 
 class OpenTelemetryTracing(Tracing):
@@ -28,9 +33,14 @@ class OpenTelemetryTracing(Tracing):
 
     def __init__(self, version: str, exporter: SpanExporter | None = None) -> None:
         named = Resource.create({SERVICE_NAME: "weighbridge"}).merge(OTELResourceDetector().detect())
-        provider = TracerProvider(resource=named)
+        provider = TracerProvider(resource=named, shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
         self._provider = provider
+        # Its own end waits for the collector much longer. A thread cannot be started any more when it is needed.
+        self._ending = threading.Event()
+        self._end = threading.Thread(target=self._shut_down, name="last-spans", daemon=True)
+        self._end.start()
+        atexit.register(self.close)
         self._tracer = provider.get_tracer("weighbridge", version)
 
     def span(self, name: str, **attributes: str) -> AbstractContextManager[None]:
@@ -52,6 +62,15 @@ class OpenTelemetryTracing(Tracing):
     def flush(self) -> None:
         """Send the spans that are waiting now; the end of the process does so too."""
         self._provider.force_flush()
+
+    def close(self) -> None:
+        """Send the spans that are waiting, for two seconds at most, and no more from then on."""
+        self._ending.set()
+        self._end.join(timeout=_FAREWELL)
+
+    def _shut_down(self) -> None:
+        self._ending.wait()
+        self._provider.shutdown()
 
     @contextmanager
     def _span(self, name: str, attributes: Mapping[str, str]) -> Iterator[None]:

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     prediction_log_redact: str = ""
     api_keys: SecretStr = SecretStr("")
     allowed_hosts: str = ""
+    root_path: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    trusted_proxies: str = ""
     store_timeout_seconds: float = Field(20.0, gt=0, le=3600)
     store_attempts: int = Field(4, ge=1, le=20)
     store_deadline_seconds: float = Field(300.0, gt=0, le=86_400)

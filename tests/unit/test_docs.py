@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import sys
+from urllib.parse import urljoin
 
 import pytest
 
@@ -24,13 +25,14 @@ def page(app: Front) -> Reply:
 
 
 def loaded_by(page: Reply) -> list[str]:
-    return re.findall(r'(?:src|href)="([^"]*)"', page.body.decode())
+    """What a browser asks for that has the page at ``/docs``."""
+    return [urljoin("/docs", address) for address in re.findall(r'(?:src|href)="([^"]*)"', page.body.decode())]
 
 
 def test_the_page_speaks_of_no_other_host(page: Reply) -> None:
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert b"//" not in page.body.replace(b"<!-- `", b"")
-    assert b"url: '/openapi.json'" in page.body
+    assert b"url: 'openapi.json'" in page.body
     assert b"<title>Weighbridge: time_to_dispatch</title>" in page.body
 
 

@@ -26,15 +26,19 @@ _METHODS = ["GET", "HEAD"]
 _PACKAGE = "fastapi_offline"
 
 
-def build_docs_router(title: str, openapi_url: str) -> APIRouter:
-    """The page over the document at ``openapi_url``, and its files. It names no other host, and may ask none."""
+def build_docs_router(title: str) -> APIRouter:
+    """The page over the OpenAPI document, and its files.
+
+    It names no other host, and may ask none. Its addresses are relative, so that it works below any path.
+    """
     router = APIRouter(include_in_schema=False)
     write = cache(_write)
 
     @router.api_route(DOCS, methods=_METHODS, name="docs")
-    def docs() -> Response:
+    def docs(request: Request) -> Response:
         """What can be asked of the service, to read and to try."""
-        page, policy = write(title, openapi_url)
+        # With a slash at its end, the page is one folder deeper for a browser.
+        page, policy = write(title, "../" if request.state.asked_path.endswith("/") else "")
         return Response(page, headers={"Content-Security-Policy": policy}, media_type="text/html")
 
     @router.api_route(f"{DOCS}/{{name}}", methods=_METHODS, name="docs-file")
@@ -49,11 +53,11 @@ def build_docs_router(title: str, openapi_url: str) -> APIRouter:
     return router
 
 
-def _write(title: str, openapi_url: str) -> tuple[bytes, str]:
+def _write(title: str, start: str) -> tuple[bytes, str]:
     """The page as FastAPI writes it, and its policy: what is written into it may run, and what is from here."""
-    script, style, icon = (f"{DOCS}/{name}?{version(_PACKAGE)}" for name in DOCS_FILES)
+    script, style, icon = (f"{start}{DOCS[1:]}/{name}?{version(_PACKAGE)}" for name in DOCS_FILES)
     page = get_swagger_ui_html(
-        openapi_url=openapi_url,
+        openapi_url=f"{start}openapi.json",
         title=title,
         swagger_js_url=script,
         swagger_css_url=style,

@@ -115,6 +115,12 @@ def install_openapi(
     app.openapi = openapi  # type: ignore[method-assign]
 
 
+def describe_server(root_path: str, document: Document, _: LoadedModel | None) -> None:
+    """Write below which path a proxy offers the service; nothing for none."""
+    if root_path:
+        document["servers"] = [{"url": root_path}]
+
+
 def _add_what_the_front_answers(document: Document, has_keys: bool) -> None:
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})[_PROBLEM] = PROBLEM_SCHEMA

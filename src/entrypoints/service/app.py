@@ -52,6 +52,7 @@ def create_app(
         keys=ApiKeys(settings.keys),
         max_body_bytes=settings.max_body_bytes,
         max_header_bytes=settings.max_header_bytes,
+        root_path=settings.root_path,
     )
 
 
@@ -74,7 +75,7 @@ def _framework(
     from weighbridge.entrypoints.http.error_handlers import install_error_handlers
     from weighbridge.entrypoints.http.inference.documents import describe_inference
     from weighbridge.entrypoints.http.inference.routes import build_inference_router
-    from weighbridge.entrypoints.http.openapi import install_openapi
+    from weighbridge.entrypoints.http.openapi import describe_server, install_openapi
     from weighbridge.entrypoints.http.routes import build_router, describe_routes
 
     app = FastAPI(
@@ -93,13 +94,14 @@ def _framework(
         from weighbridge.entrypoints.http.page.routes import build_page_router
 
         app.include_router(build_page_router(service, answers, telemetry, history, settings))
-    app.include_router(build_docs_router(app.title, "/openapi.json"))
+    app.include_router(build_docs_router(app.title))
     install_error_handlers(app)
     has_keys = bool(settings.keys)
     describe = [
         partial(describe_routes, service.task),
         partial(describe_batch, service.task),
         partial(describe_inference, has_keys),
+        partial(describe_server, settings.root_path),
     ]
     install_openapi(app, service, describe, has_keys=has_keys)
     return app

@@ -207,8 +207,10 @@ def make_server(
     lifecycle = Lifecycle()
     front = create_app(service, settings, telemetry, lifecycle, observer, history)
     app: App = front if tracing is None else Traced(front, tracing)
-    # What is answered on the connection itself goes through no application, and would have no span.
-    at_once = front.at_once if tracing is None else None
+    # What is answered on the connection itself goes through no application: it would have no span, and be logged
+    # with the address of the proxy.
+    is_behind_a_proxy = bool(settings.trusted_proxies)
+    at_once = None if tracing or (is_behind_a_proxy and settings.access_log) else front.at_once
     limits = Limits(
         settings.max_header_bytes,
         settings.header_seconds,
@@ -223,7 +225,8 @@ def make_server(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=is_behind_a_proxy,
+        forwarded_allow_ips=settings.trusted_proxies,
         ws="none",
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_seconds,

@@ -46,6 +46,7 @@ class Front:
         keys: who may ask.
         max_body_bytes: a longer body is left to the application to refuse.
         max_header_bytes: names and values of a request's headers; more are refused with 431.
+        root_path: a path that is taken off the beginning of those that have it; empty for none.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Front:
         keys: ApiKeys,
         max_body_bytes: int,
         max_header_bytes: int,
+        root_path: str = "",
     ) -> None:
         self._app = app
         self._background = background
         self._path = path
         self._answers = answers
         self._book = book
+        self._root_path = root_path
         self._keys = keys or None
         self._max_body_bytes = max_body_bytes
         self._max_header_bytes = max_header_bytes
@@ -79,6 +82,8 @@ class Front:
             await self._live(receive, send)
             return
         started = perf_counter()
+        if self._root_path and f"{scope['path']}/".startswith(f"{self._root_path}/"):
+            scope["path"] = scope["path"][len(self._root_path) :] or "/"
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = self._book.id_of(headers)
         if scope["path"] == self._path and self._is_row(scope, headers):

@@ -1,5 +1,8 @@
 """What holds for every request before its route is known: the spelling of its path, HEAD, counts."""
 
+import json
+import re
+
 import pytest
 
 from tests.support.asgi_client import Reply, ask
@@ -59,3 +62,23 @@ def test_requests_are_counted_by_their_own_method_and_the_route() -> None:
     count = 'weighbridge_http_requests_total{{method="{}",route="/livez",status="200"}}'
     found = metrics(app)
     assert (found[count.format("GET")], found[count.format("HEAD")]) == (2, 1)
+
+
+def test_below_a_path_of_a_proxy_everything_is_answered_with_it_and_without_it() -> None:
+    app, _ = app_of(root_path="/models/dispatch")
+    body = body_of("SKU001", 10)
+    for start in ("/models/dispatch", ""):
+        assert ask(app, "POST", f"{start}{PATH}", body, QUICKLY).status == 200
+        assert ask(app, "GET", f"{start}/livez").status == 200
+    assert ask(app, "GET", "/models/dispatchlivez").status == 404
+    assert json.loads(ask(app, "GET", "/openapi.json").body)["servers"] == [{"url": "/models/dispatch"}]
+
+
+@pytest.mark.parametrize(("path", "start"), [("/docs", ""), ("/docs/", "../")])
+def test_the_documentation_has_relative_addresses(app: Front, path: str, start: str) -> None:
+    page = ask(app, "GET", path).body.decode()
+    assert f"url: '{start}openapi.json'" in page
+    found = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert found
+    assert [address for address in found if not address.startswith(f"{start}docs/")] == []
+    assert "servers" not in json.loads(ask(app, "GET", "/openapi.json").body)
