@@ -109,7 +109,8 @@ class PromotionLog:
                 high = low + step
             step *= 2
         while high is not None and low < high:
-            middle = (low + high) // 2
+            # What one page shows needs no more halving.
+            middle = low if high - low <= PAGE else (low + high) // 2
             page = self._numbers(middle)
             if not page:
                 high = middle
