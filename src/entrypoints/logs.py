@@ -61,7 +61,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as text."""
-        line = f"{_time(record)} {record.levelname.lower():8} {record.getMessage()}"
+        line = f"{_time(record)} {record.levelname.lower():8} {_escaped(record.getMessage())}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -88,6 +88,15 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             document["traceback"] = self.formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=False, default=str)
+
+
+def _escaped(text: str) -> str:
+    """The text with what a terminal would obey (control characters, marks of direction) as escapes; lines stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode("ascii") for one in text
+    )
 
 
 def _plain(value: object) -> object:

@@ -26,8 +26,19 @@ from weighbridge.domain.model.predictor import Predictor, columns_of_rows
 _Measure: TypeAlias = "Callable[[Predictor, Sequence[Row]], Parity]"
 
 
-def check_release(registry: ModelRegistry, version: ModelVersion, codecs: Sequence[ModelCodec]) -> Release:
+def check_release(
+    registry: ModelRegistry,
+    version: ModelVersion,
+    codecs: Sequence[ModelCodec],
+    trial: ReleaseTrial | None = None,
+) -> Release:
     """Read a release whole: its record, its bytes against their digest, and its predictions for the golden rows.
+
+    Args:
+        registry: where it is.
+        version: whose release.
+        codecs: the formats that can be read.
+        trial: where its model is tried; None for this process.
 
     Raises:
         UnknownVersion: there is none.
@@ -35,7 +46,11 @@ def check_release(registry: ModelRegistry, version: ModelVersion, codecs: Sequen
         ModelUnreadable, IncompatibleModel: it fails verification.
     """
     release = registry.read(version)
-    decode_release(release, registry.fetch(release), codecs)
+    data = registry.fetch(release)
+    if trial is None:
+        decode_release(release, data, codecs)
+    else:
+        trial.run(release, data)
     return release
 
 

@@ -47,7 +47,7 @@ def promote_model(
     container = context.container()
     registry = container.registry()
     try:
-        check_release(registry, wanted, container.codecs())
+        check_release(registry, wanted, container.codecs(), container.trial())
     except UnknownVersion:
         _check_not_refused(registry, wanted)
         raise
@@ -74,10 +74,10 @@ def roll_back_model(
 
     name = context.task_name()
     container = context.container()
-    registry, codecs = container.registry(), container.codecs()
+    registry, codecs, trial = container.registry(), container.codecs(), container.trial()
     promotion = roll_back(
         registry,
-        lambda version: check_release(registry, version, codecs),
+        lambda version: check_release(registry, version, codecs, trial),
         name,
         reason,
         container.operator(),

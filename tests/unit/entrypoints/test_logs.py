@@ -321,3 +321,20 @@ def test_what_the_store_is_asked_again_is_for_those_who_debug(capsys: pytest.Cap
     configure_logs("text", "info")
     LogEventSink().emit(StoreRetried("GetObject", "SlowDown"))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),
+        ("a\x9b2Jb", "a\\x9b2Jb"),
+        ("a\rb", "a\\rb"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\u2066b", "a\\u2066b"),
+        ("a\x00b", "a\\x00b"),
+        ("Ünïcode ☃ 日", "Ünïcode ☃ 日"),
+        ("one\n\ttwo", "one\n\ttwo"),
+    ],
+)
+def test_text_says_what_a_terminal_would_obey(said: str, shown: str) -> None:
+    assert TextFormatter().format(record("%s", said)).endswith(f" {shown}")
