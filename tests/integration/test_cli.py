@@ -624,4 +624,4 @@ def test_help_names_every_command_and_each_one_has_an_example(command: Command) 
         page = command(*words, "--help")
         assert (page.code, page.err) == (0, "")
         assert f"Example: weighbridge {' '.join(words)}" in page.out
-        assert "WEIGHBRIDGE_STORE" in page.out
+        assert "WEIGHBRIDGE_LOG_LEVEL for --log-level" in " ".join(page.out.split())
