@@ -208,9 +208,13 @@ class LocalStore(ArtefactStore):
                 self._check_root()
                 return []
             raise
-        keys = [f"{kind}/{name}" for name in names if name.startswith(start)]
+        after = ""
+        if start_after is not None and start_after >= f"{kind}/":
+            after = start_after.removeprefix(f"{kind}/")
+            if after == start_after:
+                return []  # it sorts after every key of this kind
         # Text compares by code point, and UTF-8 keeps that order.
-        return sorted(keys if start_after is None else [key for key in keys if key > start_after])
+        return [f"{kind}/{name}" for name in sorted(one for one in names if one > after and one.startswith(start))]
 
     def _status(self, key: str) -> os.stat_result | None:
         """The status of the file; None when it has gone since its name was listed, or leads out of the root."""

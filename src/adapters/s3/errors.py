@@ -66,7 +66,7 @@ def translate(error: Exception, url: str, subject: str = "") -> WeighbridgeError
     said = " ".join(str(error).split())
     if isinstance(error, _NO_CREDENTIALS):
         return _translate_credentials(error, where, said)
-    if any(sign in said for sign in _NO_TRUST):
+    if any(sign in said for sign in _NO_TRUST) or (isinstance(error, vendor.SSLError) and "No such file" in said):
         return ConfigurationError(
             f"{where}the server's certificate is not trusted ({said}); set AWS_CA_BUNDLE to a file that has the "
             "certificates of its authority"
