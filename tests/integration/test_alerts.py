@@ -32,6 +32,7 @@ QUIET = {
     f'{BUCKET}{{instance="a",route="/readyz",le="+Inf"}}': "0+12x180",
     # One worker that ended is replaced, and that is that.
     'weighbridge_events_total{instance="a",event="worker_ended"}': "0x100 1x80",
+    'weighbridge_log_lines_lost_total{instance="a"}': "0x180",
     'weighbridge_prediction_log_lost_total{instance="a"}': "0x180",
     'weighbridge_prediction_log_failing{instance="a"}': "0x180",
     'weighbridge_dataset_age_seconds{instance="a"}': "3600+60x180",
@@ -79,6 +80,7 @@ TROUBLE: dict[str, tuple[str, dict[str, str | None]]] = {
         "20m",
         {'weighbridge_events_total{instance="a",event="worker_ended"}': "0x10 1 2 3 4 5 5x160"},
     ),
+    "WeighbridgeLogLinesLost": ("50m", {'weighbridge_log_lines_lost_total{instance="a"}': "0x10 0+100x170"}),
     "WeighbridgePredictionsLost": ("12m", {'weighbridge_prediction_log_lost_total{instance="a"}': "0x10 30x170"}),
     "WeighbridgePredictionLogFailing": ("15m", {'weighbridge_prediction_log_failing{instance="a"}': "1x180"}),
     "WeighbridgeOldData": ("90m", {'weighbridge_dataset_age_seconds{instance="a"}': "700000+60x180"}),

@@ -42,6 +42,7 @@ EVENT_MODULES = (
 
 #: The settings that no option's help tells of.
 WORDS = {
+    "worker_seconds": "A worker process that has not responded for so many seconds is killed and replaced.",
     "access_log": "One log line for each request.",
     "allowed_hosts": "Names, separated by commas, that requests may give as `Host`: `models.example.com`, "
     "`*.example.com`, `*`. On a loopback address local names are allowed as well, and no others by default; "
