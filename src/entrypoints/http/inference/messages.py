@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -96,6 +97,7 @@ def read_question(body: bytes, header_length: str | None, schema: Schema, output
     end = len(body) if header_length is None else _length(header_length, len(body))
     try:
         request = _decoder.decode(memoryview(body)[:end])
+        json.loads(bytes(memoryview(body)[:end]), object_pairs_hook=_check_names)
     except (ValueError, RecursionError) as error:
         raise MessageProblem(
             f"the request is no inference request: {str(error).replace('$', 'request')}"
@@ -106,6 +108,13 @@ def read_question(body: bytes, header_length: str | None, schema: Schema, output
         _wanted(request, outputs),
         request.id,
     )
+
+
+def _check_names(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise MessageProblem(f"the request has the name {twice[:100]!r} more than once in an object")
 
 
 def write_answer(model: Named, question: Question, answers: Mapping[str, Array]) -> tuple[bytes, int | None]:

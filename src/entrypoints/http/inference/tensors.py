@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from weighbridge.domain.data.columns import Array, Cells, Encoded
+from weighbridge.domain.data.schema import EXACT, is_rounded
 
 #: Of numbers: how the bytes of each datatype are read.
 NUMBERS: dict[str, str] = {
@@ -65,6 +66,8 @@ def read_json(data: memoryview[int], datatype: str, shape: Sequence[int]) -> Cel
     if NUMBERS[datatype][1] == "f":
         numbers = _decode(data, float, is_nested)
         _check_rows(len(numbers), rows)
+        if any(not -EXACT < number < EXACT for number in numbers):
+            _check_exact(_decode(data, int | float, is_nested))
         with np.errstate(over="ignore"):
             array = np.array(numbers, np.float64).astype(NUMBERS[datatype]).astype(np.float64, copy=False)
         if not np.isfinite(array).all():
@@ -74,6 +77,12 @@ def read_json(data: memoryview[int], datatype: str, shape: Sequence[int]) -> Cel
     whole = _decode(data, int | float, is_nested)
     _check_rows(len(whole), rows)
     return _floats(_whole_numbers(whole, datatype))
+
+
+def _check_exact(numbers: Sequence[Any]) -> None:
+    for row, number in enumerate(numbers, 1):
+        if is_rounded(number):
+            raise TensorProblem(f"row {row}: no 64-bit float, which models take, holds {number} exactly")
 
 
 def read_binary(data: memoryview[int], datatype: str, shape: Sequence[int]) -> Cells:

@@ -696,3 +696,26 @@ def test_the_example_in_the_openapi_document_is_answered() -> None:
             for status, response in operation["responses"].items():
                 if status != "200" and path != "/v2/health/ready":
                     assert response["content"] == {"application/json": {"schema": reference}}
+
+
+@pytest.mark.parametrize("datatype", ["FP64", "FP32", "INT64"])
+def test_a_whole_number_that_a_float_would_round_is_refused(datatype: str) -> None:
+    app = app_of()[0]
+    inputs = [
+        {"name": "product_code", "datatype": "BYTES", "shape": [2], "data": ["SKU001", "SKU001"]},
+        {"name": "orders_placed", "datatype": datatype, "shape": [2], "data": [1, 2**53 + 1]},
+    ]
+    body = json.dumps({"inputs": inputs}).encode()
+    reply = ask(app, "POST", f"/v2/models/{QUICK.name}/infer", body, {"Content-Type": "application/json"})
+    assert (reply.status, "row 2" in json.loads(reply.body)["error"]) == (400, True)
+
+
+@pytest.mark.parametrize("more", [', "data": [10]', ', "name": "x"'])
+def test_a_name_that_is_there_twice_is_refused(more: str) -> None:
+    app = app_of()[0]
+    one = '{"name": "product_code", "datatype": "BYTES", "shape": [1], "data": ["SKU001"]}'
+    other = '{"name": "orders_placed", "datatype": "FP64", "shape": [1], "data": [10]%s}'
+    for extra, status in (("", 200), (more, 400)):
+        body = ('{"inputs": [%s, %s]}' % (one, other % extra)).encode()  # noqa: UP031
+        reply = ask(app, "POST", f"/v2/models/{QUICK.name}/infer", body, {"Content-Type": "application/json"})
+        assert reply.status == status
