@@ -21,7 +21,7 @@ from weighbridge.domain.evaluation.rules.rule import (
 )
 from weighbridge.domain.statistics.drift import growth_p
 from weighbridge.domain.statistics.score_error import check_metric, loss_of_score, measure_loss, summarise_errors
-from weighbridge.domain.statistics.significance import normal_p
+from weighbridge.domain.statistics.significance import binomial_p, normal_p
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.schema import Schema
@@ -104,7 +104,8 @@ class TooGood(LeveledRule):
 
     The measure is how much of the loss that they typically leave (their median) is gone: 0.5 when it is halved.
     Chance is what the spread of the history (by its median absolute deviation) or the sampling error of the
-    candidate's own score makes likely, whichever is more; and, when the live release's record keeps its errors,
+    candidate's own score makes likely, whichever is more; for accuracy also the exact binomial chance of so few
+    wrong rows at the median loss; and, when the live release's record keeps its errors,
     that they as a whole are no smaller now, whatever a few rows do to the score.
     """
 
@@ -144,6 +145,10 @@ class TooGood(LeveledRule):
         error = max(spread, loss.relative_error) * math.sqrt(1 + math.pi / 2 / len(losses))
         gain = 1 - loss.value / math.exp(middle)
         chance = normal_p((middle - math.log(loss.value)) / error) if error > 0 else float(gain <= 0)
+        if self.metric == "accuracy":
+            # Exact: a bootstrap of rows without a wrong one knows no sampling error.
+            wrong = int((np.asarray(target) != evidence.predicted).sum())
+            chance = max(chance, binomial_p(wrong, rows, math.exp(middle)))
         errors = summarise_errors(target, evidence.predicted)
         if evidence.live is not None and evidence.live.errors is not None and errors is not None:
             chance = max(chance, growth_p(errors, evidence.live.errors))
