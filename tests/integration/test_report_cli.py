@@ -65,7 +65,7 @@ def test_a_refusal_is_reported_and_can_be_reproduced(command: Command, tmp_path:
     record = json.loads(refused.out)
     assert (refused.code, record["report"], (tmp_path / "store/reports").exists()) == (3, None, False)
     version = record["version"]
-    assert "**Refused, for 1 reason.**" in command("models", "card", version).out
+    assert "**Refused: 1 error.**" in command("models", "card", version).out
     none = command("models", "report", version)
     assert none.code == 2
     assert f"there is no report of {version}: it was evaluated without one; " in none.err
