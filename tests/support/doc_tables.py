@@ -42,8 +42,8 @@ EVENT_MODULES = (
 
 #: The settings that no option's help tells of.
 WORDS = {
-    "root_path": "The path below which a proxy offers the service, as `/models/dispatch`: requests are answered with "
-    "it and without it.",
+    "root_path": "The path below which a proxy offers the service, as `/models/dispatch`: requests are answered "
+    "with it and without it.",
     "trusted_proxies": "Addresses and networks of proxies, separated by commas, whose `X-Forwarded-For` and "
     "`X-Forwarded-Proto` are believed.",
     "worker_seconds": "A worker process that has not responded for so many seconds is killed and replaced.",
