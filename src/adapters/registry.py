@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Collection, Hashable, Iterator
 from contextlib import suppress
-from datetime import datetime
 
 from weighbridge.domain.errors import (
     ArtefactExists,
@@ -34,12 +33,11 @@ from weighbridge.domain.registry.releases import (
     Promotion,
     Refusal,
     Release,
-    version_of_record,
 )
 from weighbridge.domain.registry.trained import trained_key, versions_trained_on
+from weighbridge.domain.registry.version_listing import last_version, versions_under
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.store.artefacts import MODELS, REJECTED
-from weighbridge.domain.store.discovery import find_last
 from weighbridge.domain.system import Clock
 
 #: How often a person's promotion is tried while others take each number first.
@@ -164,12 +162,12 @@ class StoreRegistry(ModelRegistry):
         Raises:
             RegistryError: it cannot be read.
         """
-        version = self._last_version(MODELS, task)
+        version = last_version(self._store, self._clock, MODELS, task)
         return None if version is None else self.read(version)
 
     def newest_version(self, task: str) -> ModelVersion | None:
         """Find the newest names of releases and of refusals."""
-        found = (self._last_version(kind, task) for kind in (MODELS, REJECTED))
+        found = (last_version(self._store, self._clock, kind, task) for kind in (MODELS, REJECTED))
         return max((version for version in found if version is not None), default=None)
 
     def trained_on(self, task: str, sha256: str, fingerprints: Collection[str]) -> Iterator[Release | Refusal]:
@@ -193,11 +191,11 @@ class StoreRegistry(ModelRegistry):
 
     def versions(self, task: str, after: ModelVersion | None = None) -> list[ModelVersion]:
         """List the names of release records; they sort as versions do, so the listing begins after ``after``."""
-        return self._versions(MODELS, task, None if after is None else after.record_key)
+        return versions_under(self._store, MODELS, task, None if after is None else after.record_key)
 
     def refused_versions(self, task: str, after: ModelVersion | None = None) -> list[ModelVersion]:
         """List the names of the records of refusals, as ``versions`` does those of releases."""
-        return self._versions(REJECTED, task, None if after is None else after.rejected_key)
+        return versions_under(self._store, REJECTED, task, None if after is None else after.rejected_key)
 
     def read_refusal(self, version: ModelVersion) -> Refusal:
         """Read and check the record of a refusal.
@@ -289,17 +287,3 @@ class StoreRegistry(ModelRegistry):
             self._store.write(
                 trained_key(version, record.dataset.sha256, record.task_fingerprint, is_released), b"{}\n"
             )
-
-    def _last_version(self, kind: str, task: str) -> ModelVersion | None:
-        found = find_last(self._store, f"{kind}/{task}_", lambda name: _created(task, name), self._clock)
-        return None if found is None else version_of_record(task, found.ref.name)
-
-    def _versions(self, kind: str, task: str, after: str | None = None) -> list[ModelVersion]:
-        names = (ref.name for ref in self._store.list(f"{kind}/{task}_", after))
-        versions = (version_of_record(task, name) for name in names)
-        return sorted((version for version in versions if version is not None), reverse=True)
-
-
-def _created(task: str, name: str) -> datetime | None:
-    version = version_of_record(task, name)
-    return None if version is None else version.created

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -97,3 +98,14 @@ def check_texts(key: str, column: Any, limits: DatasetLimits) -> None:
 def _check(key: str, found: int, allowed: int, what: str, setting: str) -> None:
     if found > allowed:
         raise DataError(key, [Problem(f"it has more than {allowed:,} {what}; WEIGHBRIDGE_{setting} allows more")])
+
+
+def check_names(key: str, names: list[str]) -> None:
+    """See that no column is named twice; columns without a name do not count.
+
+    Raises:
+        DataError: some are; all of them are named.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        raise DataError(key, [Problem("the header has this column more than once", name) for name in twice])

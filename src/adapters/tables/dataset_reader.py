@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
@@ -13,11 +12,11 @@ from weighbridge.adapters.tables.csv_text import plain_text
 from weighbridge.adapters.tables.dataset_limits import (
     DatasetLimits,
     check_csv,
-    check_parquet,
+    check_names,
     check_shape,
-    check_texts,
 )
 from weighbridge.adapters.tables.null_spellings import NULL_SPELLINGS
+from weighbridge.adapters.tables.parquet_dataset import plain_numbers, read_parquet
 from weighbridge.domain.data.dataset_reader import DatasetReader
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import DataError, Problem
@@ -63,7 +62,7 @@ class TabularReader(DatasetReader):
         if not file.seek(0, io.SEEK_END):
             raise DataError(key, [Problem("the dataset is empty")])
         if suffix == ".parquet":
-            return _read_parquet(key, file, schema, self._limits)
+            return read_parquet(key, file, schema, self._limits)
         return _read_csv(key, lambda: plain_text(key, file, suffix), schema, self._limits)
 
 
@@ -75,7 +74,7 @@ def _read_csv(key: str, text: _Text, schema: Schema, limits: DatasetLimits) -> p
         frame = _parsed_as_expected(text(), header, schema)
         if frame is None:
             frame = _parsed(text, header, _categories(schema))
-        return _plain_numbers(frame, schema)
+        return plain_numbers(frame, schema)
     except ValueError as error:  # which pandas' own parser errors are
         raise DataError(key, [_parser_problem(error)]) from error
 
@@ -168,7 +167,7 @@ def _header(key: str, text: io.RawIOBase) -> list[str]:
         raise DataError(key, [Problem(f"no CSV can be read from line {reader.line_num}: {error}")]) from error
     if not header:
         raise DataError(key, [Problem("the dataset is empty")])
-    _check_names(key, header)
+    check_names(key, header)
     if len(first) > len(header):
         raise DataError(key, [_field_problem(reader.line_num, len(first), len(header))])
     return header
@@ -177,12 +176,6 @@ def _header(key: str, text: io.RawIOBase) -> list[str]:
 def _next_row(reader: Any) -> list[str]:
     # A line of nothing but spaces is blank to pandas as well.
     return next((row for row in reader if len(row) > 1 or (row and row[0].strip(" \t"))), [])
-
-
-def _check_names(key: str, names: list[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1 and name]
-    if twice:
-        raise DataError(key, [Problem("the header has this column more than once", name) for name in twice])
 
 
 def _parser_problem(error: ValueError) -> Problem:
@@ -195,73 +188,3 @@ def _parser_problem(error: ValueError) -> Problem:
 
 def _field_problem(line: int, saw: int, expected: int) -> Problem:
     return Problem(f"line {line} has {saw} fields, the header has {expected}")
-
-
-def _read_parquet(key: str, file: BinaryIO, schema: Schema, limits: DatasetLimits) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # What is in memory already is not copied.
-    source = pa.BufferReader(file.getbuffer()) if isinstance(file, io.BytesIO) else file
-    try:
-        check_parquet(key, file, limits)
-        metadata = pq.read_metadata(source)
-        check_shape(key, metadata.num_rows, metadata.num_columns, limits)
-        columns = [metadata.schema.column(place) for place in range(metadata.num_columns)]
-        # Text that repeats itself is read fastest as what it most often is in the file, an index of few values.
-        repeated = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
-        texts = {one.name for one in _categories(schema)}
-        parquet = pq.ParquetFile(source, metadata=metadata, read_dictionary=repeated)
-        table = parquet.read(use_threads=False)  # threads that wait for a busy machine cost more than they save
-        _check_names(key, table.column_names)
-        names = table.column_names
-        for name in names:
-            if name not in texts and pa.types.is_dictionary(table.column(name).type):
-                check_texts(key, table.column(name), limits)
-        plain = pa.table([_plain_column(table.column(name), name in texts) for name in names], names=names)
-        del table  # else it would hold what is given away below
-        # The metadata of pandas would turn columns into an index or back into its own types. Columns that can be
-        # handed over as they are, read-only, are not copied, and the others are let go one by one.
-        frame: pd.DataFrame = plain.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
-        del plain
-    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(key, [Problem(f"no Parquet can be read: {reason}")]) from error
-    return _plain_numbers(frame, schema)
-
-
-def _plain_column(column: Any, indexed: bool) -> Any:
-    """The column in a type that pandas has too.
-
-    Args:
-        column: as it was read.
-        indexed: an index of texts may stay one.
-    """
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(column.type):
-        kind = column.type.value_type
-        if indexed and pa.types.is_string(kind):
-            return column
-        column = column.cast(pa.large_string() if pa.types.is_string(kind) else kind)
-    if pa.types.is_decimal(column.type):
-        return column.cast(pa.float64())
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        return column.cast(pa.string())  # some writers do not mark text as text
-    return column
-
-
-def _plain_numbers(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
-    """Whole numbers, half precision and columns without a single value become float64."""
-    import numpy as np
-
-    for feature in (*schema.features, schema.target):
-        if feature.name not in frame.columns:
-            continue
-        column = frame[feature.name]
-        if isinstance(feature, Number):
-            if column.dtype != np.float64 and (column.dtype.kind in "iuf" or column.isna().all()):
-                frame[feature.name] = column.astype(np.float64)
-        elif column.dtype != "str" and column.isna().all():
-            frame[feature.name] = column.astype("str")
-    return frame

@@ -207,6 +207,9 @@ class CheckFigures:
         ]
         worst = sorted(range(len(values)), key=lambda place: -found[place])[:BARS]
         kept = [place for place in worst if np.isfinite(found[place])]
+        names = (
+            value if isinstance(value, str) else rounded(value) for value in (values[place] for place in kept)
+        )
         what = "greatest change of a prediction" if numbers else "share of labels that change"
         return Figure(
             f"Replacing {short(check.feature)}",
@@ -215,7 +218,7 @@ class CheckFigures:
             "" if len(kept) == len(values) else f"The worst {len(kept)} of {len(values)} values.",
             bars=Bars(
                 what,
-                tuple(short(_value(values[place]), 24) for place in kept),
+                tuple(short(name, 24) for name in names),
                 (("change", tuple(found[place] for place in kept)),),
                 faults=tuple(at for at, place in enumerate(kept) if found[place] > check.tolerance),
                 limits=(Limit(check.tolerance, "allowed"),),
@@ -247,7 +250,3 @@ class CheckFigures:
                 faults=tuple(at for at, (_, _, times) in enumerate(counts) if not times),
             ),
         )
-
-
-def _value(value: float | str) -> str:
-    return value if isinstance(value, str) else rounded(value)

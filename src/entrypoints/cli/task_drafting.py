@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from weighbridge.domain.data.schema import Category, Number
 from weighbridge.domain.store.artefacts import parse_timestamp
 from weighbridge.entrypoints.cli.task_inference import Inference, infer, snake_case
+from weighbridge.entrypoints.cli.task_templates import FILE, PLAIN, WITH_CATEGORIES
 
 if TYPE_CHECKING:
     from weighbridge.domain.data.dataset_reader import DatasetReader
@@ -25,83 +26,6 @@ FOLDS = 5
 
 #: A call up to this width stays on one line, indented or not: within the width of every formatter.
 _WIDTH = 68
-
-_FILE = '''"""A first task, drafted from a CSV file.
-
-What stands below a comment that begins with "guess" was inferred from the file: read it,
-and correct it. "weighbridge task check" says what a training would do.
-"""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-{imports}
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-
-SCHEMA = Schema(
-    features=(
-{features}
-    ),
-{target}
-    {mark}the name that a prediction goes by in answers
-    prediction={prediction},
-)
-
-
-{pipeline}
-
-
-TASK = TaskDefinition(
-    {mark}the name in the store and in the service's address, taken from the file's
-    name={name},
-    schema=SCHEMA,
-    estimator=EstimatorSpec(
-        pipeline=pipeline,
-        {mark}from shallow to deep, from small leaves to large; all combinations are tried
-        grid={{
-            "{step}__max_depth": [*range(2, 11), None],
-            "{step}__min_samples_leaf": [1, 2, 5, 10, 20],
-        }},
-        folds={folds},
-        {mark}what the search makes as great as it can
-        scoring="{scoring}",
-    ),
-    {mark}{why}; raise both once you know what is good
-    thresholds=(Threshold("{scoring}", error={error:g}, warning={warning:g}),),
-    {mark}{stratified}
-    split={split},
-{checks}
-    {mark}every known fault of data is looked for; a rule can be left out or set otherwise
-    rules=default_rules("{rules}"),
-)
-'''
-
-_PLAIN = '''def pipeline(seed: int) -> Pipeline:
-    """A decision tree on the numbers as they are."""
-    from sklearn.pipeline import Pipeline
-    from sklearn.tree import {tree}
-
-    {mark}a tree is quick to search and easy to explain; any estimator fits here
-    return Pipeline([("{step}", {tree}(random_state=seed))])'''
-
-_WITH_CATEGORIES = '''def pipeline(seed: int) -> Pipeline:
-    """One-hot categories beside the numbers, into a decision tree."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder
-    from sklearn.tree import {tree}
-
-    categories = [each for each in SCHEMA.features if isinstance(each, Category)]
-    levels = [list(each.levels) for each in categories]
-    one_hot = OneHotEncoder(categories=levels, sparse_output=False)
-    names = [each.name for each in categories]
-    columns = ColumnTransformer([("one_hot", one_hot, names)], remainder="passthrough")
-    {mark}a tree is quick to search and easy to explain; any estimator fits here
-    tree = {tree}(random_state=seed)
-    return Pipeline([("features", columns), ("{step}", tree)])'''
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +73,7 @@ def draft(data: Artefact, target: str | None, reader: DatasetReader) -> Draft:
     encoded = any(isinstance(feature, Category) for feature in schema.features)
     checks = _checks(found)
     last = f"{MARK}the last column is what to predict\n" if target is None else ""
-    text = _FILE.format(
+    text = FILE.format(
         mark=MARK,
         imports=_imports(schema.features, answer, [call.partition("(")[0] for _, call in checks]),
         features=indent(
@@ -157,7 +81,7 @@ def draft(data: Artefact, target: str | None, reader: DatasetReader) -> Draft:
         ),
         target=indent(f"{last}{MARK}{found.target.seen}\ntarget={_feature(answer)},", " " * 4),
         prediction=_text(schema.prediction),
-        pipeline=(_WITH_CATEGORIES if encoded else _PLAIN).format(mark=MARK, **kinds),
+        pipeline=(WITH_CATEGORIES if encoded else PLAIN).format(mark=MARK, **kinds),
         name=_text(_task_name(data.ref.name)),
         folds=FOLDS,
         why=why,

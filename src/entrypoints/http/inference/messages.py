@@ -11,6 +11,7 @@ import msgspec
 
 from weighbridge.domain.data.columns import Array, Cells
 from weighbridge.domain.data.schema import Category, Feature, Schema
+from weighbridge.entrypoints.http.inference.request_format import InferenceRequest, RequestInput
 from weighbridge.entrypoints.http.inference.tensors import (
     NUMBERS,
     TEXT,
@@ -30,26 +31,6 @@ _SHARED_MEMORY = "shared_memory_region"
 
 class MessageProblem(Exception):
     """A request that is not of the protocol, or not for this model; the message says why."""
-
-
-class _Input(msgspec.Struct):
-    name: str
-    shape: list[int]
-    datatype: str
-    parameters: dict[str, Any] | None = None
-    data: msgspec.Raw = msgspec.Raw()
-
-
-class _Output(msgspec.Struct):
-    name: str
-    parameters: dict[str, Any] | None = None
-
-
-class _Request(msgspec.Struct):
-    inputs: list[_Input]
-    id: str | None = None
-    parameters: dict[str, Any] | None = None
-    outputs: list[_Output] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +60,7 @@ class Named(Protocol):
         """That answers."""
 
 
-_decoder = msgspec.json.Decoder(_Request)
+_decoder = msgspec.json.Decoder(InferenceRequest)
 
 
 def read_question(body: bytes, header_length: str | None, schema: Schema, outputs: Sequence[str]) -> Question:
@@ -152,7 +133,7 @@ def _length(text: str, size: int) -> int:
     return int(text)
 
 
-def _binary_parts(request: _Request, rest: memoryview[int]) -> list[memoryview[int] | None]:
+def _binary_parts(request: InferenceRequest, rest: memoryview[int]) -> list[memoryview[int] | None]:
     """For each input its bytes; None for one that is JSON."""
     parts: list[memoryview[int] | None] = []
     at = 0
@@ -178,7 +159,9 @@ def _binary_parts(request: _Request, rest: memoryview[int]) -> list[memoryview[i
     return parts
 
 
-def _columns(request: _Request, binary: Sequence[memoryview[int] | None], schema: Schema) -> Mapping[str, Cells]:
+def _columns(
+    request: InferenceRequest, binary: Sequence[memoryview[int] | None], schema: Schema
+) -> Mapping[str, Cells]:
     columns: dict[str, Cells] = {}
     lengths: dict[str, int] = {}
     problems: list[str] = []
@@ -209,7 +192,7 @@ def _columns(request: _Request, binary: Sequence[memoryview[int] | None], schema
     return columns
 
 
-def _column(tensor: _Input, part: memoryview[int] | None, feature: Feature) -> Cells:
+def _column(tensor: RequestInput, part: memoryview[int] | None, feature: Feature) -> Cells:
     data = memoryview(tensor.data)
     has_data = bytes(data[:5]) not in (b"", b"null")
     if isinstance(feature, Category) and tensor.datatype != TEXT:
@@ -225,7 +208,7 @@ def _column(tensor: _Input, part: memoryview[int] | None, feature: Feature) -> C
     return read_json(data, tensor.datatype, tensor.shape)
 
 
-def _wanted(request: _Request, outputs: Sequence[str]) -> dict[str, bool]:
+def _wanted(request: InferenceRequest, outputs: Sequence[str]) -> dict[str, bool]:
     is_binary = _flag(request.parameters, "binary_data_output", "the request", False)
     if not request.outputs:
         return dict.fromkeys(outputs, is_binary)
