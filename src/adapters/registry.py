@@ -24,16 +24,11 @@ from weighbridge.domain.errors import (
 )
 from weighbridge.domain.registry.model_registry import ModelRegistry
 from weighbridge.domain.registry.promotion_log import PromotionLog, entries_of, entry_of, number_of
+from weighbridge.domain.registry.promotions import Decision, Promotion
 from weighbridge.domain.registry.provenance import Record
 from weighbridge.domain.registry.record_reading import RecordReader
 from weighbridge.domain.registry.record_rules import NO_RULES, RecordRules
-from weighbridge.domain.registry.releases import (
-    Decision,
-    ModelVersion,
-    Promotion,
-    Refusal,
-    Release,
-)
+from weighbridge.domain.registry.releases import ModelVersion, Refusal, Release
 from weighbridge.domain.registry.trained import trained_key, versions_trained_on
 from weighbridge.domain.registry.version_listing import last_version, versions_under
 from weighbridge.domain.store.artefact_store import ArtefactStore

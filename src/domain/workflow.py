@@ -19,8 +19,9 @@ from weighbridge.domain.model.encoding import EncodedModel, encode_with_parity
 from weighbridge.domain.registry.events import ModelRefused, ModelReleased, RefusedBefore
 from weighbridge.domain.registry.loading import check_release
 from weighbridge.domain.registry.promoting import live_or_none, promote_trained
+from weighbridge.domain.registry.promotions import Promotion
 from weighbridge.domain.registry.provenance import CodeSource, Record
-from weighbridge.domain.registry.releases import ModelVersion, Promotion, Refusal, Release
+from weighbridge.domain.registry.releases import ModelVersion, Refusal, Release
 from weighbridge.domain.report.writing import write_report
 from weighbridge.domain.store.artefacts import Artefact, ArtefactRef, dataset_key, digest_of
 from weighbridge.domain.store.datasets import read_newest_dataset

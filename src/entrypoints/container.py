@@ -6,52 +6,44 @@ What most commands do without, and takes long to import, is imported when it is 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from importlib.metadata import version
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 from weighbridge.adapters.child_process.trial import ChildProcessTrial
-from weighbridge.adapters.export.folder import FolderExporter
 from weighbridge.adapters.json_schema.rules import JsonSchemaRules
-from weighbridge.adapters.observers.every_observer import one_observer
 from weighbridge.adapters.observers.every_sink import EverySink
-from weighbridge.adapters.observers.prediction_logging import PredictionLogging
-from weighbridge.adapters.observers.shadowing import Shadowing
 from weighbridge.adapters.onnx.codec import OnnxCodec
-from weighbridge.adapters.prediction_log.parquet import ParquetPredictions
-from weighbridge.adapters.prediction_log.unwritten_marks import UnwrittenMark
 from weighbridge.adapters.prometheus.prediction_log import PrometheusPredictionLog
 from weighbridge.adapters.prometheus.shadow import PrometheusShadow
 from weighbridge.adapters.prometheus.shared_counters import SharedCounters, private_memory
 from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.registry import StoreRegistry
-from weighbridge.adapters.report_html.process import HtmlReports
-from weighbridge.adapters.skops.allowed import TRUSTED_TYPES
 from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.adapters.system import SystemClock, SystemMemory, SystemRevision, operator_name
-from weighbridge.adapters.tables.dataset_limits import dataset_limits
-from weighbridge.adapters.tables.dataset_reader import TabularReader
 from weighbridge.adapters.telemetry_log import LogEventSink
-from weighbridge.adapters.terminal.search_progress import search_progress
-from weighbridge.domain.data.dataset_reader import DatasetReader
-from weighbridge.domain.errors import ConfigurationError
 from weighbridge.domain.model.codec import ModelCodec
-from weighbridge.domain.monitoring.prediction_log import PredictionLogTelemetry, PredictionTables
 from weighbridge.domain.ports import Ports
-from weighbridge.domain.registry.exporter import ModelExporter
-from weighbridge.domain.registry.history import History
 from weighbridge.domain.registry.model_registry import ModelRegistry
 from weighbridge.domain.registry.record_rules import RecordRules
 from weighbridge.domain.registry.trial import ReleaseTrial
-from weighbridge.domain.registry.verification import Verifier
-from weighbridge.domain.report.writing import Reports
 from weighbridge.domain.serving.observer import AnswerObserver
 from weighbridge.domain.serving.service import PredictionService
-from weighbridge.domain.serving.shadow import Shadow
 from weighbridge.domain.serving.telemetry import ServingTelemetry, ShadowTelemetry
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.system import Clock, EventSink, MemoryMeter, RevisionSource, Tracing
-from weighbridge.domain.training.search.progress import SearchProgress
+from weighbridge.entrypoints.building import (
+    build_exporter,
+    build_history,
+    build_observer,
+    build_prediction_log,
+    build_predictions,
+    build_progress,
+    build_reader,
+    build_reports,
+    build_shadow,
+    build_tracing,
+    build_verifier,
+)
 from weighbridge.entrypoints.hidden_modules import hidden_modules
 from weighbridge.entrypoints.settings import Settings
 from weighbridge.entrypoints.store_urls import open_store
@@ -61,42 +53,14 @@ from weighbridge.entrypoints.store_urls import open_store
 with hidden_modules("fast_depends", "fastapi", "starlette", "werkzeug", "yaml"):
     from dependency_injector import containers, providers
 
-T = TypeVar("T")
-
-
-def _unless(off: bool, build: Callable[..., T], *arguments: object) -> T | None:
-    """What ``build`` gives; None where the settings switch it off."""
-    return None if off else build(*arguments)
-
-
-def _tracing(settings: Settings) -> Tracing | None:
-    if not settings.tracing:
-        return None
-    try:
-        from weighbridge.adapters.tracing_otel import OpenTelemetryTracing
-    except ImportError as error:
-        raise ConfigurationError(
-            "WEIGHBRIDGE_TRACING needs the extra 'otel': pip install 'weighbridge[otel]'"
-        ) from error
-    return OpenTelemetryTracing(version("weighbridge"))
-
-
-def _observer(
-    service: PredictionService,
-    *,
-    settings: Settings,
-    store: Callable[[], ArtefactStore],
-    shadow: Callable[[PredictionService], Shadow],
-    shadowing: Callable[[Shadow], AnswerObserver],
-    prediction_logging: Callable[..., AnswerObserver],
-) -> AnswerObserver | None:
-    """The observers of what ``service`` answers, as one; None when the settings ask for none."""
-    observers = []
-    if settings.shadow:
-        observers.append(shadowing(shadow(service)))
-    if settings.prediction_log:
-        observers.append(prediction_logging(unwritten=UnwrittenMark(f"{store().url} {service.task}")))
-    return one_observer(*observers)
+if TYPE_CHECKING:
+    from weighbridge.domain.data.dataset_reader import DatasetReader
+    from weighbridge.domain.monitoring.prediction_log import PredictionLogTelemetry, PredictionTables
+    from weighbridge.domain.registry.exporter import ModelExporter
+    from weighbridge.domain.registry.history import History
+    from weighbridge.domain.registry.verification import Verifier
+    from weighbridge.domain.report.writing import Reports
+    from weighbridge.domain.training.search.progress import SearchProgress
 
 
 class Container(containers.DeclarativeContainer):
@@ -109,8 +73,8 @@ class Container(containers.DeclarativeContainer):
 
     clock: providers.Provider[Clock] = providers.Singleton(SystemClock)
     memory: providers.Provider[MemoryMeter] = providers.Singleton(SystemMemory)
-    tracing: providers.Provider[Tracing | None] = providers.Singleton(_tracing, settings)
-    progress: providers.Provider[SearchProgress] = providers.Factory(search_progress, clock)
+    tracing: providers.Provider[Tracing | None] = providers.Singleton(build_tracing, settings)
+    progress: providers.Provider[SearchProgress] = providers.Factory(build_progress, clock)
     operator: providers.Provider[str] = providers.Callable(operator_name)
     revisions: providers.Provider[RevisionSource] = providers.Singleton(
         SystemRevision, settings.provided.git_commit_hash
@@ -132,22 +96,19 @@ class Container(containers.DeclarativeContainer):
     rules: providers.Provider[RecordRules] = providers.Singleton(JsonSchemaRules)
     registry: providers.Provider[ModelRegistry] = providers.Singleton(StoreRegistry, store, clock, rules)
     reader: providers.Provider[DatasetReader] = providers.Singleton(
-        TabularReader,
-        providers.Factory(dataset_limits, settings.provided.max_dataset_bytes, settings.provided.max_dataset_rows),
+        build_reader, settings.provided.max_dataset_bytes, settings.provided.max_dataset_rows
     )
-    predictions: providers.Provider[PredictionTables] = providers.Singleton(ParquetPredictions)
+    predictions: providers.Provider[PredictionTables] = providers.Singleton(build_predictions)
     codecs: providers.Provider[list[ModelCodec]] = providers.List(
         providers.Singleton(OnnxCodec), providers.Singleton(SkopsCodec)
     )
-    exporter: providers.Provider[ModelExporter] = providers.Singleton(FolderExporter, TRUSTED_TYPES)
+    exporter: providers.Provider[ModelExporter] = providers.Singleton(build_exporter)
     trial: providers.Provider[ReleaseTrial] = providers.Singleton(ChildProcessTrial)
-    verifier: providers.Provider[Verifier] = providers.Factory(Verifier, store, registry, codecs, rules, trial)
-
-    reports: providers.Provider[Reports | None] = providers.Callable(
-        _unless,
-        settings.provided.no_report,
-        providers.Factory(Reports, providers.Singleton(HtmlReports), settings.provided.command_options).provider,
+    verifier: providers.Provider[Verifier] = providers.Factory(
+        build_verifier, store, registry, codecs, rules, trial
     )
+
+    reports: providers.Provider[Reports | None] = providers.Callable(build_reports, settings)
     ports: providers.Provider[Ports] = providers.Factory(
         Ports,
         store=store,
@@ -176,38 +137,30 @@ class Container(containers.DeclarativeContainer):
         fall_back=settings.provided.fall_back,
     )
     #: What the page shows of the past, by a task's name; None when there is to be no page.
-    history: providers.Provider[History | None] = providers.Callable(
-        _unless,
-        settings.provided.no_page,
-        providers.Factory(History, registry=registry, store=store, clock=clock).provider,
+    history: providers.Provider[History | None] = providers.Factory(
+        build_history, settings=settings, registry=registry, store=store, clock=clock
     )
-    observer: providers.Provider[AnswerObserver | None] = providers.Callable(
-        _observer,
+    observer: providers.Provider[AnswerObserver | None] = providers.Factory(
+        build_observer,
         settings=settings,
         store=store.provider,
         shadow=providers.Factory(
-            Shadow,
-            wanted=settings.provided.shadow,
+            build_shadow,
+            settings=settings,
             registry=registry,
             codecs=codecs,
             events=every_sink,
             telemetry=shadow_telemetry,
             trial=trial,
         ).provider,
-        shadowing=providers.Factory(
-            Shadowing, telemetry=shadow_telemetry, seconds=settings.provided.refresh_seconds
-        ).provider,
-        prediction_logging=providers.Factory(
-            PredictionLogging,
+        prediction_log=providers.Factory(
+            build_prediction_log,
+            settings=settings,
             store=store,
             tables=predictions,
             telemetry=log_telemetry,
             events=every_sink,
             clock=clock,
-            rate=settings.provided.prediction_log_rate,
-            seconds=settings.provided.prediction_log_seconds,
-            rows=settings.provided.prediction_log_rows,
-            redacted=settings.provided.redacted,
         ).provider,
     )
 

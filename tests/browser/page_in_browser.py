@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Seen, Served
 from tests.support.quick_task import QUICK
 from weighbridge.domain.registry import rollback
-from weighbridge.domain.registry.releases import Decision, ModelVersion
+from weighbridge.domain.registry.promotions import Decision
+from weighbridge.domain.registry.releases import ModelVersion
 
 PICTURES = Path("build/screenshots")
 API = f"/api/v0.1/{QUICK.name}"

@@ -17,7 +17,7 @@ from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.domain.registry.events import ModelPromoted, PromotionHeld, PromotionLeft
 from weighbridge.domain.registry.promoting import promote_trained
-from weighbridge.domain.registry.releases import Promotion
+from weighbridge.domain.registry.promotions import Promotion
 from weighbridge.domain.store.artefact_store import ArtefactStore
 
 ROUNDS = 25

@@ -7,12 +7,7 @@ import pytest
 
 from tests.integration.conftest import Fault, MotoServer, shared_client
 from weighbridge.adapters.s3.store import S3Store
-from weighbridge.domain.errors import (
-    ConfigurationError,
-    StoreDenied,
-    StoreUnavailable,
-    WeighbridgeError,
-)
+from weighbridge.domain.errors import ConfigurationError, StoreDenied, StoreUnavailable, WeighbridgeError
 
 KEY = "datasets/a_2021-07-03.csv"
 

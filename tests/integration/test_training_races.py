@@ -21,7 +21,7 @@ from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.errors import NothingReleased
-from weighbridge.domain.registry.releases import Promotion
+from weighbridge.domain.registry.promotions import Promotion
 from weighbridge.domain.registry.rollback import roll_back
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.training.search.progress import SearchProgress

@@ -29,6 +29,7 @@ from weighbridge.domain.errors import (
 from weighbridge.domain.evaluation.checks.check import CheckResult
 from weighbridge.domain.evaluation.gate import GateDecision, Verdict
 from weighbridge.domain.registry.model_registry import ModelRegistry
+from weighbridge.domain.registry.promotions import Decision, Origin, Promotion, unnumbered_entry
 from weighbridge.domain.registry.provenance import (
     CodeSource,
     DatasetSource,
@@ -38,15 +39,7 @@ from weighbridge.domain.registry.provenance import (
     SearchSummary,
     Training,
 )
-from weighbridge.domain.registry.releases import (
-    Decision,
-    ModelVersion,
-    Origin,
-    Promotion,
-    Release,
-    unnumbered_entry,
-    version_of_record,
-)
+from weighbridge.domain.registry.releases import ModelVersion, Release, version_of_record
 from weighbridge.domain.store.artefact_store import ArtefactStore
 from weighbridge.domain.system import Clock
 

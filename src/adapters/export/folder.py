@@ -15,7 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from weighbridge.domain.data.schema import Category, Schema, Value
+from weighbridge.adapters.export.readme import readme
+from weighbridge.domain.data.schema import Category, Schema
 from weighbridge.domain.errors import ConfigurationError
 from weighbridge.domain.registry.exporter import ModelExporter
 from weighbridge.domain.registry.releases import Release
@@ -25,37 +26,6 @@ _NEEDS = {
     "onnx": ("numpy", "pandas", "onnxruntime"),
     "skops": ("numpy", "pandas", "scikit-learn", "scipy", "joblib", "skops"),
 }
-
-_README_ONNX = """```python
-import numpy as np
-import onnxruntime
-
-session = onnxruntime.InferenceSession("model.onnx")
-rows = {inputs}
-feed = {{
-    each.name: np.array(
-        [[row[each.name]] for row in rows], np.float64 if each.type == "tensor(double)" else object
-    )
-    for each in session.get_inputs()
-}}
-print(session.run(None, feed)[0].ravel().tolist())
-```
-"""
-
-_README_SKOPS = """The file holds scikit-learn objects as data. Only the types that are named are built.
-
-```python
-import json
-
-import pandas as pd
-import skops.io
-
-with open("trusted_types.json") as file:
-    model = skops.io.load("model.skops", trusted=json.load(file))
-rows = pd.DataFrame({inputs})
-print(model.predict(rows).tolist())
-```
-"""
 
 
 class FolderExporter(ModelExporter):
@@ -95,7 +65,7 @@ class FolderExporter(ModelExporter):
         if kind == "skops":
             content["trusted_types.json"] = _json(self._trusted_types)
         content["requirements.txt"] = _requirements(release).encode()
-        content["README.md"] = _readme(release).encode()
+        content["README.md"] = readme(release).encode()
         return content
 
     def _as_mlflow(self, release: Release, model: bytes) -> dict[str, bytes]:
@@ -243,23 +213,6 @@ def _version(libraries: Mapping[str, str], name: str) -> str:
         raise ConfigurationError(
             f"the record's version of {name}, {text!r}, is none by PEP 440: nothing is exported"
         ) from None
-
-
-def _readme(release: Release) -> str:
-    record = release.record
-    rows: list[dict[str, Value]] = [dict(row.inputs) for row in record.golden[:2]]
-    how = _README_ONNX if record.model.format == "onnx" else _README_SKOPS
-    expected = ", ".join(str(row.prediction) for row in record.golden[:2])
-    return (
-        f"# {release.version.qualified}\n\n"
-        f"A model that Weighbridge released. It predicts `{record.schema.prediction}` from "
-        f"{', '.join(f'`{name}`' for name in record.schema.feature_names)}.\n\n"
-        f"- `model.{record.model.format}`: the model; its sha256 is `{record.model.sha256}`.\n"
-        "- `record.json`: the release record: data, parameters, metrics, checks, libraries.\n"
-        "- `requirements.txt`: what loading it needs, in the versions that it was made with.\n\n"
-        f"## Load it\n\n{how.format(inputs=json.dumps(rows, ensure_ascii=False))}\n"
-        f"That answers {expected}: rows of the record's `golden`, with the predictions of the fitted model.\n"
-    )
 
 
 def _json(document: Any) -> bytes:

@@ -7,16 +7,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from weighbridge.adapters.report_html.style import (
-    CHARACTER,
-    FAULT,
-    SMALL,
-    WIDTH,
-    brief,
-    canvas,
-    fitting,
-    labelled,
-)
+from weighbridge.adapters.report_html.style import CHARACTER, FAULT, SMALL, WIDTH, brief, canvas, fitting, labelled
 from weighbridge.domain.report.figures import Grid
 
 

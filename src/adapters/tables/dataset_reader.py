@@ -9,12 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from weighbridge.adapters.tables.csv_text import plain_text
-from weighbridge.adapters.tables.dataset_limits import (
-    DatasetLimits,
-    check_csv,
-    check_names,
-    check_shape,
-)
+from weighbridge.adapters.tables.dataset_limits import DatasetLimits, check_csv, check_names, check_shape
 from weighbridge.adapters.tables.null_spellings import NULL_SPELLINGS
 from weighbridge.adapters.tables.parquet_dataset import plain_numbers, read_parquet
 from weighbridge.domain.data.dataset_reader import DatasetReader

@@ -10,10 +10,7 @@ from typing import Any
 
 from weighbridge.domain.evaluation.rules.rule import Finding, FindingLevel
 from weighbridge.domain.monitoring.labelled_metrics import LabelReport
-from weighbridge.domain.monitoring.prediction_log import (
-    VERSION_COLUMN,
-    LoggedRows,
-)
+from weighbridge.domain.monitoring.prediction_log import VERSION_COLUMN, LoggedRows
 from weighbridge.domain.statistics.drift import ColumnDrift
 
 

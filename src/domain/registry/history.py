@@ -13,8 +13,8 @@ from weighbridge.domain.registry.releases import CLOCKS_APART, ModelVersion
 if TYPE_CHECKING:
     from weighbridge.domain.evaluation.gate import Verdict
     from weighbridge.domain.registry.model_registry import ModelRegistry
+    from weighbridge.domain.registry.promotions import Promotion
     from weighbridge.domain.registry.provenance import Record
-    from weighbridge.domain.registry.releases import Promotion
     from weighbridge.domain.store.artefact_store import ArtefactStore
     from weighbridge.domain.system import Clock
 

@@ -6,11 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from weighbridge.domain.data.schema import Category
-from weighbridge.domain.errors import (
-    DataError,
-    IncompatibleModel,
-    ModelUnreadable,
-)
+from weighbridge.domain.errors import DataError, IncompatibleModel, ModelUnreadable
 from weighbridge.domain.model.parity import Parity, compare, compare_classes
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from collections.abc import Collection, Hashable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from weighbridge.domain.registry.promotions import Decision, Promotion
     from weighbridge.domain.registry.provenance import Record
-    from weighbridge.domain.registry.releases import Decision, ModelVersion, Promotion, Refusal, Release
+    from weighbridge.domain.registry.releases import ModelVersion, Refusal, Release
 
 
 class ModelRegistry(Protocol):

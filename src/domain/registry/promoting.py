@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from weighbridge.domain.errors import NothingReleased, PromotionOvertaken, StoreUnavailable
 from weighbridge.domain.registry.events import ModelPromoted, PromotionHeld, PromotionLeft
 from weighbridge.domain.registry.promotion_log import entry_of, number_of
-from weighbridge.domain.registry.releases import Decision, Origin
+from weighbridge.domain.registry.promotions import Decision, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.registry.releases import ModelVersion, Promotion
+    from weighbridge.domain.registry.promotions import Promotion
+    from weighbridge.domain.registry.releases import ModelVersion
     from weighbridge.domain.system import EventSink
 
 #: How often a decision is taken anew because something else was promoted first.

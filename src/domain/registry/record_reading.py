@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from weighbridge.domain.errors import ArtefactNotFound, ConfigurationError, RegistryError
+from weighbridge.domain.registry.promotions import Promotion
 from weighbridge.domain.registry.provenance import Record
-from weighbridge.domain.registry.releases import Promotion
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.record_rules import RecordKind, RecordRules

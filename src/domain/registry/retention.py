@@ -19,7 +19,7 @@ from weighbridge.domain.store.artefacts import MODELS, REPORTS
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.registry.releases import Promotion
+    from weighbridge.domain.registry.promotions import Promotion
     from weighbridge.domain.store.artefact_store import ArtefactStore
     from weighbridge.domain.system import Clock
 

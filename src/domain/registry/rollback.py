@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from weighbridge.domain.errors import NothingReleased, RegistryError, UnknownVersion
 from weighbridge.domain.registry.events import PrunedVersionSkipped
 from weighbridge.domain.registry.promoting import decide_and_append
-from weighbridge.domain.registry.releases import CLOCKS_APART, Decision
+from weighbridge.domain.registry.promotions import Decision
+from weighbridge.domain.registry.releases import CLOCKS_APART
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.registry.releases import ModelVersion, Promotion
+    from weighbridge.domain.registry.promotions import Promotion
+    from weighbridge.domain.registry.releases import ModelVersion
     from weighbridge.domain.system import EventSink
 
 #: How far back a version that is named is looked for, to go on from there with the next rollback.

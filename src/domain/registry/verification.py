@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from weighbridge.domain.errors import ArtefactNotFound, ModelError, NothingReleased, RegistryError, UnknownVersion
 from weighbridge.domain.registry.loading import decode_release
 from weighbridge.domain.registry.promotion_log import entries_of
-from weighbridge.domain.registry.releases import ModelVersion, Promotion, unnumbered_entry
+from weighbridge.domain.registry.promotions import Promotion, unnumbered_entry
+from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.store.artefacts import PROMOTIONS
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from weighbridge.domain.serving.events import FellBack, ModelLoaded, RefreshFail
 if TYPE_CHECKING:
     from weighbridge.domain.model.codec import ModelCodec
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.registry.releases import Promotion
+    from weighbridge.domain.registry.promotions import Promotion
     from weighbridge.domain.registry.trial import ReleaseTrial
     from weighbridge.domain.system import Clock, EventSink
 

@@ -11,7 +11,8 @@ from weighbridge.domain.data.schema import Category
 from weighbridge.domain.errors import DataError, WeighbridgeError
 from weighbridge.domain.model.predictor import label_or_value
 from weighbridge.domain.registry.loading import decode_release
-from weighbridge.domain.registry.releases import CLOCKS_APART, ModelVersion, Promotion
+from weighbridge.domain.registry.promotions import Promotion
+from weighbridge.domain.registry.releases import CLOCKS_APART, ModelVersion
 from weighbridge.domain.serving.decoded_model import DecodedModel
 from weighbridge.domain.serving.events import ShadowChanged, ShadowFailed
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.registry.releases import Promotion, Refusal
+    from weighbridge.domain.registry.promotions import Promotion
+    from weighbridge.domain.registry.releases import Refusal
     from weighbridge.domain.store.artefacts import Artefact
     from weighbridge.domain.system import Clock
     from weighbridge.domain.training.task import TaskDefinition

@@ -12,7 +12,8 @@ from weighbridge.entrypoints.cli.unknown_task import check_task_is_known
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.registry.releases import ModelVersion, Promotion, Refusal, Release
+    from weighbridge.domain.registry.promotions import Promotion
+    from weighbridge.domain.registry.releases import ModelVersion, Refusal, Release
 
 VersionText = Annotated[
     str, typer.Argument(help="A version as 'models list' or 'models list --rejected' shows it, or 'live'.")

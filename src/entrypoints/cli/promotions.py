@@ -12,7 +12,8 @@ from weighbridge.entrypoints.cli.options import option, plain_text
 
 if TYPE_CHECKING:
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.registry.releases import ModelVersion, Promotion
+    from weighbridge.domain.registry.promotions import Promotion
+    from weighbridge.domain.registry.releases import ModelVersion
 
 ReleasedVersion = Annotated[str, typer.Argument(help="A version as 'models list' shows it.")]
 Reason = Annotated[

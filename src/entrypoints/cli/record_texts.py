@@ -10,8 +10,8 @@ from weighbridge.domain.evaluation.gate import GateDecision, Verdict
 from weighbridge.domain.evaluation.reason import read_reasons
 
 if TYPE_CHECKING:
+    from weighbridge.domain.registry.promotions import Promotion
     from weighbridge.domain.registry.record_diff import Compared
-    from weighbridge.domain.registry.releases import Promotion
 
 #: So many metrics at most stand in a line of a list; those of single levels never do.
 _HEADLINES = 3

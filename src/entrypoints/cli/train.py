@@ -18,7 +18,7 @@ from weighbridge.entrypoints.logs import said_of_a_run
 if TYPE_CHECKING:
     from weighbridge.domain.ports import Ports
     from weighbridge.domain.registry.model_registry import ModelRegistry
-    from weighbridge.domain.registry.releases import Promotion
+    from weighbridge.domain.registry.promotions import Promotion
     from weighbridge.domain.workflow import TrainingResult
 
 Force = Annotated[bool, option("--force", "Train even if this dataset was trained on already.")]

@@ -10,7 +10,7 @@ from rich.console import Console
 from weighbridge.entrypoints.cli.record_texts import levels_of, reasons_of, summary_of, undefined_or
 
 if TYPE_CHECKING:
-    from weighbridge.domain.registry.releases import Promotion
+    from weighbridge.domain.registry.promotions import Promotion
     from weighbridge.domain.workflow import TrainingResult
 
 _STYLES = {"error": "bold red", "warning": "yellow"}

@@ -14,7 +14,7 @@ from weighbridge.adapters.local.store import LocalStore
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.adapters.testing.store_contract import NewStore
-from weighbridge.domain.registry.releases import Promotion, unnumbered_entry
+from weighbridge.domain.registry.promotions import Promotion, unnumbered_entry
 
 
 class TestRegistryInMemory(RegistryContract):

@@ -6,12 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weighbridge.domain.evaluation.rules.rule import (
-    RULE_ALPHA,
-    BaselineRule,
-    Finding,
-    conclude,
-)
+from weighbridge.domain.evaluation.rules.rule import RULE_ALPHA, BaselineRule, Finding, conclude
 from weighbridge.domain.statistics.column_summaries import NumberSummary
 from weighbridge.domain.statistics.drift import ColumnDrift, compare_statistics, describe, distance, measure_of
 

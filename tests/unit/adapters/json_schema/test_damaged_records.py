@@ -14,7 +14,7 @@ from weighbridge.adapters.json_schema.rules import JsonSchemaRules
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.adapters.registry import StoreRegistry
 from weighbridge.domain.errors import WeighbridgeError
-from weighbridge.domain.registry.releases import Decision
+from weighbridge.domain.registry.promotions import Decision
 
 RULES = JsonSchemaRules()
 

@@ -18,8 +18,8 @@ from tests.support.record_rules import count_valid_records, valid_record
 from tests.support.registry_contract import make_record, version_of
 from weighbridge.adapters.json_schema.rules import SCHEMAS, JsonSchemaRules, schema_of
 from weighbridge.domain.evaluation.gate import Verdict
+from weighbridge.domain.registry.promotions import Origin, Promotion
 from weighbridge.domain.registry.record_rules import RecordKind
-from weighbridge.domain.registry.releases import Origin, Promotion
 
 RULES = JsonSchemaRules()
 RECORD = make_record(b"model", START)

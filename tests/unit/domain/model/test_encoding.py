@@ -28,12 +28,7 @@ from weighbridge.adapters.skops.codec import SkopsCodec
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.errors import IncompatibleModel, ModelError
 from weighbridge.domain.model.codec import ModelCodec
-from weighbridge.domain.model.encoding import (
-    class_columns,
-    columns_of,
-    encode_with_parity,
-    probabilities_of,
-)
+from weighbridge.domain.model.encoding import class_columns, columns_of, encode_with_parity, probabilities_of
 from weighbridge.domain.model.fitted import FittedModel
 from weighbridge.domain.model.parity import PARITY_FLOOR, PARITY_TOLERANCE, Parity, compare, compare_classes
 from weighbridge.domain.model.predictor import Predictor

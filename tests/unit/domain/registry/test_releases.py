@@ -13,14 +13,8 @@ from hypothesis import strategies as st
 
 from tests.support.strategies import moments, task_names
 from weighbridge.domain.errors import UnknownVersion
-from weighbridge.domain.registry.releases import (
-    PROMOTION_SCHEMA_VERSION,
-    ModelVersion,
-    Origin,
-    Promotion,
-    unnumbered_entry,
-    version_of_record,
-)
+from weighbridge.domain.registry.promotions import PROMOTION_SCHEMA_VERSION, Origin, Promotion, unnumbered_entry
+from weighbridge.domain.registry.releases import ModelVersion, version_of_record
 
 CREATED = datetime(2021, 7, 3, 23, 5, 32, tzinfo=UTC)
 VERSION = ModelVersion("time", CREATED, "0a1b2c3d")

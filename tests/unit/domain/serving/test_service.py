@@ -32,8 +32,8 @@ from weighbridge.domain.errors import (
     WeighbridgeError,
 )
 from weighbridge.domain.model.predictor import columns_of_rows
+from weighbridge.domain.registry.promotions import Decision
 from weighbridge.domain.registry.provenance import Record
-from weighbridge.domain.registry.releases import Decision
 from weighbridge.domain.serving.events import FellBack, ModelLoaded, RefreshFailed
 from weighbridge.domain.serving.row_predictor import RowPredictor
 from weighbridge.domain.serving.service import PredictionService

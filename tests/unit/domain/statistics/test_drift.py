@@ -22,9 +22,7 @@ from weighbridge.domain.statistics.drift import (
     growth_p,
     population_stability_index,
 )
-from weighbridge.domain.statistics.significance import (
-    smirnov_p,
-)
+from weighbridge.domain.statistics.significance import smirnov_p
 from weighbridge.domain.statistics.summaries import summarise
 
 SMALL = st.lists(st.integers(0, 20).map(float), min_size=1, max_size=120)

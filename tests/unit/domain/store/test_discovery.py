@@ -13,11 +13,7 @@ from tests.support.strategies import spelled_moments
 from weighbridge.adapters.memory import MemoryStore
 from weighbridge.domain.errors import DataError
 from weighbridge.domain.store.artefact_store import ArtefactStore
-from weighbridge.domain.store.artefacts import (
-    NamedInTime,
-    dataset_timestamp,
-    format_timestamp,
-)
+from weighbridge.domain.store.artefacts import NamedInTime, dataset_timestamp, format_timestamp
 from weighbridge.domain.store.datasets import datasets_of, newest_dataset
 from weighbridge.domain.store.discovery import PAGE, Found, find_newest
 from weighbridge.domain.store.events import DatasetChosen, DatasetNameUnreadable

@@ -19,7 +19,8 @@ from weighbridge.adapters.prometheus.telemetry import PrometheusTelemetry
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.model.predictor import Answer, Classification, Columns, Predictor, label_or_value
-from weighbridge.domain.registry.releases import Promotion, Release
+from weighbridge.domain.registry.promotions import Promotion
+from weighbridge.domain.registry.releases import Release
 from weighbridge.domain.serving.service import LoadedModel
 from weighbridge.entrypoints.http.answers import Answers
 from weighbridge.entrypoints.http.errors import RequestProblem

@@ -20,8 +20,9 @@ from weighbridge.domain.data.schema import Category, Number, Schema
 from weighbridge.domain.evaluation.gate import Verdict
 from weighbridge.domain.model.predictor import Classification, Predictor
 from weighbridge.domain.registry.history import Snapshot, Weighing
+from weighbridge.domain.registry.promotions import Promotion
 from weighbridge.domain.registry.provenance import GoldenRow
-from weighbridge.domain.registry.releases import ModelVersion, Promotion, Release
+from weighbridge.domain.registry.releases import ModelVersion, Release
 from weighbridge.domain.serving.figures import Figures, quantile
 from weighbridge.domain.serving.service import LoadedModel, PredictionService
 from weighbridge.entrypoints.http.page.chart import HEIGHT, draw, headline
