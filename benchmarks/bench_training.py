@@ -53,7 +53,9 @@ json.dump({
 }, sys.stdout)
 """
 
-COMMAND = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('weighbridge')"
+COMMAND = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('weighbridge', run_name='__main__')"
+)
 
 BOOSTING = """
 from dataclasses import replace

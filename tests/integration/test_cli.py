@@ -118,7 +118,7 @@ def test_a_training_and_what_is_read_of_it_afterwards(tmp_path: Path) -> None:
     ]
     assert all({"time", "level", "message"} <= set(line) for line in told)
     assert (told[0]["key"], told[1]["version"]) == (DATASET, version)
-    assert len(files(store)) == 4
+    assert len(files(store)) == 5
 
 
 def test_trained_again_by_force_and_told_to_people(command: Command, tmp_path: Path) -> None:
@@ -144,7 +144,8 @@ def test_a_refusal_leaves_its_record_and_nothing_else(tmp_path: Path) -> None:
     assert len(record["decision"]["reasons"]) == 1
     assert "0.99" in record["decision"]["reasons"][0]["text"]
     assert record["model"]["key"] is None
-    assert files(store) == {DATASET, kept}
+    [trained] = [name for name in files(store) if name.startswith("trained/")]
+    assert files(store) == {DATASET, kept, trained}
     assert json.loads((store / kept).read_text()) == {
         name: value for name, value in record.items() if name != "outcome"
     }
@@ -356,7 +357,8 @@ def test_a_training_on_s3(command: Command, bucket: str, aws: dict[str, str]) ->
         f"some/prefix/{key}"
         for key in (DATASET, record["model"]["key"], f"models/{TASK}_{record['version']}.json")
     } < keys
-    assert len(keys) == 4
+    assert len([key for key in keys if key.startswith("some/prefix/trained/")]) == 1
+    assert len(keys) == 5
     assert all(key.startswith("some/prefix/") for key in keys)
     answer = command("predict", "--store", store, "--row", ROW)
     assert answer.document["model_version"] == f"{TASK}/{record['version']}"

@@ -1,5 +1,6 @@
 """What people expect of a command line: pipes, terminals, misspelt names, questions before removing."""
 
+import hashlib
 import json
 import os
 import pty
@@ -33,6 +34,20 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
     copy(store_of_two(), store)
     StoreRegistry(store, SettableClock()).refuse(make_record(b"bad", START, TASK, Verdict.REJECT))
     return store
+
+
+def keep_report(store: LocalStore, report: bytes) -> None:
+    """Give the live release a report, and its record the digest."""
+    key = f"models/{TASK}_{LIVE}.json"
+    record = json.loads(store.read(key).data)
+    record["report"] = {
+        "key": f"reports/{TASK}_{LIVE}.html",
+        "sha256": hashlib.sha256(report).hexdigest(),
+        "size": len(report),
+    }
+    store.delete(key)
+    store.write(key, json.dumps(record).encode())
+    store.write(f"reports/{TASK}_{LIVE}.html", report)
 
 
 def refused(store: LocalStore) -> str:
@@ -189,7 +204,7 @@ def test_a_table_fits_the_terminal_unless_it_is_to_be_wide(command: Command, arg
 
 
 def test_a_report_is_not_written_to_a_terminal(store: LocalStore) -> None:
-    store.write(f"reports/{TASK}_{LIVE}.html", b"<html>")
+    keep_report(store, b"<html>")
     code, screen = on_a_terminal("models", "report", "live")
     assert code == 2
     assert screen.endswith("a report is HTML, which a terminal does not show; give --open or --output FILE\n")
@@ -199,7 +214,7 @@ def test_a_report_is_not_written_to_a_terminal(store: LocalStore) -> None:
 
 @pytest.mark.parametrize("name", ["report", "card"])
 def test_a_file_is_not_overwritten_unless_asked(command: Command, store: LocalStore, name: str) -> None:
-    store.write(f"reports/{TASK}_{LIVE}.html", b"<html>")
+    keep_report(store, b"<html>")
     Path("there").write_text("precious")
     done = command("models", name, "live", "--output", "there")
     assert (done.code, done.error) == (2, "'there' exists; give another file, or --overwrite to replace it")
@@ -237,7 +252,9 @@ def test_pruning_asks_on_a_terminal(store: LocalStore) -> None:
 
 def test_pruning_without_a_terminal_needs_a_yes(command: Command, store: LocalStore) -> None:
     key = f"rejected/{TASK}_{refused(store)}.json"
-    size = store.read(key).ref.size
+    (trained,) = [ref for ref in store.list(f"trained/{TASK}_") if refused(store) in ref.key]
+    record_size = store.read(key).ref.size
+    size = record_size + trained.size
     done = subprocess.run(
         [COMMAND, "models", "prune"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
     )
@@ -246,7 +263,8 @@ def test_pruning_without_a_terminal_needs_a_yes(command: Command, store: LocalSt
     dry = command("models", "prune", "--dry-run")
     assert dry.out.splitlines() == [
         f"would remove refusal {refused(store)}:",
-        f"  {key} ({size:,} bytes)",
+        f"  {key} ({record_size:,} bytes)",
+        f"  {trained.key} ({trained.size:,} bytes)",
         f"would free {size:,} bytes",
     ]
     assert [ref.key for ref in store.list("rejected/")] == [key]

@@ -112,6 +112,7 @@ def test_the_story_is_told_and_can_be_told_again_on_the_same_store(tmp_path: Pat
             "promotions .json": 1,
             "rejected .json": 1,
             "reports .html": 2,
+            "trained .json": 2,
         }
     )
     assert kinds(store) == once

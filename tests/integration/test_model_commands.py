@@ -129,7 +129,7 @@ def test_a_record_that_cannot_be_read_hides_no_other(place: Place) -> None:
 def test_a_record_is_laid_out_for_people(place: Place) -> None:
     shown = dict(line[:2] for line in place.table("show", "live"))
     assert shown["version"] == LIVE
-    assert shown["verdict"] == "release"
+    assert shown["verdict"] == "Released"
     assert re.match(r"since 2021-07-03 \d\d:00:00, by .*: trained on datasets/", shown["live"])
     assert "hold" not in shown
     assert shown["split"] == "320 rows to train on, 80 to test on, seed 42"
@@ -141,10 +141,12 @@ def test_a_record_is_laid_out_for_people(place: Place) -> None:
     assert dict(line[:2] for line in place.table("show", OLD))["not compared"] == "nothing is live"
 
     lines = place.table("show", place.refused[1])
-    assert [line[1] for line in lines if line[0] == "error"] == [
-        "r2 0.5 is below its error threshold 0.8",
-        *["a check failed"] * 2,
+    told = [line[1].partition(" Next: ") for line in lines if line[0] == "error"]
+    assert [text for text, _, _ in told] == [
+        "r2 0.5 is below its error threshold 0.8.",
+        *["a check failed."] * 2,
     ]
+    assert all(step for _, _, step in told)
     assert dict(line[:2] for line in lines)["model"] == "not kept (onnx, 3 bytes)"
 
 

@@ -89,7 +89,7 @@ def test_the_unpacked_wheel_is_whole(wheel: ZipFile, tmp_path: Path) -> None:
     place = python(WHERE, tmp_path, PYTHONPATH=str(unpacked)).strip()
     assert Path(place) == unpacked / "weighbridge"
     help_text = python(
-        "import runpy, sys; sys.argv = ['weighbridge', 'train', '--help']; runpy.run_module('weighbridge')",
+        "import sys; sys.argv = ['weighbridge', 'train', '--help']; from weighbridge.__main__ import main; main()",
         tmp_path,
         PYTHONPATH=str(unpacked),
     )

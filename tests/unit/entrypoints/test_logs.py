@@ -29,7 +29,12 @@ from weighbridge.domain.registry.events import (
 )
 from weighbridge.domain.report.events import ReportFailed, ReportWritten
 from weighbridge.domain.serving.events import FellBack, ModelLoaded, RefreshFailed, ShadowChanged, ShadowFailed
-from weighbridge.domain.store.events import DatasetChosen, DatasetNameUnreadable, StoreRetried
+from weighbridge.domain.store.events import (
+    DatasetChosen,
+    DatasetFolderSkipped,
+    DatasetNameUnreadable,
+    StoreRetried,
+)
 from weighbridge.domain.training.events import (
     DatasetAdmitted,
     FormatSkipped,
@@ -77,6 +82,13 @@ EVENTS: list[tuple[Event, str, str, str]] = [
         "warning",
         "pruned_version_passed_over",
         "skipped v1, which was live before: it has been pruned",
+    ),
+    (
+        DatasetFolderSkipped("datasets/a_2021-07-10.parquet/"),
+        "warning",
+        "dataset_folder_skipped",
+        "skipped 'datasets/a_2021-07-10.parquet/': it is newer than the newest dataset, and a folder; put its "
+        "rows into one file with that name",
     ),
     (
         TrainingScheduled("2021-07-03T23:05:32Z"),
