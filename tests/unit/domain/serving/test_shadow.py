@@ -33,6 +33,7 @@ from weighbridge.domain.errors import StoreUnavailable, UnknownVersion
 from weighbridge.domain.events import Event
 from weighbridge.domain.model.codec import ModelCodec
 from weighbridge.domain.model.predictor import Classification, Columns, Predictor
+from weighbridge.domain.registry.provenance import GoldenRow
 from weighbridge.domain.registry.releases import ModelVersion, Release
 from weighbridge.domain.serving.events import ShadowChanged, ShadowFailed
 from weighbridge.domain.serving.service import LoadedModel, PredictionService
@@ -214,7 +215,7 @@ def test_nothing_is_wanted_while_nothing_is_live() -> None:
 
 
 class Odd(Predictor):
-    """Adds one; fails on 13, is infinite on 14. For classes, is for ``b`` from 5 orders on."""
+    """Adds one; fails on 13, is infinite on 14."""
 
     def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
         orders = columns["orders"]
@@ -222,8 +223,15 @@ class Odd(Predictor):
             raise StoreUnavailable("unlucky")
         return np.where(orders == 14, np.inf, orders + 1)
 
-    def classify_rows(self, rows: Sequence[Row]) -> list[Classification]:
-        return [Classification("b" if float(row["orders"]) >= 5 else "a", [0.5, 0.5]) for row in rows]
+
+class OddLabels(Predictor):
+    """Is for ``b`` from 5 orders on, and sure of nothing."""
+
+    def predict(self, columns: Columns) -> np.ndarray[Any, Any]:
+        return np.where(columns["orders"] >= 5, "b", "a").astype(object)
+
+    def predict_proba(self, columns: Columns) -> np.ndarray[Any, Any]:
+        return np.full((len(columns["orders"]), 2), 0.5)
 
 
 class OddCodec(ModelCodec):
@@ -233,7 +241,7 @@ class OddCodec(ModelCodec):
         raise NotImplementedError
 
     def decode(self, data: bytes, schema: Schema) -> Predictor:
-        return Odd()
+        return OddLabels() if isinstance(schema.target, Category) else Odd()
 
 
 ORDERS = Number("orders", minimum=0)
@@ -241,12 +249,20 @@ HOURS = Schema((ORDERS,), Number("hours"), "hours")
 LABELS = Schema((ORDERS,), Category("label", ("a", "b")), "label")
 
 
+def golden_row(schema: Schema) -> GoldenRow:
+    """A row of the schema, with what the odd models answer."""
+    row: Row = {one.name: "red" if isinstance(one, Category) else 3.0 for one in schema.features}
+    if isinstance(schema.target, Category):
+        return GoldenRow(row, "a", {"a": 0.5, "b": 0.5})
+    return GoldenRow(row, 4.0)
+
+
 def comparing(live: Schema, second: Schema) -> tuple[Shadow, Told, LoadedModel]:
     clock = SettableClock()
     registry = StoreRegistry(MemoryStore(clock), clock)
     versions = []
     for name, schema in ((b"live", live), (b"second", second)):
-        record = replace(make_record(name, START), schema=schema, golden=())
+        record = replace(make_record(name, START), schema=schema, golden=(golden_row(schema),))
         versions.append(registry.publish(name, record).version)
     registry.promote(versions[0], "", "")
     told = Told()
