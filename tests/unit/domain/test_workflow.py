@@ -207,7 +207,7 @@ def test_the_record_tells_everything(world: World) -> None:
     assert len(record["test_predictions"]) == 64
     assert record["test_errors"]["rows"] == 80
     assert record["statistics"]["rows"] == 400
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert record["task"] == "time_to_dispatch"
     assert record["version"] == f"2021-07-03T23-05-32Z-{model.sha256[:8]}"
     assert record["created_at"] == "2021-07-03T23:05:32Z"

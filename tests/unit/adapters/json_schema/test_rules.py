@@ -88,7 +88,7 @@ def _paths(node: Any, path: str = "") -> Iterator[str]:
 @pytest.mark.parametrize(
     ("place", "value", "fault"),
     [
-        (("schema_version",), 3, "schema_version: 3 is not one of [1, 2]"),
+        (("schema_version",), 3, "schema_version: 3 is not one of 1 or 2"),
         (("task",), "Time", 'task: "Time" does not match'),
         (("created_at",), "2021-07-03", 'created_at: "2021-07-03" does not match'),
         (("created_at",), "2021-07-03T23:05:32+00:00", "created_at: "),

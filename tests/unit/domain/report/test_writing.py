@@ -68,6 +68,7 @@ def test_a_report_is_stored_before_the_record_that_names_it() -> None:
     assert [written.partition("/")[0] for written in store.written] == [
         "reports",
         "models",
+        "trained",
         "models",
         "promotions",
     ]
@@ -90,7 +91,7 @@ def test_a_refused_candidate_has_a_report_too() -> None:
     strict = replace(QUICK, thresholds=(Threshold("r2", 0.9999, 0.9999),))
     result, events = train(kept := RecordingRenderer(), store, strict)
     assert result.outcome is Outcome.REJECTED
-    assert [written.partition("/")[0] for written in store.written] == ["reports", "rejected"]
+    assert [written.partition("/")[0] for written in store.written] == ["reports", "trained", "rejected"]
     assert kept.reports[0].verdict == "reject"
     assert kept.reports[0].headline == "Refused: 1 error"
     assert result.document["report"]["key"] == store.written[0]
@@ -113,7 +114,12 @@ def test_what_goes_wrong_in_drawing_fails_no_release(problem: Exception, told: s
     assert result.document["report"]["problem"] == told
     assert events == [ReportFailed(result.document["version"], told)]
     assert str(events[0]) == f"there is no report of {result.document['version']}: {told}"
-    assert [written.partition("/")[0] for written in store.written] == ["models", "models", "promotions"]
+    assert [written.partition("/")[0] for written in store.written] == [
+        "models",
+        "trained",
+        "models",
+        "promotions",
+    ]
 
 
 def test_a_store_that_takes_no_report_still_takes_the_release() -> None:

@@ -126,7 +126,7 @@ def test_what_is_live() -> None:
     assert f"{newest.record.dataset.rows:,} rows" in text
     assert f'<span class="value">{newest.record.metrics["r2"]:.4g}</span>' in text
     assert "warning 0.9, error 0.8" in text
-    assert "released" in text
+    assert 'aria-hidden="true">●</span> Released\n' in text
     assert "notice" not in text
 
 
