@@ -14,6 +14,7 @@ from weighbridge.domain.evaluation.checks.check import CheckResult, run_checks
 from weighbridge.domain.evaluation.comparison import LiveScores
 from weighbridge.domain.evaluation.gate import GateDecision, decide
 from weighbridge.domain.evaluation.metrics import METRICS, Metrics, measure
+from weighbridge.domain.evaluation.reason import Source
 from weighbridge.domain.evaluation.rules.defaults import inspect_all
 from weighbridge.domain.evaluation.rules.rule import Evidence, Finding, LiveEvidence
 from weighbridge.domain.statistics.column_summaries import NumberSummary, column_from_dict
@@ -116,6 +117,10 @@ def evaluate(
     compared = [comparison.evaluate(metrics, scores.metrics) for comparison in task.comparisons]
     comparisons = [reason for reason in compared if reason is not None]
     decision = decide(metrics, task.thresholds, checks, comparisons, findings, accepted)
+    required = {
+        Source.THRESHOLD: {one.metric: one.warning for one in task.thresholds if one.slice is None},
+        Source.COMPARISON: scores.metrics,
+    }
     return Evaluation(
         metrics,
         checks,
@@ -124,7 +129,7 @@ def evaluate(
         statistics,
         summarise_errors(parts.test.target, predicted),
         predicted,
-        name_worst_slices(decision, metrics, parts.test, predicted),
+        name_worst_slices(decision, metrics, parts.test, predicted, required),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,16 @@ SHARE, FEWEST, ENOUGH = 0.02, 2, 30
 
 
 def name_worst_slices(
-    decision: GateDecision, metrics: Metrics, test: Dataset, predicted: np.ndarray[Any, Any]
+    decision: GateDecision,
+    metrics: Metrics,
+    test: Dataset,
+    predicted: np.ndarray[Any, Any],
+    required: Mapping[Source, Metrics],
 ) -> GateDecision:
-    """Add the worst levels to each reason about a metric of all rows: those that are worse than all rows together.
+    """Add the worst levels to each reason about a metric of all rows.
+
+    Those are levels that are worse than all rows together, or than what is required of all rows: one very bad
+    level can make the score of all rows worse than that of another bad level.
 
     Metrics of probabilities, and scorers of scikit-learn, are not measured by level.
 
@@ -34,18 +42,30 @@ def name_worst_slices(
         metrics: of the candidate, on the test rows.
         test: the test rows.
         predicted: for the test rows, of shape [rows].
+        required: by what a reason comes from, what each metric of all rows has to reach; a metric that is not in
+            it, or is NaN, has nothing to reach.
     """
-    return replace(decision, reasons=tuple(_named(one, metrics, test, predicted) for one in decision.reasons))
+    reasons = (_named(one, metrics, test, predicted, required) for one in decision.reasons)
+    return replace(decision, reasons=tuple(reasons))
 
 
-def _named(reason: Reason, metrics: Metrics, test: Dataset, predicted: np.ndarray[Any, Any]) -> Reason:
+def _named(
+    reason: Reason,
+    metrics: Metrics,
+    test: Dataset,
+    predicted: np.ndarray[Any, Any],
+    required: Mapping[Source, Metrics],
+) -> Reason:
     metric = reason.name.partition(" ")[0]
     if reason.source not in (Source.THRESHOLD, Source.COMPARISON) or not _has_slices(metric, metrics):
         return reason
     smallest = int(min(max(SHARE * len(test), FEWEST), ENOUGH))
     categories = [one.name for one in test.schema.features if isinstance(one, Category)][:CATEGORIES]
+    # A level that all rows have is no part of them.
+    categories = [name for name in categories if test.frame[name].nunique() > 1]
     slices = (Slice(metric, name, smallest) for name in categories)
-    texts = [text for piece in slices if (text := _worst(piece, metrics[metric], test, predicted))]
+    limits = (metrics[metric], required.get(reason.source, {}).get(metric, math.nan))
+    texts = [text for piece in slices if (text := _worst(piece, limits, test, predicted))]
     return replace(reason, text=f"{reason.text}; worst slices: {'; '.join(texts)}") if texts else reason
 
 
@@ -54,9 +74,13 @@ def _has_slices(metric: str, metrics: Metrics) -> bool:
     return is_measured and math.isfinite(metrics.get(metric, math.nan))
 
 
-def _worst(piece: Slice, whole: float, test: Dataset, predicted: np.ndarray[Any, Any]) -> str:
+def _worst(piece: Slice, limits: Sequence[float], test: Dataset, predicted: np.ndarray[Any, Any]) -> str:
     sign = 1 if METRICS[piece.metric].greater_is_better else -1
     scores = measure_slice(piece, test, predicted)
-    worse = sorted((sign * score, level) for level, score in scores.items() if sign * score < sign * whole)
+    worse = sorted(
+        (sign * score, level)
+        for level, score in scores.items()
+        if any(sign * score < sign * limit for limit in limits)
+    )
     levels = [f"{level} ({sign * score:.4g})" for score, level in worse[:LEVELS]]
     return f"{piece.by} {', '.join(levels)}" if levels else ""
