@@ -20,7 +20,7 @@ from weighbridge.domain.registry.promoting import promote_trained
 from weighbridge.domain.registry.promotions import Promotion
 from weighbridge.domain.store.artefact_store import ArtefactStore
 
-ROUNDS = 25
+ROUNDS = 10
 
 
 @pytest.fixture(params=["memory", "folder", "bucket"])

@@ -7,13 +7,16 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from weighbridge.domain.registry.history import History
 from weighbridge.domain.serving.background import BackgroundThread
 from weighbridge.domain.serving.observer import AnswerObserver
 from weighbridge.domain.serving.service import PredictionService
 from weighbridge.domain.serving.telemetry import ServingTelemetry
 from weighbridge.entrypoints.http.access_log import AccessLog
+
+if TYPE_CHECKING:
+    from weighbridge.domain.registry.history import History
 
 #: After the start the history waits so many seconds for the framework, and for the first answers.
 _AFTER_THE_START = 1.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from weighbridge.domain.registry.history import History
 from weighbridge.domain.serving.observer import AnswerObserver
 from weighbridge.domain.serving.service import PredictionService
 from weighbridge.domain.serving.telemetry import ServingTelemetry
@@ -21,6 +20,8 @@ from weighbridge.entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from weighbridge.domain.registry.history import History
 
 
 def create_app(

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from weighbridge.domain.errors import ConfigurationError
-from weighbridge.domain.registry.history import History
 from weighbridge.domain.serving.observer import AnswerObserver
 from weighbridge.domain.serving.service import PredictionService
 from weighbridge.domain.serving.telemetry import ServingTelemetry
@@ -33,6 +33,9 @@ from weighbridge.entrypoints.log_queue import lost_log_lines
 from weighbridge.entrypoints.logs import say
 from weighbridge.entrypoints.service.app import create_app
 from weighbridge.entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    from weighbridge.domain.registry.history import History
 
 #: Connections that wait to be accepted; the same as uvicorn's own.
 _BACKLOG = 2048
