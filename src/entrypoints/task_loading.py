@@ -1,14 +1,19 @@
 """Task references: the name of a shipped task, ``package.module:ATTRIBUTE`` or ``path/to/file.py:ATTRIBUTE``."""
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from weighbridge.domain.errors import ConfigurationError, TaskError, WeighbridgeError
 from weighbridge.domain.store.artefacts import is_task_name
-from weighbridge.domain.training.task import TaskDefinition
+
+if TYPE_CHECKING:
+    from weighbridge.domain.training.task import TaskDefinition
 
 SHIPPED = {"time_to_dispatch": "weighbridge.domain.tasks.time_to_dispatch:TIME_TO_DISPATCH"}
 
@@ -23,6 +28,9 @@ def load_task(reference: str) -> TaskDefinition:
         ConfigurationError: the reference is of none of the three forms, or names nothing that is there.
         TaskError: what is there cannot be run, or is no task.
     """
+    # A service asks for the name of its task alone.
+    from weighbridge.domain.training.task import TaskDefinition
+
     target = SHIPPED.get(reference, reference)
     where, colon, attribute = target.rpartition(":")
     if not colon or not where or not attribute.isidentifier():
