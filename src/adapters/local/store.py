@@ -92,12 +92,15 @@ class LocalStore(ArtefactStore):
         yield from self._within(prefix.partition("/")[0], take)
 
     def check_write(self, key: str, size: int) -> None:
-        """Write so many bytes to a temporary file, whose name is as long as the key's, and remove it."""
+        """Write so many bytes to a temporary file, whose name is as long as the key's, and remove it.
+
+        Where the folder of the kind is missing, the file is in the root for that time: the folder is not made.
+        """
         kind, _, name = check_key(key).partition("/")
 
         def try_it() -> None:
             self._check_root()
-            folder = self._folder(kind)
+            folder = self._folder(kind) if os.path.lexists(self._root / kind) else self._root
             temporary = folder / f".{secrets.token_hex(8)}.tmp".rjust(len(os.fsencode(name)), ".")
             try:
                 write_through(temporary, (bytes(size),))
