@@ -22,14 +22,14 @@ from weighbridge.domain.errors import StoreDenied
 
 POLICIES = Path(__file__).parents[2] / "deploy/policies"
 BUCKET, PREFIX = "my-bucket", "dispatch"
-KINDS = ("datasets", "labels", "models", "promotions", "rejected", "reports", "predictions")
+KINDS = ("datasets", "labels", "models", "promotions", "rejected", "trained", "reports", "predictions")
 
 #: What each role reads, creates and removes.
 ROLES: dict[str, tuple[set[str], set[str], set[str]]] = {
     "data-team": ({"datasets", "labels"}, {"datasets", "labels"}, set()),
     "trainer": (
-        {"datasets", "models", "promotions", "rejected", "reports"},
-        {"models", "promotions", "rejected", "reports"},
+        {"datasets", "models", "promotions", "rejected", "trained", "reports"},
+        {"models", "promotions", "rejected", "trained", "reports"},
         set(),
     ),
     "promoter": ({"models", "promotions", "rejected", "reports"}, {"promotions"}, set()),
@@ -37,9 +37,9 @@ ROLES: dict[str, tuple[set[str], set[str], set[str]]] = {
     "service": ({"models", "promotions", "rejected", "reports", "predictions"}, {"predictions"}, set()),
     "auditor": (set(KINDS), set(), set()),
     "retention": (
-        {"models", "promotions", "rejected", "reports"},
+        {"models", "promotions", "rejected", "trained", "reports"},
         set(),
-        {"models", "rejected", "reports"},
+        {"models", "rejected", "trained", "reports"},
     ),
 }
 
