@@ -22,9 +22,12 @@ from weighbridge.adapters.s3.store import S3Store
 from weighbridge.adapters.system import SystemClock
 from weighbridge.domain.errors import NothingReleased
 from weighbridge.domain.registry.promotions import Promotion
+from weighbridge.domain.registry.releases import ModelVersion
 from weighbridge.domain.registry.rollback import roll_back
+from weighbridge.domain.report.renderer import ReportRenderer
+from weighbridge.domain.report.shapes import Report
+from weighbridge.domain.report.writing import Reports
 from weighbridge.domain.store.artefact_store import ArtefactStore
-from weighbridge.domain.training.search.progress import SearchProgress
 from weighbridge.domain.workflow import Outcome, TrainingResult, train_and_release
 from weighbridge.entrypoints.container import wire
 from weighbridge.entrypoints.settings import load_settings
@@ -45,18 +48,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ArtefactSt
         yield S3Store(shared_client(), bucket)
 
 
-class Together(SearchProgress):
-    """Lets a search begin once all have begun: by then each has seen that there is no release yet."""
+class Together(ReportRenderer):
+    """Draws a report once all trainings are to have one: by then each has seen that there is no release yet."""
 
     def __init__(self, barrier: Barrier) -> None:
         self._barrier = barrier
 
-    def start(self, total: int) -> None:
+    def render(self, report: Report) -> bytes:
         self._barrier.wait(timeout=60)
-
-    def advance(self, steps: int, best: float | None) -> None: ...
-
-    def finish(self) -> None: ...
+        return report.headline.encode()
 
 
 def train_at_once(store: ArtefactStore, seconds_apart: int) -> list[TrainingResult]:
@@ -66,10 +66,11 @@ def train_at_once(store: ArtefactStore, seconds_apart: int) -> list[TrainingResu
         container = wire(load_settings({"store": "memory://", "no_report": True}))
         container.store.override(store)
         container.clock.override(SettableClock(START + timedelta(seconds=number * seconds_apart)))
-        container.progress.override(Together(barrier))
         containers.append(container)
+    drawn = Reports(Together(barrier))
     with ThreadPoolExecutor(TRAININGS) as pool:
-        return list(pool.map(lambda each: train_and_release(TASK, each.ports()), containers))
+        ports = [replace(container.ports(), reports=drawn) for container in containers]
+        return list(pool.map(lambda each: train_and_release(TASK, each), ports))
 
 
 @pytest.mark.parametrize("seconds_apart", [0, 1], ids=["in the same second", "a second apart"])
@@ -108,22 +109,26 @@ def test_sixteen_writers_publish_promote_and_roll_back_at_once(store: ArtefactSt
         record = make_record(b"42", START - timedelta(days=writer + 1))
         barrier.wait(timeout=60)
         own.publish(b"42", record)
+
+        def check(version: ModelVersion) -> None:
+            assert own.fetch(own.read(version)) == b"42"
+
         promotions = [own.promote(version_of(record), f"by {writer}", "a race")]
         if writer % 4 == 0:
             # When the others have gone back to the first one already, nothing is before it.
             with suppress(NothingReleased):
-                promotions.append(roll_back(own, RACED, f"back by {writer}", "a race"))
+                promotions.append(roll_back(own, check, RACED, f"back by {writer}", "a race"))
         with lock:
             made.extend(promotions)
-        live = own.live(RACED)
-        assert own.fetch(own.read(live.version)) == b"42"
+        check(own.live(RACED).version)
 
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(work, range(WRITERS)))
     seen = list(registry.promotions(RACED))
     # Every promotion that somebody made is there once, and was not overwritten; all readers see one order.
-    assert {(each.version, each.reason) for each in made} <= {(each.version, each.reason) for each in seen}
-    assert len(seen) == len(made) + 1
+    assert sorted(made, key=lambda each: -each.number) == seen[:-1]
+    assert [each.number for each in seen] == list(range(len(made) + 1, 0, -1))
+    assert seen[-1].reason == "the first"
     with ThreadPoolExecutor(4) as pool:
         for other in pool.map(lambda _: list(StoreRegistry(store, SystemClock()).promotions(RACED)), range(4)):
             assert other == seen
