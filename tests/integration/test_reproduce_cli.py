@@ -207,9 +207,19 @@ def test_a_rollback_that_cannot_be(command: Command, store: Path) -> None:
         done = command("models", *arguments, "--reason", "why not", *at)
         assert (done.code, done.out) == (2, "")
     assert command("models", "rollback", *at).code == 2
-    for path in (store / "promotions").glob(f"{TASK}_*"):
-        if json.loads(path.read_text())["version"] == str(first.version):
-            path.unlink()
+    assert registry.live(TASK).version == live.version
+
+    # The log is damaged: what the last promotion goes back to is gone.
+    log = sorted((store / "promotions").iterdir())
+    assert [json.loads(path.read_text())["version"] for path in log] == [str(first.version), str(live.version)]
+    log[0].unlink()
+    damaged = command("models", "rollback", "--reason", "why not", *at)
+    assert (damaged.code, damaged.out) == (4, "")
+    assert f"promotions/{log[0].name}" in damaged.err
+    assert sorted((store / "promotions").iterdir()) == log[1:]
+
+    log[1].unlink()
+    assert command("models", "promote", str(live.version), "--reason", "the only one", *at).code == 0
     alone = command("models", "rollback", "--reason", "why not", *at)
     assert (alone.code, alone.out) == (2, "")
     assert alone.err.splitlines()[-1].endswith(

@@ -86,7 +86,8 @@ def test_a_training_under_each_fault_at_any_of_its_requests(setting: Setting) ->
     dataset(trial.direct, 0)
     assert train(trial.store, clock, draws=True).outcome is Outcome.RELEASED
     requests = [operation for operation, _ in setting.proxy.met]
-    assert requests.count("put") == 4  # the report, the model, the record, and the promotion
+    # The report, the model, the key that finds the release by its dataset, the record, and the promotion.
+    assert requests.count("put") == 5
     for number in range(len(requests)):
         for fault in MIXED if THOROUGH else [MIXED[number % len(MIXED)]]:
             for trial in setting.trials(fault):
