@@ -1,8 +1,10 @@
 """The page about writing a store: its store is held to the contract by its test, and registered as it says."""
 
 import re
+import sqlite3
 import sys
 import tomllib
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -29,7 +31,7 @@ TestSqliteStore = module("test_sqlite_store").TestSqliteStore
 
 def test_a_listing_goes_on_over_pages(tmp_path: Path) -> None:
     store = STORE.SqliteStore(tmp_path / "s.db")
-    with store._connected() as connection:
+    with closing(sqlite3.connect(tmp_path / "s.db")) as database, database as connection:
         rows = [(f"datasets/{number:05}", b"", 0.0) for number in range(2500)]
         connection.executemany("insert into artefacts (key, data, modified) values (?, ?, ?)", rows)
     assert [int(ref.name) for ref in store.list("datasets/0", "datasets/00099")] == list(range(100, 2500))

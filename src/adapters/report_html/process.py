@@ -33,7 +33,11 @@ class HtmlReports(ReportRenderer):
         self._timeout = timeout
 
     def render(self, report: Report) -> bytes:
-        """See the port."""
+        """Draw the report in another Python, within the time limit; whatever it does there stays there.
+
+        Raises:
+            ReportFailure: that process cannot be run, fails, or takes too long.
+        """
         import msgspec
 
         paths = [str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]

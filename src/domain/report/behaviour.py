@@ -41,11 +41,9 @@ def checks_section(evaluated: EvaluatedCandidate) -> Section:
     pairs = sorted(zip(evaluated.task.checks, results, strict=True), key=lambda pair: pair[1].passed)
     seen = tuple(draw.of(check, result.name, result.passed, result.detail) for check, result in pairs)
     failed = [result.name for result in results if not result.passed]
-    lead = (
-        f"{len(failed)} of {counted(len(results), 'check')} failed: {listed(failed)}."
-        if failed
-        else f"All of {counted(len(results), 'check')} passed."
-    )
+    lead = f"All of {counted(len(results), 'check')} passed."
+    if failed:
+        lead = f"{len(failed)} of {counted(len(results), 'check')} failed: {listed(failed)}."
     return Section("checks", "Checks", (lead,), checks=seen)
 
 
