@@ -223,7 +223,7 @@ def test_others_may_read_what_they_may_read_elsewhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "version",
     [
-        "2.1\n--index-url https://evil.example",
+        "2.1\n--editable ./evil",
         "2.1 ; evil",
         "2.1\n",
         " 2.1",
